@@ -1,0 +1,168 @@
+"""The two-player game: objectives as sums of named terms, and one optimizer step of a player.
+
+Everything here is a pure function of arrays; no file, device, config or network library is known.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+Array = jax.Array
+PRNGKey = jax.Array
+Params = Any
+Batch = dict[str, Array]
+"""``"real"``: samples ``[batch, ...]``; ``"row"``: each sample's row in the global batch, ``[batch]`` int32 (0, 1, 2, ...
+where absent); ``"fake"``: generated samples to score in place of fresh ones; every other entry (``"label"``,
+``"fade"``), ``[batch]`` each, conditions both networks."""
+Metrics = dict[str, Array]
+"""Scalars, named like ``"discriminator/wasserstein"``."""
+
+NOT_CONDITIONS = ("real", "fake", "row")
+
+
+class Player(NamedTuple):
+    """A network in the game: its parameters and the state of the optimizer that moves them."""
+
+    params: Params
+    opt_state: optax.OptState = ()
+
+
+LossFn = Callable[[Params, Player, Batch, PRNGKey], tuple[Array, Metrics]]
+"""``(own params, opponent, batch, rng) -> (loss, metrics)``: what a player minimises against a fixed opponent."""
+
+
+class Objective(NamedTuple):
+    """What each player minimises against a fixed opponent.
+
+    ``play(generator params, batch, rng)`` returns the batch with the ``"fake"`` that both losses would generate from
+    this ``rng``; unrolling uses it to generate once for all its look-ahead steps. Without it each loss generates anew.
+    """
+
+    discriminator: LossFn
+    generator: LossFn
+    play: Callable[[Params, Batch, PRNGKey], Batch] | None = None
+
+
+class Networks(NamedTuple):
+    """A generator and a discriminator of any library, as plain functions. Parameters are pytrees of arrays.
+
+    The discriminator returns raw scores (logits, critic values), never probabilities. ``standing`` is needed only where
+    the generator couples the samples of a batch (BatchNorm): it returns parameters with which ``generate`` no longer
+    does, with statistics gathered over the given latents.
+    """
+
+    init: Callable[[PRNGKey], tuple[Params, Params]]  # rng -> (generator params, discriminator params)
+    latent: Callable[[PRNGKey, int], Array]  # (rng, batch size) -> latents [batch, ...]
+    generate: Callable[..., Array]  # (generator params, latents, **conditions) -> samples [batch, ...]
+    score: Callable[..., Array]  # (discriminator params, samples, **conditions) -> scores [batch]
+    classify: Callable[..., Array] | None = None  # (discriminator params, samples) -> label logits [batch, classes]
+    standing: Callable[..., Params] | None = None  # (generator params, latents [batch, ...], **conditions) -> params
+
+
+class Round(NamedTuple):
+    """Both networks played on one batch: all that a term may look at. It lives inside one loss and never crosses jit."""
+
+    real: Array  # [batch, ...]
+    fake: Array  # [batch, ...]
+    real_scores: Array  # [batch], float32 or wider
+    fake_scores: Array  # [batch], float32 or wider
+    score: Callable[[Array], Array]  # the discriminator itself: samples [batch, ...] -> scores [batch]
+    classify: Callable[[Array], Array] | None  # samples [batch, ...] -> label logits [batch, classes]
+    label: Array | None  # [batch] int32
+    row: Array  # [batch] int32, each sample's row in the global batch
+    rng: PRNGKey  # a different key for each term
+
+
+class Term(NamedTuple):
+    """One summand of an objective, a scalar for each player; a missing side adds nothing."""
+
+    discriminator: Callable[[Round], Array] | None = None
+    generator: Callable[[Round], Array] | None = None
+
+
+def per_row(rng: PRNGKey, row: Array, draw: Callable[[PRNGKey], Any]) -> Any:
+    """Draws for each sample from a key of its own, ``draw(fold_in(rng, row))``, stacked to ``[batch, ...]``.
+
+    The numbers depend on a sample's row in the global batch alone, so any split of a batch over devices or processes
+    draws the same ones. Use it for every draw that belongs to a sample.
+    """
+    return jax.vmap(lambda r: draw(jax.random.fold_in(rng, r)))(row)
+
+
+def rows(batch: Batch) -> Array:
+    """Each sample's row in the global batch, ``[batch]`` int32."""
+    return batch["row"] if "row" in batch else jnp.arange(len(batch["real"]), dtype=jnp.int32)
+
+
+def conditions(batch: Batch) -> Batch:
+    """The entries of a batch that condition both networks: all but the samples and their rows."""
+    return {name: value for name, value in batch.items() if name not in NOT_CONDITIONS}
+
+
+def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
+    """The objective that sums the named ``terms`` for each player.
+
+    Metrics: each term's value as ``"discriminator/<name>"`` or ``"generator/<name>"``, each player's sum as ``.../loss``
+    and the mean scores of real and generated samples. Raises ValueError where ``score`` does not return ``[batch]``, or
+    where a player has no term.
+    """
+    for side in Term._fields:
+        if not any(getattr(term, side) for term in terms.values()):
+            raise ValueError(f"no term of {list(terms)} moves the {side}: add an objective such as non_saturating()")
+
+    def play(generator: Params, batch: Batch, rng: PRNGKey) -> Batch:
+        # One key a sample, so `latent` is asked for one latent at a time.
+        latents = per_row(jax.random.fold_in(rng, 0), rows(batch), lambda key: networks.latent(key, 1)[0])
+        return batch | {"fake": networks.generate(generator, latents, **conditions(batch))}
+
+    def round_of(generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey) -> Round:
+        def score(samples: Array) -> Array:
+            scores = networks.score(discriminator, samples, **conditions(batch))
+            if scores.shape != samples.shape[:1]:
+                raise ValueError(f"score must return shape {samples.shape[:1]}, one score a sample, not {scores.shape}")
+            return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+
+        classify = networks.classify and (lambda samples: networks.classify(discriminator, samples))
+        real, fake = batch["real"], (batch if "fake" in batch else play(generator, batch, rng))["fake"]
+        return Round(real, fake, score(real), score(fake), score, classify, batch.get("label"), rows(batch), rng)
+
+    def total(side: str, round: Round) -> tuple[Array, Metrics]:
+        values = {}
+        for index, (name, term) in enumerate(terms.items()):
+            if loss := getattr(term, side):
+                # Key 0 drew the latents.
+                values[f"{side}/{name}"] = loss(round._replace(rng=jax.random.fold_in(round.rng, index + 1)))
+        loss = sum(values.values())
+        return loss, values | {f"{side}/loss": loss}
+
+    def discriminator_loss(own: Params, generator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
+        round = round_of(generator.params, own, batch, rng)
+        loss, metrics = total("discriminator", round)
+        scores = {"scores/real": jnp.mean(round.real_scores), "scores/fake": jnp.mean(round.fake_scores)}
+        return loss, metrics | scores
+
+    def generator_loss(own: Params, discriminator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
+        return total("generator", round_of(own, discriminator.params, batch, rng))
+
+    return Objective(discriminator_loss, generator_loss, play)
+
+
+def update(
+    loss: LossFn,
+    optimizer: optax.GradientTransformation,
+    player: Player,
+    opponent: Player,
+    batch: Batch,
+    rng: PRNGKey,
+) -> tuple[Player, Metrics]:
+    """One optimizer step of ``player`` on ``loss`` against a fixed ``opponent``.
+
+    The metrics gain ``"gradient_norm"``, the global l2 norm of the gradient before the optimizer sees it.
+    """
+    gradient, metrics = jax.grad(loss, has_aux=True)(player.params, opponent, batch, rng)
+    step, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+    moved = Player(optax.apply_updates(player.params, step), opt_state)
+    return moved, metrics | {"gradient_norm": optax.global_norm(gradient)}
