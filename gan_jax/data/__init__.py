@@ -1,6 +1,16 @@
 """Real samples: toy distributions, images and tensorflow-datasets, all as pure functions of (seed, position)."""
 
 from gan_jax.data.dataset import Dataset, batches, decode, prefetched
+from gan_jax.data.images import (
+    fashion_mnist,
+    folder,
+    mnist,
+    npz,
+    stacked,
+    stacked_fashion_mnist,
+    stacked_mnist,
+)
+from gan_jax.data.tfds_source import tfds
 from gan_jax.data.toy import (
     fixed,
     gaussian,
@@ -17,14 +27,22 @@ __all__ = [
     "Dataset",
     "batches",
     "decode",
+    "fashion_mnist",
     "fixed",
+    "folder",
     "gaussian",
     "grid",
     "mixture",
+    "mnist",
+    "npz",
     "parallel_lines",
     "prefetched",
     "ring",
     "ring_of_seven",
+    "stacked",
+    "stacked_fashion_mnist",
+    "stacked_mnist",
     "swiss_roll",
+    "tfds",
     "three_classes",
 ]

@@ -143,7 +143,8 @@ def batches(
     row = np.arange(batch_size, dtype=np.int32)[rows]
     step = int(first_step) + np.arange(steps, dtype=np.int64)[:, None, None]
     positions = (step * turns + np.arange(turns)[:, None]) * batch_size + row
-    return dataset.draw(seed, positions) | {"row": np.broadcast_to(row, positions.shape)}
+    every_row: Any = np.broadcast_to(row, positions.shape)
+    return dataset.draw(seed, positions) | {"row": every_row}
 
 
 def decode(batch: Batch) -> Batch:
