@@ -1,0 +1,91 @@
+"""From two Flax modules to the plain functions that the game plays with."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import UserError
+from gan_jax.game import Array, Networks, Params, PRNGKey
+
+STANDING_BATCH = 64
+"""Standing statistics are those of batches of this size, whatever number of latents is given."""
+
+STATE = ("params", "spectral")
+"""The collections that belong to a network's parameters from the start."""
+
+
+def assemble(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    shape: tuple[int, ...],
+    latent: Callable[[PRNGKey, int], Array],
+    labels: str = "none",
+    fades: bool = False,
+    standing: bool = False,
+) -> Networks:
+    """The networks of a generator ``(latents, label=, fade=) -> samples`` and a discriminator
+    ``(samples, label=, fade=) -> (scores, label logits or None)``.
+
+    ``labels`` is one of ``labels.WAYS``; ``fades``: both modules take ``fade``; ``standing``: the generator has BatchNorm.
+    Conditions that the networks do not know, and labels that they need and did not get, raise UserError.
+    """
+
+    known = ["label"] * (labels != "none") + ["fade"] * fades
+
+    def conditions(given: dict[str, Array]) -> dict[str, Array]:
+        given = {name: value for name, value in given.items() if value is not None}
+        if unknown := [name for name in given if name not in known]:
+            what = f"takes {' and '.join(known)} alone" if known else "is unconditional"
+            raise UserError(f"this network {what}: it has no use for {', '.join(unknown)}")
+        if labels != "none" and "label" not in given:
+            raise UserError(f"this network is conditional (labels={labels!r}): it needs label=[batch]")
+        return given
+
+    def init(rng: PRNGKey) -> tuple[Params, Params]:
+        first, second = jax.random.split(rng)
+        latents = jax.eval_shape(lambda key: latent(key, 2), rng)
+        label = {"label": jax.ShapeDtypeStruct((2,), jnp.int32)} if labels != "none" else {}
+        samples = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+        return (
+            generator.lazy_init(first, latents, **label, mutable=STATE),
+            discriminator.lazy_init(second, samples, **label, mutable=STATE),
+        )
+
+    def generate(params: Params, latents: Array, **given: Array) -> Array:
+        samples = generator.apply(params, latents, **conditions(given))
+        return samples.astype(jnp.promote_types(samples.dtype, jnp.float32))
+
+    def score(params: Params, samples: Array, **given: Array) -> Array:
+        if labels == "auxiliary":
+            given = {"label": jnp.zeros(len(samples), jnp.int32)} | given  # its score does not depend on it
+        return discriminator.apply(params, samples, **conditions(given))[0]
+
+    def classify(params: Params, samples: Array, **given: Array) -> Array:
+        return discriminator.apply(params, samples, **given)[1]
+
+    def gather(params: Params, latents: Array, **given: Array) -> Params:
+        size = min(STANDING_BATCH, len(latents))
+        count = len(latents) // size
+
+        def batches(x: Array) -> Array:
+            return x[: count * size].reshape(count, size, *x.shape[1:])
+
+        def statistics(batch: tuple[Array, dict[str, Array]]) -> Any:
+            latents, given = batch
+            return generator.apply(own, latents, **given, mutable="statistics")[1]["statistics"]
+
+        own = {name: value for name, value in params.items() if name != "statistics"}
+        each = jax.lax.map(statistics, (batches(latents), jax.tree.map(batches, conditions(given))))
+        return own | {"statistics": jax.tree.map(lambda leaf: jnp.mean(leaf, 0), each)}
+
+    return Networks(
+        init=init,
+        latent=latent,
+        generate=generate,
+        score=score,
+        classify=classify if labels == "auxiliary" else None,
+        standing=gather if standing else None,
+    )

@@ -1,0 +1,44 @@
+"""Latent distributions: ``(rng, batch size) -> [batch, size]`` float32."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import UserError
+from gan_jax.game import Array, PRNGKey
+
+
+def _normal(rng: PRNGKey, shape: tuple[int, int]) -> Array:
+    return jax.random.normal(rng, shape)
+
+
+def _uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
+    return jax.random.uniform(rng, shape, minval=-1.0, maxval=1.0)
+
+
+def _standard_uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
+    return math.sqrt(3.0) * _uniform(rng, shape)
+
+
+def _spherical(rng: PRNGKey, shape: tuple[int, int]) -> Array:
+    z = jax.random.normal(rng, shape)
+    return z * jax.lax.rsqrt(jnp.mean(jnp.square(z), -1, keepdims=True) + 1e-8)
+
+
+LATENTS = {"normal": _normal, "uniform": _uniform, "standard_uniform": _standard_uniform, "spherical": _spherical}
+
+
+def sampler(name: str, size: int) -> Callable[[PRNGKey, int], Array]:
+    """The latent distribution of that name: ``(rng, batch size) -> [batch, size]`` float32.
+
+    ``normal``: N(0, I). ``uniform``: U[-1, 1] each. ``standard_uniform``: U[-sqrt 3, sqrt 3], of variance 1.
+    ``spherical``: uniform on the sphere of radius sqrt(size), that is N(0, I) scaled to a mean square of 1.
+    Raises UserError for another name or a size below 1.
+    """
+    if name not in LATENTS:
+        raise UserError(f"no latent distribution is named {name!r}: choose one of {', '.join(LATENTS)}")
+    if size < 1:
+        raise UserError(f"latent_size must be at least 1, not {size}")
+    return lambda rng, batch_size: LATENTS[name](rng, (batch_size, size))
