@@ -1,0 +1,50 @@
+"""Every field of an experiment, with its default. Other configs start from this one and change what they need."""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+
+    # What is trained. Each named part calls the public function of that name in the module in brackets.
+    config.seed = 0
+    config.dataset = {"ring": {}}  # one of [gan_jax.data]
+    config.networks = {"mlp": {}}  # one of [gan_jax.networks]
+    config.objective = {"non_saturating": {}}  # a sum of terms [gan_jax.losses, gan_jax.penalties]
+    config.unroll = 0  # discriminator updates that the generator looks ahead
+    config.unroll_resample = False  # draw new latents in each look-ahead step
+    config.unroll_stop_gradient = False  # look ahead, but learn nothing through the look-ahead
+    config.unroll_rematerialise = False  # less memory for more time: recompute each look-ahead step
+
+    # How the players move.
+    config.steps = 10_000  # generator updates
+    config.batch_size = 64  # over all devices
+    config.turns = 1  # discriminator updates per generator update
+    config.generator_optimizer = ({"adam": {"learning_rate": 2e-4, "b1": 0.5}},)  # stages in order [optax, gan_jax.optimizers]
+    config.discriminator_optimizer = ({"adam": {"learning_rate": 2e-4, "b1": 0.5}},)
+    config.averaging = 0.0  # decay of the moving average of the generator, which is what gets sampled
+
+    # Where it runs.
+    config.mapping = "sharded"  # one of [gan_jax.parallel]
+    config.steps_per_call = 50  # steps in one call of the device; the intervals below are multiples of it
+
+    # What is written to the workdir, every so many steps.
+    config.log_every = 500
+    config.checkpoint_every = 5_000
+    config.keep = 2  # newest checkpoints kept, beside the best
+    config.sample_every = 5_000
+    config.samples = 64  # in each sample grid
+    config.metrics = {}  # any of [gan_jax.evaluation]
+    config.evaluate_every = 5_000
+    config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept too
+    config.best_is = "lowest"  # or "highest"
+
+    # W&B, where asked for. It never stops a run.
+    config.wandb = ConfigDict()
+    config.wandb.use = False
+    config.wandb.mode = "offline"  # or "online"
+    config.wandb.project = "gan_jax"
+    config.wandb.name = ""  # empty: made from the config
+    config.wandb.group = ""
+    config.wandb.tags = ()
+    return config

@@ -1,0 +1,71 @@
+"""What the command lines share: config flags, one line for bad input, a cache of compiled programs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gan_jax.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def __init__(self, description: str | None, **settings: Any) -> None:
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (--help lists the flags)")
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separates config flags from the others: ``(["turns=5"], rest)``.
+
+    ``--config.turns=5``, ``--config.turns 5``, and for true-or-false fields ``--config.wandb.use``, ``--noconfig.wandb.use``.
+    """
+    overrides, rest, queue = [], [], list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if argument.startswith("--noconfig."):
+            overrides.append(argument.removeprefix("--noconfig.") + "=false")
+        elif argument.startswith("--config."):
+            key, equals, value = argument.removeprefix("--config.").partition("=")
+            if not equals:
+                value = queue.pop(0) if queue and not queue[0].startswith("--") else "true"
+            overrides.append(f"{key}={value}")
+        else:
+            rest.append(argument)
+    return overrides, rest
+
+
+def main(program: Callable[[list[str]], int | None]) -> NoReturn:
+    """Runs ``program(arguments)`` and exits: 0 or what it returns; 2 and one line for bad input; 130 where interrupted."""
+    try:
+        code = program(sys.argv[1:]) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except RuntimeError as error:
+        if type(error).__name__ != "TrainingDiverged":
+            raise
+        print(f"error: training diverged: {error}", file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def set_up_jax() -> None:
+    """Keeps compiled programs on disk, so that a second start is quick. JAX_COMPILATION_CACHE_DIR moves them."""
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

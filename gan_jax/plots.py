@@ -1,0 +1,114 @@
+"""Pictures: arrays in, matplotlib Axes or pixels out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax.data import Dataset
+
+
+def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
+    """Images ``[n, h, w, c]`` in [-1, 1] (c = 1 or 3) as one picture ``[H, W, 3]`` uint8, row by row.
+
+    ``columns`` defaults to the squarest grid. Cells that are left over are white, and so is the border of ``pad`` pixels.
+    """
+    n, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise ValueError(f"image_grid draws images of 1 or 3 channels, not of shape {images.shape}")
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    picture = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, np.uint8)
+    pixels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    for index, image in enumerate(pixels):
+        top, left = pad + index // columns * (height + pad), pad + index % columns * (width + pad)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def save_image(path: str | Path, picture: np.ndarray, scale: int = 1) -> None:
+    """Writes ``[H, W, 3]`` uint8 as a PNG, each pixel ``scale`` times as large."""
+    from PIL import Image
+
+    Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(path)
+
+
+def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (3.0, 3.0)):
+    """A matplotlib figure without a display, and its Axes ``[rows, columns]``; ``size`` of one of them, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(columns * size[0], rows * size[1]), layout="constrained")
+    FigureCanvasAgg(drawing)
+    return drawing, drawing.subplots(rows, columns, squeeze=False)
+
+
+def density(ax, samples: np.ndarray, extent: float, bandwidth: float = 0.03, pixels: int = 192):
+    """The density of 2-D ``samples`` ``[n, 2]`` on ``[-extent, extent]^2``: a histogram smoothed by a Gaussian.
+
+    ``bandwidth``: the Gaussian's standard deviation, as a share of ``extent``. The darkest colour is the panel's maximum.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    edges = np.linspace(-extent, extent, pixels + 1)
+    counts, _, _ = np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))
+    smooth = gaussian_filter(counts, bandwidth * pixels / 2)
+    ax.imshow(smooth, origin="lower", extent=(-extent, extent) * 2, cmap="Greens", vmin=0, interpolation="bilinear")
+    ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def scatter(ax, samples: np.ndarray, real: np.ndarray, extent: float):
+    """Generated 2-D ``samples`` over ``real`` ones, both ``[n, 2]``."""
+    ax.scatter(*real.T, s=3, alpha=0.3, color="tab:orange", label="real", linewidths=0)
+    ax.scatter(*samples.T, s=3, alpha=0.3, color="tab:blue", label="generated", linewidths=0)
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+    ax.legend(loc="upper right", markerscale=4, fontsize="small")
+    return ax
+
+
+def save_samples(path: str | Path, samples: np.ndarray, dataset: Dataset) -> None:
+    """Writes a PNG of samples ``[n, *dataset.shape]``: a grid of images, or points beside as many real ones.
+
+    Points of two dimensions are scattered; of others each dimension gets a histogram.
+    """
+    if len(dataset.shape) == 3:
+        save_image(path, image_grid(samples), scale=2)
+        return
+    real = np.asarray(dataset.draw(0, np.arange(len(samples)))["real"]).reshape(len(samples), -1)
+    samples = samples.reshape(len(samples), -1)
+    if dataset.shape == (2,):
+        drawing, axes = figure(size=(4.0, 4.0))
+        scatter(axes[0, 0], samples, real, 1.5 * float(np.abs(real).max()))
+    else:
+        drawing, axes = figure(1, min(real.shape[1], 8))
+        for index, ax in enumerate(axes[0]):
+            edges = np.linspace(real[:, index].min() - 1, real[:, index].max() + 1, 101)
+            ax.hist(real[:, index], edges, alpha=0.5, density=True, label="real")
+            ax.hist(samples[:, index], edges, alpha=0.5, density=True, label="generated")
+            ax.set_title(f"dimension {index}")
+        axes[0, 0].legend()
+    drawing.savefig(path, dpi=100)
+
+
+def over_training(
+    runs: Mapping[str, Sequence[tuple[int, np.ndarray]]], real: np.ndarray, extent: float, captions: Mapping[str, str]
+):
+    """Densities of 2-D samples over training, a row a run, with the real data as the last column.
+
+    ``runs``: name -> [(step, samples ``[n, 2]``), ...], the same steps for each; ``captions``: a line for each row.
+    Returns the figure. After figure 2 of Metz et al., "Unrolled Generative Adversarial Networks" (2017).
+    """
+    columns = max(len(snapshots) for snapshots in runs.values()) + 1
+    drawing, axes = figure(len(runs), columns, (1.6, 1.9))
+    for row, (name, snapshots) in zip(axes, runs.items(), strict=True):
+        for ax in row:
+            ax.set_axis_off()
+        for ax, (step, samples) in zip(row, snapshots, strict=False):
+            density(ax, samples, extent).set_title(f"step {step:,}", fontsize="small")
+            ax.set_axis_on()
+        density(row[-1], real, extent).set_title("real", fontsize="small")
+        row[-1].set_axis_on()
+        row[0].set_ylabel(name)
+        row[columns // 2].text(0.5, -0.1, captions.get(name, ""), transform=row[columns // 2].transAxes, ha="center", va="top", fontsize="small")
+    return drawing

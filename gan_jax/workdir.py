@@ -1,0 +1,54 @@
+"""The folder of a run: its config, and the metrics that it wrote."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_jax import config as configs
+from gan_jax import writers
+from gan_jax.errors import UserError
+
+FREE = ("steps", "mapping", "log_every", "checkpoint_every", "keep", "sample_every", "samples", "evaluate_every",
+        "metrics", "best_metric", "best_is", "wandb", "steps_per_call", "unroll_rematerialise")  # fmt: skip
+"""Fields that a resumed run may change: none of them changes the numbers of a step."""
+
+
+def open_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Makes the workdir of a run, or checks that the one there is of the same run. Raises UserError, touching nothing."""
+    file = workdir / "config.json"
+    try:
+        if not workdir.exists() or (workdir.is_dir() and not any(workdir.iterdir())):
+            workdir.mkdir(parents=True, exist_ok=True)
+            file.write_text(configs.dumps(config))
+            return
+        if not workdir.is_dir():
+            raise UserError(f"workdir {workdir} is a file, not a folder")
+    except OSError as error:
+        raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
+    changed = {
+        path: values
+        for path, values in configs.differences(read_config(workdir), config).items()
+        if path.split(".")[0] not in FREE
+    }
+    if changed:
+        shown = "; ".join(f"{path} is {old!r} there and {new!r} here" for path, (old, new) in list(changed.items())[:4])
+        raise UserError(f"workdir {workdir} holds a run of another config: {shown}. Choose another --workdir")
+    file.write_text(configs.dumps(config))
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """The config of the run in a workdir, as plain dicts. Raises UserError where there is none."""
+    try:
+        return configs.loads((workdir / "config.json").read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{workdir} is not the workdir of a run: it has no config.json") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{workdir / 'config.json'} cannot be read: {configs.first_line(error)}") from error
+
+
+def last_metrics(workdir: Path) -> dict[str, float]:
+    """The newest value of each metric of the run in ``workdir``."""
+    latest: dict[str, float] = {}
+    for row in writers.read_metrics(workdir / "metrics.jsonl"):
+        latest |= {name: value for name, value in row.items() if "protocol" not in row}
+    return latest
