@@ -2,5 +2,8 @@
 
 from gan_jax.networks.dcgan import dcgan, infogan
 from gan_jax.networks.mlp import mlp
+from gan_jax.networks.packing import packed
+from gan_jax.networks.progan import progan
+from gan_jax.networks.resnet import resnet, sngan
 
-__all__ = ["dcgan", "infogan", "mlp"]
+__all__ = ["dcgan", "infogan", "mlp", "packed", "progan", "resnet", "sngan"]

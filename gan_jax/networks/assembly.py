@@ -9,12 +9,17 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
+from gan_jax.networks import spectral
 
 STANDING_BATCH = 64
 """Standing statistics are those of batches of this size, whatever number of latents is given."""
 
 STATE = ("params", "spectral")
 """The collections that belong to a network's parameters from the start."""
+
+
+def _warm(variables: Params) -> Params:
+    return spectral.start(variables) if "spectral" in variables else variables
 
 
 def assemble(
@@ -50,8 +55,8 @@ def assemble(
         label = {"label": jax.ShapeDtypeStruct((2,), jnp.int32)} if labels != "none" else {}
         samples = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
         return (
-            generator.lazy_init(first, latents, **label, mutable=STATE),
-            discriminator.lazy_init(second, samples, **label, mutable=STATE),
+            _warm(generator.lazy_init(first, latents, **label, mutable=STATE)),
+            _warm(discriminator.lazy_init(second, samples, **label, mutable=STATE)),
         )
 
     def generate(params: Params, latents: Array, **given: Array) -> Array:

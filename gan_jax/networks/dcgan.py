@@ -10,7 +10,7 @@ from gan_jax.game import Array, Networks
 from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import Norm, activation, check_norm
+from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, activation, check_norm
 from gan_jax.networks.weights import Conv, Dense, TransposedConv, initializer
 
 
@@ -173,7 +173,7 @@ def dcgan(
     sizes = halvings(shape, depth)
     sample = sampler(latent, latent_size)
     check_norm(norm)
-    check_norm(discriminator_norm, ("none", "batch", "layer", "instance", "spectral"))
+    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     labels = way(labels, classes, "concatenation")
     code = (classes if labels != "none" else 0, embedding_size)
     steps, own = len(sizes) - 1, discriminator_width or width

@@ -160,6 +160,7 @@ class SampleNorm(nn.Module):
 
 
 NORMS = ("none", "batch", "layer", "instance")
+DISCRIMINATOR_NORMS = (*NORMS, "spectral")
 
 
 class Norm(nn.Module):
@@ -208,3 +209,33 @@ def minibatch_std(x: Array, group: int = 4) -> Array:
     own = own_rows(jnp.tile(mean, size), len(x)).astype(x.dtype)
     return jnp.concatenate([x, jnp.broadcast_to(along_channels(own[:, None], x), (*x.shape[:-1], 1))], -1)
 
+
+class MinibatchDiscrimination(nn.Module):
+    """Appends to each sample's features how close it is to the others: ``[batch, n] -> [batch, n + kernels]``.
+
+    ``o_b(x_i) = sum over j != i of exp(-|M_ib - M_jb|_1)`` over the global batch, ``M_i = f(x_i) T`` in ``[kernels, size]``.
+    Source: Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.2 (100 kernels of size 5).
+    """
+
+    kernels: int = 100
+    size: int = 5
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        shape = (x.shape[-1], self.kernels * self.size)
+        own = (x @ self.param("kernel", nn.initializers.normal(0.02), shape, jnp.float32)).reshape(len(x), 1, -1)
+        everyone = whole_batch(own[:, 0])[None]
+        gaps = jnp.abs(own - everyone).reshape(len(x), -1, self.kernels, self.size)
+        closeness = jnp.sum(jnp.exp(-jnp.sum(gaps, -1)), 1) - 1  # its distance to itself is 0
+        return jnp.concatenate([x, closeness], -1)
+
+
+MINIBATCH = ("none", "std", "discrimination")
+
+
+def compare_batch(name: str, x: Array) -> Array:
+    """The layer of that name, one of ``MINIBATCH``, on a discriminator's last features ``[batch, n]``; in a Flax module."""
+    if name == "std":
+        return minibatch_std(x)
+    return MinibatchDiscrimination(name="minibatch")(x) if name == "discrimination" else x

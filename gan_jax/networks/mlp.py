@@ -11,7 +11,7 @@ from gan_jax.game import Array, Networks
 from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import Norm, activation, check_norm
+from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, activation, check_norm
 from gan_jax.networks.weights import Dense, Initializer, Maxout, initializer
 
 DEFAULT_GAINS = {"orthogonal": 0.8, "normal": 0.02}
@@ -121,7 +121,7 @@ def mlp(
     """
     sampler_ = sampler(latent, latent_size)
     check_norm(norm)
-    check_norm(discriminator_norm, ("none", "batch", "layer", "instance", "spectral"))
+    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     labels = way(labels, classes, "concatenation")
     weight = "spectral" if discriminator_norm == "spectral" else "plain"
     settings = {

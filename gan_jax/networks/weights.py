@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks import convolution
+from gan_jax.networks import convolution, spectral
 from gan_jax.networks.layers import along_channels
 
 Initializer = Callable[..., Array]
@@ -68,6 +68,9 @@ class Weights(nn.Module):
             kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:-1])))
         else:
             kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        if self.weight == "spectral":
+            u = self.variable("spectral", "u", lambda: nn.initializers.normal(1.0)(self.make_rng("params"), shape[-1:]))
+            kernel = spectral.normalised(kernel, u.value)
         return kernel.astype(self.dtype)
 
     def add_bias(self, x: Array) -> Array:
@@ -85,17 +88,27 @@ class Dense(Weights):
         return self.add_bias(x.astype(self.dtype) @ self.kernel(x.shape[-1], self.features))
 
 
+RESAMPLED = {"up": convolution.upsample_conv, "down": convolution.conv_downsample}
+
+
 class Conv(Weights):
-    """``[batch, h, w, in] -> [batch, ceil(h / stride), ceil(w / stride), features]``."""
+    """``[batch, h, w, in] -> [batch, ceil(h / stride), ceil(w / stride), features]``.
+
+    ``resample``: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means); then stride is 1.
+    """
 
     size: int = 3
     stride: int = 1
     groups: int = 1
+    resample: str = "none"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = self.kernel(self.size, self.size, x.shape[-1] // self.groups, self.features)
-        return self.add_bias(convolution.conv(x.astype(self.dtype), kernel, self.stride, self.groups))
+        x = x.astype(self.dtype)
+        if self.resample in RESAMPLED:
+            return self.add_bias(RESAMPLED[self.resample](x, kernel))
+        return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups))
 
 
 class TransposedConv(Weights):
