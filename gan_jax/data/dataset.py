@@ -4,6 +4,7 @@ Nothing has to be saved to continue a run: the batch of a step is computed from 
 """
 
 import functools
+import math
 import operator
 import queue
 import threading
@@ -18,6 +19,7 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
 
 PERMUTATIONS = 16  # kept per dataset: 16 members of a population, or a few epochs of one run
+BLOCK = 1024  # samples drawn in one call
 
 
 class Dataset(NamedTuple):
@@ -47,7 +49,7 @@ def drawn(
     """
 
     @jax.jit
-    def sampled(seed: Array, high: Array, low: Array) -> Batch:
+    def block(seed: Array, high: Array, low: Array) -> Batch:
         # The generator is named, so that samples do not change with jax's default one.
         root = jax.random.key(seed, impl="threefry2x32")
 
@@ -58,13 +60,26 @@ def drawn(
         return jax.vmap(one)(high, low)
 
     def draw(seed: Any, positions: np.ndarray) -> Batch:
-        positions = np.asarray(positions, np.int64)
+        positions, seed = np.asarray(positions, np.int64), checked_seed(seed)
+        # Always the same program: XLA rounds sin and cos differently in programs of another size, and takes a second to
+        # compile each.
+        padded = np.pad(positions.ravel(), (0, -positions.size % BLOCK))
         # jax has no 64-bit integers by default: the two words are split here, on the host.
-        high, low = (positions >> 32).astype(np.uint32), (positions & 0xFFFFFFFF).astype(np.uint32)
-        batch = sampled(checked_seed(seed), high.ravel(), low.ravel())
-        return {name: value.reshape(positions.shape + value.shape[1:]) for name, value in batch.items()}
+        high, low = (padded >> 32).astype(np.uint32), (padded & 0xFFFFFFFF).astype(np.uint32)
+        starts = range(0, len(padded), BLOCK)
+        return _joined([block(seed, high[i : i + BLOCK], low[i : i + BLOCK]) for i in starts], positions.shape)
 
     return Dataset(shape, draw, classes, **facts)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _joined(blocks: list[Batch], shape: tuple[int, ...]) -> Batch:
+    """One batch of leaves ``[*shape, ...]`` from blocks of it, the last one padded."""
+
+    def join(*leaves: Array) -> Array:
+        return jnp.concatenate(leaves)[: math.prod(shape)].reshape(*shape, *leaves[0].shape[1:])
+
+    return jax.tree.map(join, *blocks)
 
 
 def finite(real: np.ndarray, label: np.ndarray | None = None, classes: int = 0, **facts: Any) -> Dataset:
@@ -173,7 +188,7 @@ def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
                 if stopped.is_set():
                     return
             waiting.put((False, None))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the consumer's to handle
+        except BaseException as error:  # whatever it is, it is the consumer's to handle
             waiting.put((False, error))
         finally:
             if hasattr(source, "close"):

@@ -98,7 +98,7 @@ def folder(path: str | os.PathLike, resolution: int, channels: int = 3, labels: 
     real = np.empty((len(files), resolution, resolution, channels), np.uint8)
     for index, file in enumerate(files):
         try:
-            real[index] = decoded(file, channels, resolution)
+            real[index] = decoded(file, channels, resolution, upright=True)
         except (OSError, ValueError, SyntaxError) as error:
             raise UserError(f"{file} cannot be read as an image: {error}") from error
     if not labels:
@@ -133,15 +133,19 @@ def npz(path: str | os.PathLike, labels: bool = False) -> Dataset:
     return finite(real)
 
 
-def decoded(file: IO[bytes] | Path, channels: int, resolution: int | None = None) -> np.ndarray:
-    """One image file as ``[height, width, channels]`` uint8: grey for one channel, RGB for three, upright; then ``resized``."""
+def decoded(file: IO[bytes] | Path, channels: int, resolution: int | None = None, upright: bool = False) -> np.ndarray:
+    """One PNG or JPEG file as ``[height, width, channels]`` uint8: grey for one channel, RGB for three; then ``resized``.
+
+    ``upright``: turn it as the camera says it was held. Raises UserError where it has more than 8 bits a channel.
+    """
     from PIL import Image, ImageOps
 
-    with Image.open(file) as image:
+    with Image.open(file, formats=("PNG", "JPEG")) as image:
         if image.mode.startswith(("I", "F")):
-            raise ValueError(f"{image.mode} pixels; only 8 bits a channel are read")
-        upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-    pixels = np.asarray(upright).reshape(upright.height, upright.width, channels)
+            raise UserError(f"it has {image.mode} pixels, and only 8 bits a channel are read")
+        turned = ImageOps.exif_transpose(image) if upright else image
+        pixels = np.asarray(turned.convert("L" if channels == 1 else "RGB"))
+    pixels = pixels.reshape(*pixels.shape[:2], channels)
     return pixels if resolution is None else resized(pixels, resolution)
 
 

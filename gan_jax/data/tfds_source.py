@@ -49,10 +49,12 @@ def tfds(
         where = "" if data_dir is None else f" --data_dir {shlex.quote(os.fspath(data_dir))}"
         command = f"python -m gan_jax.data.prepare {shlex.quote(name)}{where}"
         raise UserError(f"{name} is not prepared in {builder.data_dir}: run {command}")
-    features = builder.info.features
-    if "image" not in features:
-        raise UserError(f"{name} has no feature 'image', only {', '.join(features)}")
-    classes = (getattr(features["label"], "num_classes", 0) or 0) if "label" in features else 0
+    import tensorflow_datasets
+
+    features = dict(builder.info.features)
+    if not isinstance(features.get("image"), tensorflow_datasets.features.Image):
+        raise UserError(f"{name} has no images under 'image', only the features {', '.join(features)}")
+    classes = getattr(features.get("label"), "num_classes", 0) or 0
     if labels and not classes:
         raise UserError(f"{name} has no class labels, only the features {', '.join(features)}")
     variant = f"{split}-{resolution or 'native'}"
@@ -91,7 +93,7 @@ def _decoded(name: str, builder: Any, split: str, labelled: bool, resolution: in
         raise UserError(f"{builder.data_dir} is not in array_record format: remove it and prepare {name} again") from error
     except (ValueError, KeyError) as error:
         raise UserError(f"{name} has no split {split!r}, only {', '.join(builder.info.splits)}") from error
-    channels = builder.info.features["image"].shape[-1]
+    channels = 1 if builder.info.features["image"].shape[-1] == 1 else 3
 
     def decode(example: dict[str, Any]) -> np.ndarray:
         from gan_jax.data.images import decoded
