@@ -1,0 +1,228 @@
+"""The Fréchet distance between Gaussians fitted to two sets of features: with Inception features, FID.
+
+Everything is float64 on the host. The trace of the matrix square root is taken by a symmetric route, never by a general
+``sqrtm``: it is the sum of the singular values of ``F1 F2^T`` for any factors with ``S = F^T F``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_matrix, feature_pair, finite
+
+
+class FeatureStatistics(NamedTuple):
+    """Count, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
+
+    count: int
+    mean: Array  # [d] float64
+    scatter: Array  # [d, d] float64, the sum of (x - mean)(x - mean)^T
+
+    @property
+    def covariance(self) -> Array:
+        """Unbiased covariance ``[d, d]``, ``scatter / (count - 1)``."""
+        if self.count < 2:
+            raise ValueError(f"covariance: found {self.count} sample, expected at least 2")
+        return self.scatter / (self.count - 1)
+
+
+def feature_statistics(features: ArrayLike) -> FeatureStatistics:
+    """Statistics of one batch of features.
+
+    Args:
+      features: ``[n, d]``, any real dtype; cast to float64 before anything is summed. One sample is enough.
+
+    Returns:
+      `FeatureStatistics`.
+
+    Raises:
+      ValueError: features are not ``[n, d]`` or not finite.
+    """
+    features = feature_matrix(features, "features")
+    centred, mean = _centred(features)
+    return FeatureStatistics(len(features), mean, centred.T @ centred)
+
+
+def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> FeatureStatistics:
+    """Statistics of two sets together, from the statistics of each.
+
+    ``scatter = scatter1 + scatter2 + (n1 n2 / n) (mean1 - mean2)(mean1 - mean2)^T``: no difference of large sums, so a
+    large mean costs no digits. ``functools.reduce(merge_statistics, map(feature_statistics, batches))`` streams.
+
+    Raises:
+      ValueError: the two have different d.
+
+    References:
+      Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
+    """
+    if first.mean.shape != second.mean.shape:
+        raise ValueError(f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}")
+    count = first.count + second.count
+    shift = second.mean - first.mean
+    scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.count * second.count / count)
+    return FeatureStatistics(count, first.mean + shift * (second.count / count), scatter)
+
+
+def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
+    """Squared Fréchet distance between Gaussians fitted to two sets of features (FID, with Inception features).
+
+    ``|m1 - m2|^2 + Tr(S1) + Tr(S2) - 2 Tr((S1 S2)^(1/2))``, with unbiased covariances (``n - 1``). Right for n < d too.
+    It falls with the number of samples even for one distribution, so compare only scores of the same n and m.
+
+    Args:
+      real: features ``[n, d]``, any real dtype, n >= 2.
+      fake: features ``[m, d]``, m >= 2.
+
+    Returns:
+      The distance, >= 0, in squared units of the features.
+
+    Raises:
+      ValueError: a wrong rank, fewer than two samples, different d, or a value that is not finite.
+
+    References:
+      Heusel et al. 2017, GANs trained by a two time-scale update rule, equation 6; Dowson and Landau 1982.
+    """
+    real, fake = feature_pair(real, fake, minimum=2)
+    (x, mean1), (y, mean2) = _centred(real), _centred(fake)
+    n, m, d = len(x), len(y), x.shape[1]
+    shift = float(np.sum((mean1 - mean2) ** 2))
+    traces = float(np.vdot(x, x) / (n - 1) + np.vdot(y, y) / (m - 1))
+    overlap = None
+    if min(n, m) > d:
+        overlap = _overlap(x.T @ x / (n - 1), y.T @ y / (m - 1))
+    if overlap is None:
+        overlap = _nuclear_norm(_triangular(x), _triangular(y)) / np.sqrt((n - 1.0) * (m - 1.0))
+    return max(shift + traces - 2 * overlap, 0.0)
+
+
+def frechet_distance_from_statistics(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike) -> float:
+    """Squared Fréchet distance between two Gaussians, from their means and covariances.
+
+    Args:
+      mean1: ``[d]``. cov1: ``[d, d]``, symmetric and positive semidefinite; it may be singular.
+      mean2: ``[d]``. cov2: ``[d, d]``.
+
+    Returns:
+      The distance, >= 0, in squared units of the features.
+
+    Raises:
+      ValueError: shapes disagree, a value is not finite, or a covariance is not symmetric and positive semidefinite.
+
+    References:
+      As `frechet_distance`.
+    """
+    mean1, mean2 = finite(mean1, "mean1"), finite(mean2, "mean2")
+    if mean1.ndim != 1 or mean1.size == 0 or mean2.shape != mean1.shape:
+        raise ValueError(f"means: found shapes {mean1.shape} and {mean2.shape}, expected [d] twice")
+    cov1, cov2 = _covariance(cov1, "cov1", mean1.size), _covariance(cov2, "cov2", mean1.size)
+    overlap = _overlap(cov1, cov2)
+    if overlap is None:
+        overlap = _nuclear_norm(_symmetric_root(cov1, "cov1"), _symmetric_root(cov2, "cov2"))
+    shift = float(np.sum((mean1 - mean2) ** 2))
+    return max(shift + float(np.trace(cov1) + np.trace(cov2)) - 2 * overlap, 0.0)
+
+
+def frechet_distance_infinity(
+    real: ArrayLike, fake: ArrayLike, *, points: int = 15, smallest: int | None = None,
+    rng: np.random.Generator | int = 0,
+) -> float:
+    """Fréchet distance extrapolated to infinitely many generated samples.
+
+    The distance from n samples is biased by about ``c / n``. It is computed for ``points`` random subsets of ``fake`` of
+    evenly spaced sizes and fitted by a straight line in ``1 / n``; the intercept is returned.
+
+    Args:
+      real: features ``[n, d]``, n >= 2, all used each time.
+      fake: features ``[m, d]``.
+      points: number of subset sizes, at least 2.
+      smallest: the smallest size; by default 5000, or a tenth of m if that is less.
+      rng: NumPy generator or seed that draws the subsets.
+
+    Returns:
+      The extrapolated distance, which may fall below zero by the fit's error.
+
+    Raises:
+      ValueError: as `frechet_distance`, or a range of sizes that is empty.
+
+    References:
+      Chong and Forsyth 2020, Effectively unbiased FID and Inception Score and where to find them, section 4.
+    """
+    sizes, distances = frechet_distance_by_size(real, fake, points=points, smallest=smallest, rng=rng)
+    return float(np.polynomial.polynomial.polyfit(1 / sizes, distances, 1)[0])
+
+
+def frechet_distance_by_size(
+    real: ArrayLike, fake: ArrayLike, *, points: int = 15, smallest: int | None = None,
+    rng: np.random.Generator | int = 0,
+) -> tuple[Array, Array]:
+    """The subset sizes ``[points]`` and distances ``[points]`` that `frechet_distance_infinity` fits; same arguments."""
+    real, fake = feature_pair(real, fake, minimum=2)
+    points = at_least(points, 2, "points")
+    smallest = min(5000, max(2, len(fake) // 10)) if smallest is None else at_least(smallest, 2, "smallest")
+    if smallest >= len(fake):
+        raise ValueError(f"fake: found {len(fake)} samples, expected more than smallest = {smallest}")
+    rng = np.random.default_rng(rng)
+    sizes = np.linspace(smallest, len(fake), points).astype(int)
+    subsets = [fake[rng.choice(len(fake), size, replace=False)] for size in sizes]
+    return sizes, np.array([frechet_distance(real, subset) for subset in subsets])
+
+
+def _centred(features: Array) -> tuple[Array, Array]:
+    """The features less their mean, and the mean. The checks made a copy of the caller's array: it is changed in place."""
+    mean = features.mean(axis=0)
+    features -= mean
+    rest = features.mean(axis=0)  # the rounding of a mean that is large beside the spread
+    if np.any(rest):
+        features -= rest
+    return features, mean + rest
+
+
+def _triangular(x: Array) -> Array:
+    """A factor F of ``x^T x`` with at most d rows."""
+    return x if len(x) <= x.shape[1] else np.linalg.qr(x, mode="r")
+
+
+def _nuclear_norm(factor1: Array, factor2: Array) -> float:
+    return float(np.linalg.svd(factor1 @ factor2.T, compute_uv=False).sum())
+
+
+def _overlap(cov1: Array, cov2: Array) -> float | None:
+    """``Tr((S1 S2)^(1/2))`` of well-conditioned covariances, or None where a singular one needs more care.
+
+    The fastest way takes the roots of the eigenvalues of ``L1^T S2 L1``. An eigenvalue is known to about eps times the
+    largest, so its root to ``error / (2 root)``; where these could add up, the singular values of ``L1^T L2`` are taken.
+    """
+    try:
+        lower1, lower2 = np.linalg.cholesky(cov1), np.linalg.cholesky(cov2)
+    except np.linalg.LinAlgError:
+        return None
+    for diagonal in (lower1.diagonal(), lower2.diagonal()):
+        if diagonal.min() < 1e-6 * diagonal.max():  # squared, this nears eps: the factor's small end is rounding
+            return None
+    product = lower1.T @ lower2
+    eigenvalues = np.linalg.eigvalsh(product @ product.T)
+    if eigenvalues[0] > 0:
+        roots = np.sqrt(eigenvalues)
+        error = 4 * np.finfo(np.float64).eps * eigenvalues[-1]
+        if np.sum(error / (2 * roots)) < 1e-7 * roots.sum():  # a bound: measured errors are some 1000 times smaller
+            return float(roots.sum())
+    return float(np.linalg.svd(product, compute_uv=False).sum())
+
+
+def _symmetric_root(covariance: Array, name: str) -> Array:
+    values, vectors = np.linalg.eigh(covariance)
+    if values[0] < -1e-6 * max(values[-1], 0.0) or values[-1] < 0:
+        raise ValueError(f"{name}: found an eigenvalue of {values[0]:g}, expected a positive semidefinite matrix")
+    # Rounding leaves a singular covariance with eigenvalues of either sign and about eps times the largest.
+    floor = len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.sqrt(np.where(values > floor, values, 0.0))[:, None] * vectors.T
+
+
+def _covariance(covariance: ArrayLike, name: str, d: int) -> Array:
+    covariance = finite(covariance, name)
+    if covariance.shape != (d, d):
+        raise ValueError(f"{name}: found shape {covariance.shape}, expected {(d, d)}")
+    asymmetry, scale = np.abs(covariance - covariance.T).max(), np.abs(covariance).max()
+    if asymmetry > 1e-5 * scale:
+        raise ValueError(f"{name}: found |S - S^T| up to {asymmetry:g}, expected a symmetric matrix")
+    return (covariance + covariance.T) / 2

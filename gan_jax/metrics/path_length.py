@@ -1,0 +1,96 @@
+"""Perceptual path length: how fast images change along paths between latents."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite, positive
+
+
+class PathLength(NamedTuple):
+    """Perceptual path length over pairs of latents."""
+
+    mean: float  # over the pairs that are kept
+    std: float  # likewise, population
+    values: Array  # [n] float64, every pair
+
+
+def perceptual_path_length(
+    generate: Callable[[Array], ArrayLike],
+    embed: Callable[[ArrayLike], ArrayLike],
+    latents1: ArrayLike,
+    latents2: ArrayLike,
+    positions: ArrayLike,
+    *,
+    epsilon: float = 1e-4,
+    interpolation: str = "slerp",
+    discard: float = 0.01,
+    batch_size: int = 64,
+) -> PathLength:
+    """Perceptual path length: mean squared change of an embedding per squared step along a path.
+
+    ``E |e(g(path(t + epsilon))) - e(g(path(t)))|^2 / epsilon^2``. With positions uniform in [0, 1) this is the score
+    "full", with all at 0 the score "end". Networks in float32 add rounding of about ``(1e-7 |e| / epsilon)^2``; a larger epsilon
+    then tells more.
+
+    Args:
+      generate: latents ``[b, d]`` float32 -> images ``[b, ...]``.
+      embed: images -> embeddings ``[b, k]``, such as a feature extractor; the distance is squared Euclidean between them.
+      latents1: starts of the paths ``[n, d]``.
+      latents2: ends of the paths ``[n, d]``.
+      positions: ``[n]``, where on each path to look, in [0, 1].
+      epsilon: the step along the path.
+      interpolation: ``"slerp"`` along the great circle (for normal latents) or ``"lerp"`` along the straight line.
+      discard: share of the pairs to leave out at either end before averaging.
+      batch_size: pairs generated at once (twice as many images).
+
+    Returns:
+      `PathLength`, in squared units of the embedding.
+
+    Raises:
+      ValueError: shapes disagree, a value is not finite, or an unknown interpolation.
+
+    References:
+      Karras et al. 2019, A style-based generator architecture for generative adversarial networks, section 4.1.
+    """
+    start, end = feature_pair(latents1, latents2, ("latents1", "latents2"))
+    positions = finite(positions, "positions")
+    if end.shape != start.shape or positions.shape != (len(start),):
+        raise ValueError(f"latents2, positions: found shapes {end.shape} and {positions.shape}, "
+                         f"expected {start.shape} and {(len(start),)}")
+    if interpolation not in PATHS:
+        raise ValueError(f"interpolation: found {interpolation!r}, expected one of {tuple(PATHS)}")
+    if not 0 <= discard < 0.5:
+        raise ValueError(f"discard: found {discard}, expected a share in [0, 0.5)")
+    epsilon, path = positive(epsilon, "epsilon"), PATHS[interpolation]
+    step = at_least(batch_size, 1, "batch_size")
+    values = []
+    for i in range(0, len(start), step):
+        part = slice(i, i + step)
+        t = positions[part, None]
+        pair = np.concatenate([path(start[part], end[part], t), path(start[part], end[part], t + epsilon)])
+        here, there = np.split(np.asarray(embed(generate(pair.astype(np.float32))), np.float64), 2)
+        values.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
+    values = finite(np.concatenate(values), "embeddings")
+    low = np.quantile(values, discard, method="lower")
+    high = np.quantile(values, 1 - discard, method="higher")
+    kept = values[(values >= low) & (values <= high)]
+    return PathLength(float(kept.mean()), float(kept.std()), values)
+
+
+def _lerp(start: Array, end: Array, t: Array) -> Array:
+    return start + (end - start) * t
+
+
+def _slerp(start: Array, end: Array, t: Array) -> Array:
+    norms = np.linalg.norm(start, axis=1, keepdims=True) * np.linalg.norm(end, axis=1, keepdims=True)
+    cosine = np.sum(start * end, axis=1, keepdims=True) / np.where(norms > 0, norms, 1)
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    straight = np.sin(angle) < 1e-6  # the circle is a line, or not unique
+    sine = np.where(straight, 1, np.sin(angle))
+    curved = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / sine
+    return np.where(straight, _lerp(start, end, t), curved)
+
+
+PATHS = {"slerp": _slerp, "lerp": _lerp}
