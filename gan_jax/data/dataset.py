@@ -39,9 +39,7 @@ class Dataset(NamedTuple):
     std: float | None = None  # of every one of them; None where they differ
 
 
-def drawn(
-    shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array]], classes: int = 0, **facts: Any
-) -> Dataset:
+def drawn(shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array]], classes: int = 0, **facts: Any) -> Dataset:
     """The dataset of fresh samples of a distribution: no position ever repeats a sample.
 
     ``sample(key) -> (point [*shape] float32, label [] int32)`` draws one; its key is

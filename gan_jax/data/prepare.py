@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import http.client
 import importlib.util
+import math
 import os
 import sys
 import tempfile
@@ -91,9 +92,10 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     magic, expected = data[:4], bytes([0, 0, 8, dimensions])
     if magic != expected:
         raise UserError(f"{path} is not an IDX file of {dimensions}-D uint8: magic {magic.hex()}, not {expected.hex()}")
-    shape = tuple(np.frombuffer(data[4 : 4 + 4 * dimensions], ">u4").tolist())
-    body = data[4 + 4 * dimensions :]
-    if len(shape) != dimensions or len(body) != np.prod(shape, dtype=object):
+    start = 4 + 4 * dimensions
+    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
+    body = data[start:]
+    if len(data) < start or len(body) != math.prod(shape):
         raise UserError(f"{path} is cut or has trailing bytes: {len(body)} bytes of data for the shape {shape}")
     return np.frombuffer(body, np.uint8).reshape(shape)
 

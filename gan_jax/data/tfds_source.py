@@ -92,7 +92,7 @@ def _decoded(name: str, builder: Any, split: str, labelled: bool, resolution: in
     except NotImplementedError as error:
         raise UserError(f"{builder.data_dir} is not in array_record format: remove it and prepare {name} again") from error
     except (ValueError, KeyError) as error:
-        raise UserError(f"{name} has no split {split!r}, only {', '.join(builder.info.splits)}") from error
+        raise UserError(f"{name} has no split {split!r}, only {', '.join(sorted(builder.info.splits))}") from error
     channels = 1 if builder.info.features["image"].shape[-1] == 1 else 3
 
     def decode(example: dict[str, Any]) -> np.ndarray:

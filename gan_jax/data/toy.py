@@ -82,9 +82,7 @@ def ring(
     return mixture(centres, std, labels=labels, scale=scale, finite=finite)
 
 
-def ring_of_seven(
-    radius: float = 1.0, std: float = 0.01, labels: bool = False, scale: float = 1.0, finite: int = 0
-) -> Dataset:
+def ring_of_seven(radius: float = 1.0, std: float = 0.01, labels: bool = False, scale: float = 1.0, finite: int = 0) -> Dataset:
     """The ring of a published bug: seven modes, one of them of double weight.
 
     The demonstration notebook of Metz et al. (poolio/unrolled_gan) places 8 Gaussians at ``linspace(0, 2 pi, 8)``, which
@@ -130,9 +128,7 @@ def three_classes(
     return mixture([[k * distance, 0.0] for k in range(len(stds))], stds, labels=labels, scale=scale, finite=finite)
 
 
-def gaussian(
-    mean: float = 0.0, std: float = 1.0, dimensions: int = 1, scale: float = 1.0, finite: int = 0
-) -> Dataset:
+def gaussian(mean: float = 0.0, std: float = 1.0, dimensions: int = 1, scale: float = 1.0, finite: int = 0) -> Dataset:
     """One Gaussian ``N(mean 1, std^2 I)``; ``std=0`` is the point mass of the Dirac-GAN (Mescheder et al., ICML 2018)."""
     return mixture([[mean] * _at_least_one("dimensions", dimensions)], std, scale=scale, finite=finite)
 
