@@ -15,12 +15,12 @@ PRNGKey = jax.Array
 Params = Any
 Batch = dict[str, Array]
 """``"real"``: samples ``[batch, ...]``; ``"row"``: each sample's row in the global batch, ``[batch]`` int32 (0, 1, 2, ...
-where absent); ``"fake"``: generated samples to score in place of fresh ones; every other entry (``"label"``,
-``"fade"``), ``[batch]`` each, conditions both networks."""
+where absent); ``"fake"`` and ``"latents"``: generated samples to score in place of fresh ones, and what they were made
+from; every other entry (``"label"``, ``"fade"``), ``[batch]`` each, conditions both networks."""
 Metrics = dict[str, Array]
 """Scalars, named like ``"discriminator/wasserstein"``."""
 
-NOT_CONDITIONS = ("real", "fake", "row")
+NOT_CONDITIONS = ("real", "fake", "latents", "row")
 
 
 class Player(NamedTuple):
@@ -38,7 +38,8 @@ class Objective(NamedTuple):
     """What each player minimises against a fixed opponent.
 
     ``play(generator params, batch, rng)`` returns the batch with the ``"fake"`` that both losses would generate from
-    this ``rng``; unrolling uses it to generate once for all its look-ahead steps. Without it each loss generates anew.
+    this ``rng``, and its ``"latents"``; unrolling uses it to generate once for all its look-ahead steps. Without it each
+    loss generates anew.
     """
 
     discriminator: LossFn
@@ -60,6 +61,7 @@ class Networks(NamedTuple):
     score: Callable[..., Array]  # (discriminator params, samples, **conditions) -> scores [batch]
     classify: Callable[..., Array] | None = None  # (discriminator params, samples) -> label logits [batch, classes]
     standing: Callable[..., Params] | None = None  # (generator params, latents [batch, ...], **conditions) -> params
+    features: Callable[..., Array] | None = None  # (discriminator params, samples, **conditions) -> features [batch, ...]
 
 
 class Round(NamedTuple):
@@ -74,6 +76,10 @@ class Round(NamedTuple):
     label: Array | None  # [batch] int32
     row: Array  # [batch] int32, each sample's row in the global batch
     rng: PRNGKey  # a different key for each term
+    features: Callable[[Array], Array] | None = None  # samples [batch, ...] -> the discriminator's features [batch, ...]
+    latents: Array | None = None  # [batch, ...], what ``fake`` was generated from; None where it was given ready-made
+    latent: Callable[[PRNGKey], Array] | None = None  # fresh latents [batch, ...], keyed by row
+    generate: Callable[[Array], Array] | None = None  # the generator itself: latents [batch, ...] -> samples [batch, ...]
 
 
 class Term(NamedTuple):
@@ -113,21 +119,42 @@ def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
         if not any(getattr(term, side) for term in terms.values()):
             raise ValueError(f"no term of {list(terms)} moves the {side}: add an objective such as non_saturating()")
 
+    def latent(batch: Batch, rng: PRNGKey) -> Array:
+        # One key a sample, so `networks.latent` is asked for one latent at a time.
+        return per_row(rng, rows(batch), lambda key: networks.latent(key, 1)[0])
+
     def play(generator: Params, batch: Batch, rng: PRNGKey) -> Batch:
-        # One key a sample, so `latent` is asked for one latent at a time.
-        latents = per_row(jax.random.fold_in(rng, 0), rows(batch), lambda key: networks.latent(key, 1)[0])
-        return batch | {"fake": networks.generate(generator, latents, **conditions(batch))}
+        latents = latent(batch, jax.random.fold_in(rng, 0))
+        return batch | {"fake": networks.generate(generator, latents, **conditions(batch)), "latents": latents}
 
     def round_of(generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey) -> Round:
+        batch = batch if "fake" in batch else play(generator, batch, rng)
+        given = conditions(batch)
+
         def score(samples: Array) -> Array:
-            scores = networks.score(discriminator, samples, **conditions(batch))
+            scores = networks.score(discriminator, samples, **given)
             if scores.shape != samples.shape[:1]:
                 raise ValueError(f"score must return shape {samples.shape[:1]}, one score a sample, not {scores.shape}")
             return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
-        classify = networks.classify and (lambda samples: networks.classify(discriminator, samples))
-        real, fake = batch["real"], (batch if "fake" in batch else play(generator, batch, rng))["fake"]
-        return Round(real, fake, score(real), score(fake), score, classify, batch.get("label"), rows(batch), rng)
+        # A classifier that saw the label would have nothing to learn.
+        unlabelled = {name: value for name, value in given.items() if name != "label"}
+        real, fake = batch["real"], batch["fake"]
+        return Round(
+            real=real,
+            fake=fake,
+            real_scores=score(real),
+            fake_scores=score(fake),
+            score=score,
+            classify=networks.classify and (lambda samples: networks.classify(discriminator, samples, **unlabelled)),
+            label=batch.get("label"),
+            row=rows(batch),
+            rng=rng,
+            features=networks.features and (lambda samples: networks.features(discriminator, samples, **given)),
+            latents=batch.get("latents"),
+            latent=lambda key: latent(batch, key),
+            generate=lambda latents: networks.generate(generator, latents, **given),
+        )
 
     def total(side: str, round: Round) -> tuple[Array, Metrics]:
         values = {}

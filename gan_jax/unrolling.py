@@ -36,7 +36,7 @@ def unrolled(
     def generator_loss(own: Params, discriminator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
         if objective.play:
             batch = objective.play(own, batch, rng)  # generated once: every step sees the same samples
-        seen = {name: value for name, value in batch.items() if name != "fake"} if resample else batch
+        seen = {name: value for name, value in batch.items() if name not in ("fake", "latents")} if resample else batch
 
         def look_ahead(player: Player, k: Array) -> tuple[Player, None]:
             key = jax.random.fold_in(rng, k) if resample else rng

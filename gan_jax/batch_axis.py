@@ -1,0 +1,54 @@
+"""The mapped axis over which a batch is spread, for whatever couples the samples of a batch.
+
+Under ``jax.jit`` with shardings an array is the whole batch and nothing here does anything. Under ``jax.pmap`` each device
+holds a part; what couples samples then looks over the whole axis.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gan_jax.game import Array
+
+_batch_axis: ContextVar[str | None] = ContextVar("batch_axis", default=None)
+
+
+@contextlib.contextmanager
+def batch_axis(name: str | None) -> Iterator[None]:
+    """Within it the batch is spread over the mapped axis ``name`` (that of ``jax.pmap``), one equal part a device.
+
+    Enter it inside the mapped function, while it is traced.
+    """
+    token = _batch_axis.set(name)
+    try:
+        yield
+    finally:
+        _batch_axis.reset(token)
+
+
+def batch_mean(x: Array, axes: tuple[int, ...]) -> Array:
+    """The mean over ``axes`` (the batch's among them) and over all devices, with the reduced axes kept as size 1."""
+    return over_devices(jnp.mean(x, axes, keepdims=True))
+
+
+def over_devices(tree: Any) -> Any:
+    """The mean of each leaf over all devices: what was computed from a part of the batch, as from the whole."""
+    axis = _batch_axis.get()
+    return tree if axis is None else jax.tree.map(lambda leaf: lax.pmean(leaf, axis), tree)
+
+
+def whole_batch(x: Array) -> Array:
+    """The samples of all devices in their global order: ``[batch, ...] -> [devices * batch, ...]``."""
+    axis = _batch_axis.get()
+    return x if axis is None else lax.all_gather(x, axis, tiled=True)
+
+
+def own_rows(x: Array, batch: int) -> Array:
+    """This device's ``batch`` rows of something computed for the whole batch; the inverse of `whole_batch`."""
+    axis = _batch_axis.get()
+    return x if axis is None else lax.dynamic_slice_in_dim(x, lax.axis_index(axis) * batch, batch)
