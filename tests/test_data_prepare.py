@@ -84,6 +84,28 @@ def test_resolutions_splits_and_stacks(small):
         data.mnist("valid", data_dir=data_dir)
 
 
+def test_damaged_and_foreign_prepared_datasets_are_one_line(small):
+    source, data_dir, _ = small
+    where = preparing.prepare("mnist", source, data_dir)
+    records, info = where / "mnist-train.array_record-00000-of-00001", where / "dataset_info.json"
+    whole = records.read_bytes(), info.read_text()
+    for data_of_records in (whole[0][: len(whole[0]) // 2], b"nothing", b""):
+        records.write_bytes(data_of_records)
+        with pytest.raises(UserError, match=r"3\.0\.1 is damaged"):
+            data.mnist(data_dir=data_dir)
+    records.unlink()
+    with pytest.raises(UserError, match=r"3\.0\.1 is damaged"):
+        data.mnist(data_dir=data_dir)
+    records.write_bytes(whole[0])
+    info.write_text(whole[1].replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
+    with pytest.raises(UserError, match=r"3\.0\.1 is not in array_record format"):
+        data.mnist(data_dir=data_dir)
+    info.write_text(whole[1][:100])
+    with pytest.raises(UserError, match="cannot build 'mnist'") as caught:
+        data.mnist(data_dir=data_dir)
+    assert "\n" not in str(caught.value)
+
+
 def test_files_without_gzip_are_read_too(small, tmp_path):
     write_small(tmp_path / "plain", suffix="")
     assert preparing.prepare("mnist", tmp_path / "plain", small[1]).is_dir()

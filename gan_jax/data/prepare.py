@@ -56,7 +56,8 @@ def prepare(name: str, source: str | Path | None = None, data_dir: str | Path | 
             splits = {split: read_pair(directory, split) for split in EXAMPLES}
         builder = _from_arrays(type(builder), splits)(data_dir=data_dir, file_format="array_record")
         _say(f"{name}: writing {sum(EXAMPLES.values())} images (about 20 s)")
-        _prepared(builder)
+        with contextlib.redirect_stdout(None):  # it would speak of downloading
+            _prepared(builder)
     else:
         _through_tfds(name, builder, source)
     _say(f"{name} is prepared in {time.monotonic() - began:.0f} s: {builder.data_dir}")
@@ -194,6 +195,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         _say(f"error: {error}")
         return 2
+    except KeyboardInterrupt:
+        _say("interrupted: nothing was prepared")
+        return 130
     return 0
 
 

@@ -61,7 +61,13 @@ def tfds(
     cache = Path(builder.data_dir) / f"gan_jax-{urllib.parse.quote(variant, safe='')}.npz"
     arrays = _load(cache)
     if arrays is None:
-        arrays = _decoded(name, builder, split, bool(classes), resolution)
+        try:
+            arrays = _decoded(name, builder, split, bool(classes), resolution)
+        except UserError:
+            raise
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{builder.data_dir} is damaged, remove it and prepare {name} again: {reason}") from error
         _save(cache, arrays)
     return finite(**arrays, classes=classes if labels else 0)
 
@@ -74,9 +80,12 @@ def builder_of(name: str, data_dir: str | os.PathLike | None = None) -> Any:
         return tensorflow_datasets.builder(name, data_dir=data_dir, file_format="array_record")
     except tensorflow_datasets.core.registered.DatasetNotFoundError as error:
         raise UserError(f"tensorflow-datasets knows no dataset {name!r}") from error
-    except (ValueError, AssertionError, RuntimeError) as error:
+    except Exception as error:  # a damaged dataset_info.json, an unknown version, ...: each raises its own
         reason = " ".join(str(error).split())
-        raise UserError(f"tensorflow-datasets cannot build {name!r}: {reason[:300]}") from error
+        if "File format is already set" in reason:
+            where = tensorflow_datasets.builder(name, data_dir=data_dir).data_dir
+            raise UserError(f"{where} is not in array_record format: remove it and prepare {name} again") from error
+        raise UserError(f"tensorflow-datasets cannot build {name!r}: {reason[:400]}") from error
 
 
 def is_prepared(builder: Any) -> bool:
@@ -89,8 +98,6 @@ def _decoded(name: str, builder: Any, split: str, labelled: bool, resolution: in
 
     try:
         source = builder.as_data_source(split=split, decoders={"image": tensorflow_datasets.decode.SkipDecoding()})
-    except NotImplementedError as error:
-        raise UserError(f"{builder.data_dir} is not in array_record format: remove it and prepare {name} again") from error
     except (ValueError, KeyError) as error:
         raise UserError(f"{name} has no split {split!r}, only {', '.join(sorted(builder.info.splits))}") from error
     channels = 1 if builder.info.features["image"].shape[-1] == 1 else 3
