@@ -4,6 +4,7 @@ from gan_jax.networks.dcgan import dcgan, infogan
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
+from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 
-__all__ = ["dcgan", "infogan", "mlp", "packed", "progan", "resnet", "sngan"]
+__all__ = ["dcgan", "infogan", "mlp", "packed", "progan", "r3gan", "resnet", "sngan"]

@@ -10,7 +10,7 @@ from gan_jax.game import Array, Networks
 from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, activation, check_norm
+from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
 from gan_jax.networks.weights import Conv, Dense, TransposedConv, initializer
 
 
@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
         def finish(x: Array, name: str) -> Array:
             x = Norm(self.norm, self.affine, dtype=self.dtype, name=f"norm_{name}")(x)
-            return activation(self.activation, self.slope)(x)
+            return nonlinearity(self.activation, self.slope)(x)
 
         x = beside(latents, code)
         if self.hidden:
@@ -56,7 +56,7 @@ class Generator(nn.Module):
         else:
             to = self.sizes[last]
             x = TransposedConv(self.channels, size=self.kernel, to=to, **settings, name="output")(beside(x, code))
-        return activation(self.output)(x)
+        return nonlinearity(self.output)(x)
 
 
 class Discriminator(nn.Module):
@@ -68,6 +68,7 @@ class Discriminator(nn.Module):
     affine: bool
     activation: str
     slope: float
+    minibatch: str
     labels: str
     code: tuple[int, int]
     dtype: Any
@@ -80,7 +81,7 @@ class Discriminator(nn.Module):
 
         def finish(x: Array, name: str, normed: bool = True) -> Array:
             x = Norm(norm if normed else "none", self.affine, dtype=self.dtype, name=f"norm_{name}")(x)
-            return activation(self.activation, self.slope)(x)
+            return nonlinearity(self.activation, self.slope)(x)
 
         x = samples
         for index, width in enumerate(self.widths):
@@ -94,6 +95,7 @@ class Discriminator(nn.Module):
         if self.hidden:
             dense = Dense(self.hidden, bias=norm == "none", dtype=self.dtype, **settings, name="hidden")
             x = beside(finish(dense(x), "hidden"), code)
+        x = compare_batch(self.minibatch, x)
         return Head(self.labels, self.code[0], **settings, name="head")(x, label)
 
 
@@ -135,6 +137,7 @@ def dcgan(
     activation: str = "relu",
     slope: float = 0.2,
     output: str = "tanh",
+    minibatch: str = "none",
     labels: str | None = None,
     embedding_size: int = 0,
     dtype: Any = jnp.float32,
@@ -156,6 +159,8 @@ def dcgan(
       affine: whether norms have a gain and an offset.
       activation: the generator's; the discriminator's is leaky ReLU with ``slope``, as is the generator's "leaky_relu".
       output: the generator's last activation, "tanh" for images in [-1, 1].
+      minibatch: what tells the discriminator how samples differ, "none", "std" (ProGAN's) or "discrimination" (Salimans
+        et al. 2016); it looks at the batch that is scored.
       labels: what becomes of labels, see ``labels.way``; None: "concatenation", in every layer, where there are classes.
       embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
       dtype: of the work in the hidden layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
@@ -172,8 +177,11 @@ def dcgan(
     """
     sizes = halvings(shape, depth)
     sample = sampler(latent, latent_size)
+    nonlinearity(activation)
+    nonlinearity(output)
     check_norm(norm)
     check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
+    check_minibatch(minibatch)
     labels = way(labels, classes, "concatenation")
     code = (classes if labels != "none" else 0, embedding_size)
     steps, own = len(sizes) - 1, discriminator_width or width
@@ -195,6 +203,7 @@ def dcgan(
         norm=discriminator_norm,
         first_norm=first_norm,
         activation="leaky_relu",
+        minibatch=minibatch,
         labels=labels,
         **shared,
     )

@@ -74,7 +74,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 (2017), section 5.1, nearly of zero mean."""
 
 
-def activation(name: str, slope: float = 0.2) -> Callable[[Array], Array]:
+def nonlinearity(name: str, slope: float = 0.2) -> Callable[[Array], Array]:
     """The activation of that name; ``slope`` is that of ``leaky_relu``. Raises UserError for another name."""
     if name == "leaky_relu":
         return partial(jax.nn.leaky_relu, negative_slope=slope)
@@ -181,11 +181,10 @@ class Norm(nn.Module):
         return x
 
 
-def check_norm(name: str, known: tuple[str, ...] = NORMS) -> str:
-    """Returns the name. Raises UserError where it is not one of ``known``."""
+def check_norm(name: str, known: tuple[str, ...] = NORMS) -> None:
+    """Raises UserError where the name is not one of ``known``."""
     if name not in known:
-        raise UserError(f"no normalisation is named {name!r}: choose one of {', '.join(known)}")
-    return name
+        raise UserError(f"no normalisation is named {name!r} here: choose one of {', '.join(known)}")
 
 
 def pixel_norm(x: Array) -> Array:
@@ -232,6 +231,12 @@ class MinibatchDiscrimination(nn.Module):
 
 
 MINIBATCH = ("none", "std", "discrimination")
+
+
+def check_minibatch(name: str) -> None:
+    """Raises UserError where the name is not one of ``MINIBATCH``."""
+    if name not in MINIBATCH:
+        raise UserError(f"minibatch cannot be {name!r}: choose one of {', '.join(MINIBATCH)}")
 
 
 def compare_batch(name: str, x: Array) -> Array:

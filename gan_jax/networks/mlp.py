@@ -11,7 +11,7 @@ from gan_jax.game import Array, Networks
 from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, activation, check_norm
+from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
 from gan_jax.networks.weights import Dense, Initializer, Maxout, initializer
 
 DEFAULT_GAINS = {"orthogonal": 0.8, "normal": 0.02}
@@ -24,7 +24,6 @@ class Hidden(nn.Module):
     activations: tuple[str, ...]
     kernel_init: Initializer
     norm: str
-    first_norm: bool
     weight: str
     pieces: int
     dtype: Any
@@ -36,9 +35,8 @@ class Hidden(nn.Module):
                 x = Maxout(width, self.pieces, self.kernel_init, self.dtype, name=f"maxout_{index}")(x)
                 continue
             x = Dense(width, self.kernel_init, weight=self.weight, dtype=self.dtype, name=f"dense_{index}")(x)
-            if index or self.first_norm:
-                x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(x)
-            x = activation(name)(x)
+            x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(x)
+            x = nonlinearity(name)(x)
         return x
 
 
@@ -54,12 +52,13 @@ class Generator(nn.Module):
         x = Hidden(**self.hidden, name="hidden")(x)
         size, dtype = math.prod(self.shape), self.hidden["dtype"]
         x = Dense(size, self.hidden["kernel_init"], dtype=dtype, name="output")(x)
-        return activation(self.output)(x).reshape(-1, *self.shape)
+        return nonlinearity(self.output)(x).reshape(-1, *self.shape)
 
 
 class Discriminator(nn.Module):
     hidden: dict[str, Any]
     scale: float
+    minibatch: str
     labels: str
     code: tuple[int, int]
 
@@ -69,6 +68,7 @@ class Discriminator(nn.Module):
         if self.labels == "concatenation":
             x = beside(x, Code(*self.code, name="label")(label))
         x = Hidden(**self.hidden, name="hidden")(x)
+        x = compare_batch(self.minibatch, x)
         head = Head(self.labels, self.code[0], self.hidden["kernel_init"], weight=self.hidden["weight"], name="head")
         return head(x, label)
 
@@ -89,6 +89,7 @@ def mlp(
     discriminator_norm: str = "none",
     pieces: int = 0,
     input_scale: float = 0.25,
+    minibatch: str = "none",
     labels: str | None = None,
     embedding_size: int = 0,
     dtype: Any = jnp.float32,
@@ -107,6 +108,8 @@ def mlp(
       discriminator_norm: these, or "spectral".
       pieces: with it the discriminator's hidden layers are maxout over so many pieces, without norm or activation.
       input_scale: the discriminator sees ``input_scale * samples``.
+      minibatch: what tells the discriminator how samples differ, "none", "std" (ProGAN's) or "discrimination" (Salimans
+        et al. 2016); it looks at the batch that is scored.
       labels: what becomes of labels, see ``labels.way``; None: "concatenation" where there are classes.
       embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
       dtype: of the work in the hidden layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
@@ -122,11 +125,11 @@ def mlp(
     sampler_ = sampler(latent, latent_size)
     check_norm(norm)
     check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
+    check_minibatch(minibatch)
     labels = way(labels, classes, "concatenation")
     weight = "spectral" if discriminator_norm == "spectral" else "plain"
     settings = {
         "kernel_init": initializer(init, DEFAULT_GAINS.get(init) if gain is None else gain),
-        "first_norm": True,
         "dtype": jnp.dtype(dtype),
     }
     code = (classes if labels != "none" else 0, embedding_size)
@@ -135,14 +138,19 @@ def mlp(
         names = (activation,) * len(widths) if isinstance(activation, str) else tuple(activation)
         if len(names) != len(widths):
             raise UserError(f"activation names {len(names)} layers, but the widths {tuple(widths)} are {len(widths)}")
+        for name in names:
+            nonlinearity(name)
         norm = "none" if norm == "spectral" else norm
         layers = {"widths": tuple(widths), "activations": names, "norm": norm, "weight": weight, "pieces": pieces}
         return settings | layers
 
+    nonlinearity(output or "linear")
     output = output or ("linear" if len(shape) == 1 else "tanh")
     return assemble(
         Generator(hidden(generator_widths, norm, "plain", 0), tuple(shape), output, code),
-        Discriminator(hidden(discriminator_widths, discriminator_norm, weight, pieces), input_scale, labels, code),
+        Discriminator(
+            hidden(discriminator_widths, discriminator_norm, weight, pieces), input_scale, minibatch, labels, code
+        ),
         tuple(shape),
         sampler_,
         labels,

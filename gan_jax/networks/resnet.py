@@ -186,7 +186,8 @@ def resnet(
     labels = way(labels, classes, "auxiliary")
     code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
     base = (shape[0] // scale, shape[1] // scale)
-    check_norm(norm), check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
+    check_norm(norm)
+    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     return assemble(
         Generator(base, tuple(generator_widths), shape[2], norm, output, labels, code, dtype),
         Discriminator(

@@ -1,0 +1,331 @@
+"""Every network: shapes, counts against the papers, labels, derivatives, and independence of a sample's neighbours."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import networks
+from gan_jax.errors import UserError
+
+BATCH = 4
+
+CASES = {
+    "mlp": ("mlp", (2,), 0, {"latent_size": 3, "generator_widths": (8,), "discriminator_widths": (8,)}),
+    "mlp maxout": ("mlp", (2,), 0, {"norm": "batch", "pieces": 3, "latent_size": 2, "generator_widths": (6, 6)}),
+    "mlp image": ("mlp", (4, 4, 1), 3, {"latent_size": 3, "minibatch": "discrimination"}),
+    "mlp auxiliary": ("mlp", (2,), 3, {"labels": "auxiliary", "embedding_size": 2, "activation": "tanh"}),
+    "dcgan 28": ("dcgan", (28, 28, 1), 3, {"width": 2, "latent_size": 3}),
+    "dcgan 32": ("dcgan", (32, 32, 3), 3, {"width": 2, "labels": "auxiliary", "minibatch": "std"}),
+    "dcgan spectral": ("dcgan", (16, 16, 1), 3, {"width": 2, "discriminator_norm": "spectral", "labels": "projection"}),
+    "dcgan odd": ("dcgan", (14, 14, 1), 0, {"width": 2, "depth": 2, "kernel": 3, "final_conv": True, "first_norm": True}),
+    "infogan": ("infogan", (12, 12, 1), 0, {"width": 2, "hidden": 8, "discriminator_norm": "instance"}),
+    "resnet": ("resnet", (16, 16, 3), 3, {"generator_widths": (4, 4, 4), "discriminator_widths": (4, 4, 6)}),
+    "resnet large": (
+        "resnet",
+        (16, 16, 3),
+        0,
+        {
+            "generator_widths": (6, 4, 4),
+            "discriminator_widths": (4, 6),
+            "downs": 2,
+            "stem": 4,
+            "pooling": "flatten",
+            "discriminator_norm": "layer",
+        },
+    ),
+    "sngan": ("sngan", (16, 16, 3), 3, {"generator_widths": (4, 4, 4), "discriminator_widths": (4, 4)}),
+    "progan": ("progan", (8, 8, 1), 3, {"fmap_base": 16, "fmap_max": 6, "latent_size": 4}),
+    "r3gan": ("r3gan", (8, 8, 1), 3, {"width": 4, "group_width": 4, "blocks": 1, "latent_size": 4}),
+    "packed": ("packed", (2,), 0, {"networks": {"mlp": {"latent_size": 3}}, "m": 2}),
+}
+
+
+def build(case, **changes):
+    name, shape, classes, settings = CASES[case]
+    return getattr(networks, name)(shape, classes, **settings | changes)
+
+
+def labels_of(case):
+    return {"label": jnp.arange(BATCH) % CASES[case][2]} if CASES[case][2] else {}
+
+
+def count(params):
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params["params"]))
+
+
+def abstract(name, shape, classes=0, **settings):
+    return jax.eval_shape(getattr(networks, name)(shape, classes, **settings).init, jax.random.key(0))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_shapes_and_second_order_gradients(case):
+    net, shape, label = build(case), CASES[case][1], labels_of(case)
+
+    @jax.jit
+    def play(rng):
+        generator, discriminator = net.init(rng)
+        latents = net.latent(rng, BATCH)
+
+        def slopes(samples, discriminator):
+            gradient = jax.grad(lambda x: jnp.sum(net.score(discriminator, x, **label)))(samples)
+            return jnp.sqrt(jnp.sum(jnp.square(gradient), tuple(range(1, gradient.ndim))) + 1e-12)
+
+        def loss(generator, discriminator):
+            samples = net.generate(generator, latents, **label)
+            scores = net.score(discriminator, samples, **label)
+            total = jnp.mean(jax.nn.softplus(scores)) + jnp.mean(jnp.square(slopes(samples, discriminator) - 1))
+            return total, (samples, scores)
+
+        return jax.grad(loss, (0, 1), has_aux=True)(generator, discriminator)
+
+    gradients, (samples, scores) = play(jax.random.key(0))
+    assert samples.shape == (BATCH, *shape) and samples.dtype == jnp.float32
+    assert scores.shape == (BATCH,) and scores.dtype == jnp.float32
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+    assert all(leaf.any() for leaf in jax.tree.leaves(gradients[0]["params"]["output"] if case == "dcgan 28" else ()))
+    if "spectral" in gradients[1]:
+        assert not any(leaf.any() for leaf in jax.tree.leaves(gradients[1]["spectral"]))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][2]])
+def test_labels_matter(case):
+    net = build(case)
+    way = CASES[case][3].get("labels") or {"mlp": "concatenation", "dcgan": "concatenation"}.get(CASES[case][0])
+
+    @jax.jit
+    def play(rng, label):
+        generator, discriminator = net.init(rng)
+        # Some layers start at zero, with which nothing could be told apart.
+        generator, discriminator = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), (generator, discriminator))
+        latents = jnp.tile(net.latent(rng, 1), (BATCH, *[1] * (net.latent(rng, 1).ndim - 1)))
+        samples = net.generate(generator, latents, label=label)
+        same = jnp.tile(samples[:1], (BATCH, *[1] * (samples.ndim - 1)))
+        return samples, net.score(discriminator, same, label=label), net.classify and net.classify(discriminator, same)
+
+    samples, scores, logits = play(jax.random.key(0), jnp.array([0, 0, 1, 2]))
+    gaps = jnp.abs(samples - samples[:1]).reshape(BATCH, -1).max(1)
+    assert gaps[2] > 10 * gaps[1] and gaps[3] > 10 * gaps[1]
+    if logits is None:
+        assert abs(scores[2] - scores[0]) > 10 * abs(scores[1] - scores[0])
+    else:
+        assert way in ("auxiliary", None) and logits.shape == (BATCH, 3) and logits.dtype == jnp.float32
+        assert jnp.ptp(scores) < 1e-5
+
+
+def test_parameter_counts_of_the_papers():
+    generator, discriminator = abstract("mlp", (2,))
+    assert count(generator) == 257 * 128 + 129 * 128 + 129 * 2
+    assert count(discriminator) == 3 * 128 + 129
+
+    generator, discriminator = abstract("progan", (1024, 1024, 3))  # table 2: 23.1M each
+    assert round(count(generator) / 1e6, 1) == 23.1 and round(count(discriminator) / 1e6, 1) == 23.1
+
+    # Figure 1 of DCGAN: 100 -> 4x4x1024 -> 8x8x512 -> 16x16x256 -> 32x32x128 -> 64x64x3, kernels of 5, norms with 2 a channel.
+    generator, discriminator = abstract("dcgan", (64, 64, 3))
+    ups = [(1024, 512), (512, 256), (256, 128)]
+    expected = 100 * 16384 + 2 * 16384 + sum(25 * a * b + 2 * b for a, b in ups) + 25 * 128 * 3 + 3
+    assert count(generator) == expected
+    assert count(discriminator) == 25 * 3 * 128 + 128 + sum(25 * a * b + 2 * a for a, b in ups) + 16 * 1024 + 1
+
+    # WGAN-GP's CIFAR-10 networks, width 128 throughout.
+    generator, discriminator = abstract("resnet", (32, 32, 3))
+    conv, norm = 9 * 128 * 128 + 128, 2 * 128
+    up = 2 * conv + 2 * norm + 128 * 128 + 128
+    assert count(generator) == 129 * 2048 + 3 * up + norm + 9 * 128 * 3 + 3
+    first = 9 * 3 * 128 + 128 + conv + 3 * 128 + 128
+    assert count(discriminator) == first + (2 * conv + 128 * 128 + 128) + 2 * 2 * conv + 129
+
+    # SNGAN's table 4: 256 in the generator, 128 in the discriminator.
+    generator, discriminator = abstract("sngan", (32, 32, 3), 10)
+    conv = 9 * 256 * 256 + 256
+    up = 2 * conv + 2 * 10 * 2 * 256 + 256 * 256 + 256
+    assert count(generator) == 129 * 4096 + 3 * up + 2 * 256 + 9 * 256 * 3 + 3
+    conv = 9 * 128 * 128 + 128
+    assert count(discriminator) == first + (2 * conv + 128 * 128 + 128) + 2 * 2 * conv + 129 + 10 * 128
+
+
+def test_every_promised_resolution_is_made():
+    for name, sides in {"dcgan": (28, 32, 64, 128), "resnet": (28, 32, 64, 128), "sngan": (28, 32, 64, 128)}.items():
+        for side in sides:
+            check(getattr(networks, name)((side, side, 3)), (side, side, 3))
+    for side in (4, 8, 16, 32, 64, 128, 256, 512, 1024):
+        check(networks.progan((1024, 1024, 3), resolution=side), (side, side, 3))
+    check(networks.r3gan((64, 64, 3)), (64, 64, 3))
+
+
+def check(net, shape):
+    generator, discriminator = jax.eval_shape(net.init, jax.random.key(0))
+    samples = jax.eval_shape(lambda g, key: net.generate(g, net.latent(key, BATCH)), generator, jax.random.key(0))
+    assert samples.shape == (BATCH, *shape)
+    assert jax.eval_shape(net.score, discriminator, samples).shape == (BATCH,)
+
+
+def test_layer_counts_of_the_papers():
+    def kernels(params):
+        return sum(path[-1].key == "kernel" for path, _ in jax.tree_util.tree_flatten_with_path(params["params"])[0])
+
+    assert [kernels(p) for p in abstract("dcgan", (64, 64, 3))] == [5, 5]
+    assert [kernels(p) for p in abstract("sngan", (32, 32, 3))] == [1 + 3 * 3 + 1, 3 + 3 + 2 + 2 + 1]
+    # ProGAN: two layers a resolution and the images' own 1x1 layers at each of the nine.
+    assert [kernels(p) for p in abstract("progan", (1024, 1024, 3))] == [2 * 9 + 9, 2 * 9 + 9 + 1]
+
+
+@pytest.mark.parametrize("case", ["mlp maxout", "dcgan 28", "resnet"])
+def test_standing_statistics_free_a_sample_of_its_neighbours(case):
+    net, label = build(case), labels_of(case)
+    many = {name: jnp.tile(value, 40) for name, value in label.items()}
+
+    @jax.jit
+    def play(rng):
+        generator, _ = net.init(rng)
+        generator = jax.tree.map(lambda leaf: leaf * 10 if leaf.ndim > 1 else leaf, generator)
+        standing = net.standing(generator, net.latent(jax.random.key(1), 160), **many)
+        latents = net.latent(jax.random.key(2), BATCH)
+        alone = {name: value[:1] for name, value in label.items()}
+        return (
+            net.generate(standing, latents, **label)[0],
+            net.generate(standing, latents[:1], **alone)[0],
+            net.generate(generator, latents, **label)[0],
+            standing,
+        )
+
+    together, alone, trained, standing = play(jax.random.key(0))
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    assert jnp.abs(together - trained).max() > 1e-3
+    assert "statistics" in standing and "params" in standing
+
+
+def test_networks_without_batch_norm_have_no_standing_statistics():
+    assert build("mlp").standing is None and build("progan").standing is None and build("r3gan").standing is None
+    assert build("dcgan 28", norm="layer").standing is None
+
+
+@pytest.mark.parametrize("case", ["mlp image", "dcgan 32"])
+def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
+    net, label = build(case), {"label": jnp.arange(8) % 3}
+    if len(jax.devices()) < 4:
+        pytest.skip("needs 4 devices")
+    generator, discriminator = jax.jit(net.init)(jax.random.key(0))
+    latents = net.latent(jax.random.key(1), 8)
+
+    def loss(players, latents, label):
+        samples = net.generate(players[0], latents, label=label)
+        return jnp.mean(jax.nn.softplus(net.score(players[1], samples, label=label)))
+
+    def part(latents, label):
+        with networks.layers.batch_axis("devices"):
+            gradient = jax.grad(loss)((generator, discriminator), latents, label)
+        return jax.lax.pmean(gradient, "devices")
+
+    whole = jax.jit(jax.grad(loss))((generator, discriminator), latents, label["label"])
+    parts = jax.pmap(part, "devices", devices=jax.devices()[:4])(latents.reshape(4, 2, -1), label["label"].reshape(4, 2))
+    for ours, theirs in zip(jax.tree.leaves(parts), jax.tree.leaves(whole), strict=True):
+        scale = jnp.abs(theirs).max() + 1e-3
+        np.testing.assert_allclose(ours[0] / scale, theirs / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["dcgan spectral", "resnet", "progan"])
+def test_gradient_penalty_against_finite_differences(case, float64):
+    changes = {"dtype": "float64"} | ({"labels": "projection", "group": 2} if case == "progan" else {})
+    net, label = build(case, **changes), labels_of(case)
+    rng = jax.random.key(0)
+
+    @jax.jit
+    def start(rng):
+        discriminator = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), net.init(rng)[1])
+        move = jax.tree.map(lambda leaf: jax.random.normal(rng, leaf.shape, jnp.float64), discriminator["params"])
+        return discriminator, move, jax.random.normal(rng, (BATCH, *CASES[case][1]), jnp.float64)
+
+    discriminator, move, samples = start(rng)
+
+    def penalty(step):
+        params = jax.tree.map(lambda leaf, d: leaf + step * d, discriminator["params"], move)
+        if "spectral" in discriminator:  # the true derivative of a fixed u is what is wanted
+            score = lambda x: net.score(discriminator | {"params": params}, x, **label)
+        else:
+            score = lambda x: net.score({"params": params}, x, **label)
+        gradient = jax.grad(lambda x: jnp.sum(score(x)))(samples)
+        return jnp.mean(jnp.square(jnp.sqrt(jnp.sum(jnp.square(gradient), (1, 2, 3))) - 1))
+
+    exact = jax.jit(jax.grad(penalty))(0.0)
+    near = jax.jit(penalty)
+    if case == "dcgan spectral":  # v follows the kernel, and no gradient flows through it: not a plain derivative
+        assert jnp.isfinite(exact)
+        return
+    estimate = (near(1e-6) - near(-1e-6)) / 2e-6
+    np.testing.assert_allclose(exact, estimate, rtol=1e-4)
+
+
+def test_members_of_a_population_are_single_networks():
+    net = build("dcgan spectral")
+    keys = jax.random.split(jax.random.key(0), 2)
+    label = jnp.arange(BATCH) % 3
+
+    def play(key):
+        generator, discriminator = net.init(key)
+        return net.score(discriminator, net.generate(generator, net.latent(key, BATCH), label=label), label=label)
+
+    np.testing.assert_allclose(jax.jit(jax.vmap(play))(keys)[1], jax.jit(play)(keys[1]), rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_keeps_parameters_and_scores_in_float32():
+    for case in ("dcgan 28", "progan", "mlp"):
+        net, label = build(case, dtype="bfloat16"), labels_of(case)
+
+        def play(rng, net=net, label=label):
+            players = net.init(rng)
+            samples = net.generate(players[0], net.latent(rng, BATCH), **label)
+            return players, samples, net.score(players[1], samples, **label)
+
+        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(jax.eval_shape(play, jax.random.key(0))))
+
+
+WRONG = {
+    "no such norm": lambda: networks.dcgan((32, 32, 3), norm="weight"),
+    "no such activation": lambda: networks.mlp((2,), activation="rely"),
+    "no such initialiser": lambda: networks.mlp((2,), init="xavier"),
+    "no such latent": lambda: networks.mlp((2,), latent="cauchy"),
+    "no such way with labels": lambda: networks.mlp((2,), 3, labels="beside"),
+    "labels without classes": lambda: networks.dcgan((32, 32, 3), labels="auxiliary"),
+    "too small": lambda: networks.dcgan((8, 8, 3), depth=5),
+    "no image": lambda: networks.resnet((2,)),
+    "odd image": lambda: networks.resnet((30, 30, 3), generator_widths=(8, 8, 8)),
+    "not a power of two": lambda: networks.progan((28, 28, 1)),
+    "no such phase": lambda: networks.progan((32, 32, 1), resolution=64),
+    "groups that do not fit": lambda: networks.r3gan((32, 32, 3), width=6),
+    "layers without activations": lambda: networks.mlp((2,), activation=("tanh", "relu")),
+    "labels of packs": lambda: networks.packed((2,), 3, networks={"mlp": {}}),
+    "nothing to pack": lambda: networks.packed((2,), networks={"perceptron": {}}),
+    "label given": lambda: networks.mlp((2,)).score({}, jnp.zeros((1, 2)), label=jnp.zeros(1, int)),
+    "label missing": lambda: networks.mlp((2,), 3).generate({}, jnp.zeros((1, 2))),
+    "fade given": lambda: networks.mlp((2,)).generate({}, jnp.zeros((1, 2)), fade=jnp.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_cannot_be_is_refused_in_one_line(wrong):
+    with pytest.raises(UserError) as error:
+        WRONG[wrong]()
+    assert "\n" not in str(error.value)
+
+
+def test_packs_share_their_score():
+    net = build("packed")
+    generator, discriminator = net.init(jax.random.key(0))
+    samples = net.generate(generator, net.latent(jax.random.key(1), 4))
+    scores = net.score(discriminator, samples)
+    assert scores[0] == scores[1] and scores[2] == scores[3] and scores[0] != scores[2]
+    swapped = net.score(discriminator, samples[jnp.array([0, 2, 1, 3])])
+    assert swapped[0] != scores[0]
+    with pytest.raises(ValueError, match="multiple of 2"):
+        net.score(discriminator, samples[:3])
+
+
+def test_latents():
+    draw = {name: networks.latents.sampler(name, 64)(jax.random.key(0), 500) for name in networks.latents.LATENTS}
+    assert all(z.shape == (500, 64) for z in draw.values())
+    assert abs(draw["uniform"]).max() <= 1 and abs(draw["standard_uniform"].std() - 1) < 0.02
+    np.testing.assert_allclose(jnp.sqrt(jnp.sum(draw["spherical"] ** 2, -1)), 8.0, rtol=1e-5)
