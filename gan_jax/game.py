@@ -111,9 +111,9 @@ def conditions(batch: Batch) -> Batch:
 def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
     """The objective that sums the named ``terms`` for each player.
 
-    Metrics: each term's value as ``"discriminator/<name>"`` or ``"generator/<name>"``, each player's sum as ``.../loss``
-    and the mean scores of real and generated samples. Raises ValueError where ``score`` does not return ``[batch]``, or
-    where a player has no term.
+    Metrics: each term's value as ``"discriminator/<name>"`` or ``"generator/<name>"``, each player's sum as ``.../loss``,
+    the mean scores of real and generated samples, and the mean sign of the real ones (ADA's measure of overfitting).
+    Raises ValueError where ``score`` does not return ``[batch]``, or where a player has no term.
     """
     for side in Term._fields:
         if not any(getattr(term, side) for term in terms.values()):
@@ -168,7 +168,8 @@ def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
     def discriminator_loss(own: Params, generator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
         round = round_of(generator.params, own, batch, rng)
         loss, metrics = total("discriminator", round)
-        scores = {"scores/real": jnp.mean(round.real_scores), "scores/fake": jnp.mean(round.fake_scores)}
+        real, fake = round.real_scores, round.fake_scores
+        scores = {"scores/real": jnp.mean(real), "scores/fake": jnp.mean(fake), "scores/real_sign": jnp.mean(jnp.sign(real))}
         return loss, metrics | scores
 
     def generator_loss(own: Params, discriminator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.batch_axis import over_devices
 from gan_jax.game import Array, Batch, Metrics, Networks, Objective, Params, Player, PRNGKey, update
+from gan_jax.schedules import Decay
 
 
 class TrainState(NamedTuple):
@@ -42,7 +44,7 @@ def alternating(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    averaging: float = 0.0,
+    averaging: Decay = 0.0,
 ) -> TrainStep:
     """One step of alternating play: the discriminator takes a turn on each batch, then the generator plays the last.
 
@@ -56,26 +58,202 @@ def alternating(
 
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         discriminator_rng, generator_rng = jax.random.split(jax.random.fold_in(rng, state.step))
-        turns = len(batch["real"])
-
-        def turn(discriminator: Player, batch_and_key: tuple[Batch, PRNGKey]) -> tuple[Player, Metrics]:
-            return update(objective.discriminator, discriminator_optimizer, discriminator, state.generator, *batch_and_key)
-
-        keys = jax.random.split(discriminator_rng, turns)
-        discriminator, seen = jax.lax.scan(turn, state.discriminator, (batch, keys))
+        keys = jax.random.split(discriminator_rng, len(batch["real"]))
+        discriminator, seen = _turns(objective, discriminator_optimizer, state, state.discriminator, batch, keys)
         last = jax.tree.map(lambda leaf: leaf[-1], batch)
         generator, played = update(
             objective.generator, generator_optimizer, state.generator, discriminator, last, generator_rng
         )
-        average = optax.incremental_update(generator.params, state.average, 1.0 - averaging)
         metrics = _named(played, "generator") | _named(jax.tree.map(jnp.mean, seen), "discriminator")
-        return TrainState(state.step + 1, generator, discriminator, average), metrics
+        return _finished(state, generator, discriminator, averaging), metrics
 
     return train_step
 
 
+def simultaneous(
+    objective: Objective,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    averaging: Decay = 0.0,
+) -> TrainStep:
+    """One step in which both players move at once, each against the other as it was, on the same minibatch and latents.
+
+    Batch leaves are ``[turns, batch, ...]``: the discriminator plays all but the last alone. Metrics are the last's. With
+    plain gradients the bilinear game spirals outwards; with ``optax.optimistic_gradient_descent`` or
+    ``optax.optimistic_adam_v2`` for both players it converges.
+
+    Source: Mescheder et al., "The Numerics of GANs" (2017), algorithm 1; optimism: Daskalakis et al., "Training GANs with
+    Optimism" (2018).
+    """
+    return _joint(objective, generator_optimizer, discriminator_optimizer, averaging, lambda field, at, v: v)
+
+
+def consensus(
+    objective: Objective,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    averaging: Decay = 0.0,
+    weight: float = 10.0,
+) -> TrainStep:
+    """Simultaneous play along ``v + weight J^T v``, J the Jacobian of the field v: both players also shrink ``|v|^2 / 2``.
+
+    Batches and metrics as in `simultaneous`. Source: Mescheder et al., "The Numerics of GANs" (2017), algorithm 2 (weight
+    10 on images).
+    """
+
+    def direction(field: Callable[[Pair], Pair], at: Pair, v: Pair) -> Pair:
+        return optax.tree.add_scale(v, weight, jax.vjp(field, at)[1](v)[0])
+
+    return _joint(objective, generator_optimizer, discriminator_optimizer, averaging, direction)
+
+
+def symplectic(
+    objective: Objective,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    averaging: Decay = 0.0,
+    weight: float = 1.0,
+    align: bool = True,
+) -> TrainStep:
+    """Simultaneous play along ``v + l A^T v``, A = (J - J^T) / 2 the antisymmetric part of the field's Jacobian (SGA).
+
+    l = ``weight``; with ``align`` its sign is that of ``<v, h> <A^T v, h> / d + 0.1``, h = J^T v and d the number of
+    parameters, so that unstable fixed points are left. Batches and metrics as in `simultaneous`.
+
+    Source: Balduzzi et al., "The Mechanics of n-Player Differentiable Games" (2018), section 3 and algorithm 1.
+    """
+
+    def direction(field: Callable[[Pair], Pair], at: Pair, v: Pair) -> Pair:
+        slope = jax.vjp(field, at)[1](v)[0]  # J^T v
+        turn = jax.tree.map(lambda a, b: (a - b) / 2, slope, jax.jvp(field, (at,), (v,))[1])  # A^T v
+        scale = weight
+        if align:
+            size = sum(leaf.size for leaf in jax.tree.leaves(v))
+            agreement = optax.tree.vdot(v, slope) * optax.tree.vdot(turn, slope) / size
+            scale = weight * jnp.sign(agreement + 0.1)
+        return optax.tree.add_scale(v, scale, turn)
+
+    return _joint(objective, generator_optimizer, discriminator_optimizer, averaging, direction)
+
+
+def extragradient(
+    objective: Objective,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    averaging: Decay = 0.0,
+) -> TrainStep:
+    """One step from where both players are, along the field of where a first step would take them.
+
+    Both optimizers take the extrapolation as a step of theirs (with Adam: ExtraAdam). Batch leaves are
+    ``[turns, batch, ...]`` with one turn, both fields being those of the same minibatch, or two, one for each; ValueError
+    for more. Metrics are of the point that the step starts from.
+
+    Source: Gidel et al., "A Variational Inequality Perspective on GANs" (2019), eqs. 8, 9 and algorithm 4.
+    """
+
+    def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
+        turns = len(batch["real"])
+        if turns > 2:
+            raise ValueError(f"extragradient takes 1 turn or 2, not {turns}: one minibatch for each of its two fields")
+        keys = jax.random.split(jax.random.fold_in(rng, state.step))
+        optimizers, first = (generator_optimizer, discriminator_optimizer), (state.generator, state.discriminator)
+
+        def moved(players: tuple[Player, Player], k: int) -> tuple[list[Player], Metrics]:
+            on = jax.tree.map(lambda leaf: leaf[k], batch)
+            v, metrics = _field(objective, players, on, keys[k])((players[0].params, players[1].params))
+            after = []
+            for gradient, optimizer, player, start in zip(v, optimizers, players, first, strict=True):
+                move, opt_state = optimizer.update(gradient, player.opt_state, start.params)
+                after.append(Player(optax.apply_updates(start.params, move), opt_state))
+            return after, metrics | _norms(v)
+
+        ahead, metrics = moved(first, 0)
+        (generator, discriminator), _ = moved((ahead[0], ahead[1]), turns - 1)
+        return _finished(state, generator, discriminator, averaging), metrics
+
+    return train_step
+
+
+Pair = tuple[Params, Params]
+"""The generator's and the discriminator's parameters, or the field at them."""
+
+
+def _field(
+    objective: Objective, players: tuple[Player, Player], batch: Batch, rng: PRNGKey
+) -> Callable[[Pair], tuple[Pair, Metrics]]:
+    """The game's vector field ``v = (grad_G L_G, grad_D L_D)`` on one minibatch, with the metrics of both losses.
+
+    It is the field of the global batch: the Jacobian of a part's field would not average to the whole's.
+    """
+
+    def field(at: Pair) -> tuple[Pair, Metrics]:
+        generator, discriminator = (Player(params, player.opt_state) for params, player in zip(at, players, strict=True))
+        first, played = jax.grad(objective.generator, has_aux=True)(at[0], discriminator, batch, rng)
+        second, seen = jax.grad(objective.discriminator, has_aux=True)(at[1], generator, batch, rng)
+        return over_devices((first, second)), seen | played
+
+    return field
+
+
+def _norms(v: Pair) -> Metrics:
+    return {f"{side}/gradient_norm": optax.global_norm(v[i]) for i, side in enumerate(("generator", "discriminator"))}
+
+
+def _joint(
+    objective: Objective,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    averaging: Decay,
+    direction: Callable[[Callable[[Pair], Pair], Pair, Pair], Pair],
+) -> TrainStep:
+    """Simultaneous play along ``direction(field, at, field(at))``."""
+
+    def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
+        keys = jax.random.split(jax.random.fold_in(rng, state.step), len(batch["real"]))
+        early, last = (jax.tree.map(lambda leaf, cut=cut: leaf[cut], batch) for cut in (slice(-1), -1))
+        discriminator = state.discriminator
+        if len(keys) > 1:
+            discriminator, _ = _turns(objective, discriminator_optimizer, state, discriminator, early, keys[:-1])
+        field = _field(objective, (state.generator, discriminator), last, keys[-1])
+        at = (state.generator.params, discriminator.params)
+        v, metrics = field(at)
+        along = direction(lambda pair: field(pair)[0], at, v)
+        moved = []
+        players = ((state.generator, generator_optimizer), (discriminator, discriminator_optimizer))
+        for gradient, (player, optimizer) in zip(along, players, strict=True):
+            move, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+            moved.append(Player(optax.apply_updates(player.params, move), opt_state))
+        return _finished(state, *moved, averaging), metrics | _norms(v)
+
+    return train_step
+
+
+def _turns(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    discriminator: Player,
+    batch: Batch,
+    keys: Array,
+) -> tuple[Player, Metrics]:
+    """The discriminator's turns, one on each batch; metrics ``[turns]`` each."""
+
+    def turn(discriminator: Player, batch_and_key: tuple[Batch, PRNGKey]) -> tuple[Player, Metrics]:
+        return update(objective.discriminator, optimizer, discriminator, state.generator, *batch_and_key)
+
+    return jax.lax.scan(turn, discriminator, (batch, keys))
+
+
+def _finished(state: TrainState, generator: Player, discriminator: Player, averaging: Decay) -> TrainState:
+    """The state after a step which moved the players there: the step counted, the moving average moved."""
+    decay = averaging(state.step) if callable(averaging) else averaging
+    average = optax.incremental_update(generator.params, state.average, 1.0 - decay)
+    average = optax.tree.cast_like(average, state.average)  # a decay with a dtype of its own changes no other
+    return TrainState(state.step + 1, generator, discriminator, average)
+
+
 def _named(metrics: Metrics, side: str) -> Metrics:
-    """Says whose gradient norm it is."""
+    """The metrics of one player's update, with its gradient norm named as its own."""
     return {f"{side}/{name}" if name == "gradient_norm" else name: value for name, value in metrics.items()}
 
 
