@@ -16,12 +16,20 @@ def get_config() -> ConfigDict:
     config.unroll_stop_gradient = False  # look ahead, but learn nothing through the look-ahead
     config.unroll_rematerialise = False  # less memory for more time: recompute each look-ahead step
 
+    config.augmentation = ()  # of what the discriminator sees, in order [gan_jax.augmentation]
+    config.augmentation_target = 0.0  # 0: always augment; else adaptively (ADA), with this target of mean sign(score of real)
+    config.gradient_regularisation = 0.0  # weight of the squared gradient of the discriminator's loss, for the generator
+    config.growing = ()  # phases (resolution, batch size, steps, fade steps) of networks that grow; they rule batch_size
+
     # How the players move.
+    config.play = {"alternating": {}}  # one of [gan_jax.training]
     config.steps = 10_000  # generator updates
     config.batch_size = 64  # over all devices
     config.turns = 1  # discriminator updates per generator update
+    config.extra_turns = {"many": 0, "first": 25, "every": 500}  # many > 0: so many at the first steps and every so often
     config.generator_optimizer = ({"adam": {"learning_rate": 2e-4, "b1": 0.5}},)  # stages in order [optax, gan_jax.optimizers]
     config.discriminator_optimizer = ({"adam": {"learning_rate": 2e-4, "b1": 0.5}},)
+    config.averaging_warm_up = ""  # or "counted", "ramped" [gan_jax.schedules]
     config.averaging = 0.0  # decay of the moving average of the generator, which is what gets sampled
 
     # Where it runs.

@@ -33,9 +33,9 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
-    from gan_jax import experiment, plots
+    from gan_jax import plots, running
 
-    step, run, draw = experiment.load_sampler(Path(flags.workdir), flags.step)
+    step, run, draw = running.load_sampler(Path(flags.workdir), flags.step)
     classes = run.dataset.classes
     if flags.label is not None and not 0 <= flags.label < classes:
         raise UserError(f"--label is below the {classes} classes of this run, not {flags.label}")

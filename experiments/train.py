@@ -20,9 +20,9 @@ def train(arguments: list[str]) -> None:
 
     loaded = config.load(flags.config, overrides)
     set_up_jax()
-    from gan_jax import experiment
+    from gan_jax import running
 
-    metrics = experiment.run(config.to_dict(loaded), flags.workdir)
+    metrics = running.run(config.to_dict(loaded), flags.workdir)
     print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "time" and value is not None))
 
 

@@ -12,8 +12,9 @@ import importlib
 from typing import Any
 
 MODULES = (
-    "checkpoint", "config", "data", "diagnosis", "evaluation", "experiment", "export", "game", "growing", "losses", "metrics",
-    "networks", "optimizers", "parallel", "penalties", "plots", "sampling", "theory", "training", "unrolling", "writers",
+    "augmentation", "checkpoint", "config", "data", "diagnosis", "evaluation", "experiment", "export", "game", "growing", "losses", "metrics",
+    "networks", "optimizers", "parallel", "penalties", "plots", "running", "sampling", "schedules", "theory", "training", "unrolling",
+    "writers",
 )  # fmt: skip
 NAMES = {
     "game": ("Batch", "Metrics", "Networks", "Objective", "Params", "Player", "Round", "Term", "adversarial", "per_row", "update"),

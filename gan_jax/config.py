@@ -20,9 +20,9 @@ from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
 
-NAMED = ("dataset", "networks", "objective", "metrics")
+NAMED = ("dataset", "networks", "objective", "play", "metrics")
 """Fields that hold named parts in any order: a dict of `{name: settings}`."""
-CHAINS = ("generator_optimizer", "discriminator_optimizer")
+CHAINS = ("generator_optimizer", "discriminator_optimizer", "augmentation")
 """Fields that hold named parts in order: a tuple of one-name dicts."""
 
 

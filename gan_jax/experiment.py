@@ -1,74 +1,53 @@
-"""The one reader of configs: `build` turns a config into objects, `run` trains them in a workdir."""
-
+"""From a config to objects: `build` is the one reader of what a config says about training."""
 
 import inspect
-import signal
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax import checkpoint, data, evaluation, losses, networks, optimizers, parallel, parts, penalties, plots, writers
-from gan_jax import config as configs
-from gan_jax import workdir as workdirs
+from gan_jax import augmentation, data, growing, losses, networks, optimizers, parts, penalties, schedules, training
+from gan_jax.config import to_text
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import evaluation_key
-from gan_jax.game import Batch, Networks, PRNGKey, Term, adversarial
-from gan_jax.sampling import Sampler, sampler
-from gan_jax.training import TrainState, TrainStep, alternating, fused, init_state
+from gan_jax.game import Batch, Networks, Objective, PRNGKey, Term, adversarial
+from gan_jax.networks import spectral
+from gan_jax.training import TrainState, TrainStep, init_state
 from gan_jax.unrolling import unrolled
+
+
+class Stage(NamedTuple):
+    """A stretch of training that one train step serves: all of it, or a phase of progressive growing."""
+
+    networks: Networks
+    train_step: TrainStep  # of one step, not jitted
+    prepare: Callable[[Batch], Batch]  # a raw batch as the one that is played; inside jit
+    batch_size: int
+
+
+class Chunk(NamedTuple):
+    """Consecutive steps that are alike, for one call of the device."""
+
+    stage: int  # index into Experiment.stages
+    first: int  # step
+    steps: int
+    turns: int  # of the discriminator at each of these steps
+    first_turn: int  # number of turns before
+    fading: bool
 
 
 class Experiment(NamedTuple):
     """What a config describes, as objects."""
 
     dataset: Dataset
-    networks: Networks
     init: Callable[[PRNGKey], TrainState]
-    train_step: TrainStep  # one step, not jitted
-    prepare: Callable[[Batch], Batch]  # a raw batch as the one that is played
-
-
-class TrainingDiverged(RuntimeError):
-    """A loss or a parameter is no longer finite."""
-
-
-# ------------------------------------------------------------------------------------------------------ config to objects
-
-
-def _only(config: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
-    if len(config[field]) != 1:
-        raise UserError(f"config.{field} names one part, not {configs.to_text(config[field])!r}")
-    ((name, settings),) = config[field].items()
-    return name, settings
-
-
-def _optimizer(config: Mapping[str, Any], field: str) -> optax.GradientTransformation:
-    stages = []
-    for stage in config[field]:
-        for name, settings in stage.items():
-            stages.append(parts.named(field, (optimizers, optax), optax.GradientTransformation, name, settings))
-            if not isinstance(stages[-1], optax.GradientTransformation):
-                raise UserError(f"config.{field} names {name!r}, which is not an optimizer")
-    if not stages:
-        raise UserError(f"config.{field} is empty: name an optimizer, as in 'adam(learning_rate=0.0001)'")
-    return optax.chain(*stages)
-
-
-def _check_differentiable(config: Mapping[str, Any]) -> None:
-    """Adam's square root has an infinite derivative at 0, where dead units put it: NaN in the generator's gradient."""
-    for stage in config["discriminator_optimizer"]:
-        for name, settings in stage.items():
-            if "eps_root" in inspect.signature(getattr(optax, name, dict.fromkeys)).parameters and not settings.get("eps_root"):
-                raise UserError(
-                    f"config.unroll differentiates {name}, which needs eps_root > 0: "
-                    f"--config.discriminator_optimizer.{name}.eps_root=1e-14"
-                )
+    stages: tuple[Stage, ...]
+    chunks: Callable[[int, int, int], Iterator[Chunk]]  # (first step, last step, most steps in a chunk)
+    batch: Callable[[Chunk, slice], Batch]  # the chunk's batches, [steps, turns, batch, ...]: the given rows of the global ones
+    stage_at: Callable[[int], tuple[Stage, float | None]]  # steps done -> the stage, and the fade to sample it with
 
 
 def build(config: Mapping[str, Any]) -> Experiment:
@@ -76,208 +55,238 @@ def build(config: Mapping[str, Any]) -> Experiment:
 
     Numbers in it may be traced arrays: a population builds its members inside ``vmap``.
     """
-    name, settings = _only(config, "dataset")
-    dataset = parts.named("dataset", (data,), Dataset, name, settings)
+    dataset = parts.named("dataset", (data,), Dataset, *_only(config, "dataset"))
+    phases = growing.check(config["growing"]) if config["growing"] else ()
+    sizes = [(phase.resolution, phase.batch_size) for phase in phases] or [(None, config["batch_size"])]
+    stages = [_stage(config, dataset, resolution, batch_size) for resolution, batch_size in sizes]
+    stages, inits = [stage for stage, _ in stages], [init for _, init in stages]
+    extra = config["extra_turns"]
+    schedule = {"turns": config["turns"]} | (dict(extra) if extra["many"] else {"many": config["turns"]})
+
+    def chunks(first: int, last: int, most: int) -> Iterator[Chunk]:
+        step = first
+        while step < last:
+            alike = _kind(step)
+            end = min(last, (step // most + 1) * most)  # calls end where the intervals of a run do
+            stop = next((later for later in range(step + 1, end) if _kind(later) != alike), end)
+            index, fading, turns = alike
+            yield Chunk(index, step, stop - step, turns, schedules.turns_before(step, **schedule), fading)
+            step = stop
+
+    def _kind(step: int) -> tuple[int, bool, int]:
+        index = growing.phase_index(phases, step) if phases else 0
+        fading = bool(phases) and step - growing.starts(phases)[index] < phases[index].fade_steps
+        return index, fading, schedules.turns_at(step, **schedule)
+
+    def batch(chunk: Chunk, rows: slice = slice(None)) -> Batch:
+        size = stages[chunk.stage].batch_size
+        made = data.batches(
+            dataset, config["seed"], chunk.first, chunk.steps, chunk.turns, size, rows, first_turn=chunk.first_turn
+        )
+        if chunk.fading:
+            fades = np.asarray(growing.fade(phases, np.arange(chunk.first, chunk.first + chunk.steps)))
+            made["fade"] = np.broadcast_to(fades[:, None, None], made["row"].shape)
+        return made
+
+    def stage_at(done: int) -> tuple[Stage, float | None]:
+        index, fading, _ = _kind(max(done - 1, 0))
+        return stages[index], float(growing.fade(phases, max(done - 1, 0))) if fading else None
+
+    return Experiment(dataset, inits[-1], tuple(stages), chunks, batch, stage_at)
+
+
+def check(experiment: Experiment) -> None:
+    """Traces each stage once, without computing anything, so that parts that do not fit are refused before a run starts.
+
+    Raises UserError: labels that nobody gives, a pack that does not divide the batch, networks of another shape.
+    """
+    state = jax.eval_shape(experiment.init, jax.random.key(0))
+    dataset = experiment.dataset
+    for index, stage in enumerate(experiment.stages):
+        lead = (1, stage.batch_size)  # one turn
+        batch = {
+            "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dataset.arrays["real"].dtype if dataset.arrays else jnp.float32),
+            "row": jax.ShapeDtypeStruct(lead, jnp.int32),
+        }
+        if dataset.classes:
+            batch["label"] = jax.ShapeDtypeStruct(lead, jnp.int32)
+        if index:
+            batch["fade"] = jax.ShapeDtypeStruct(lead, jnp.float32)
+
+        def one_step(state: TrainState, batch: Batch, stage: Stage = stage) -> TrainState:
+            return stage.train_step(state, stage.prepare(batch), jax.random.key(0))[0]
+
+        try:
+            after = jax.eval_shape(one_step, state, batch)
+        except UserError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise UserError(f"the parts of this config do not fit: {str(error).strip().splitlines()[0]}") from error
+        if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(lambda x: (x.shape, x.dtype), state):
+            raise UserError("the parts of this config do not fit: a step changes the shapes or dtypes of the state")
+
+
+def _stage(
+    config: Mapping[str, Any], dataset: Dataset, resolution: int | None, batch_size: int
+) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
     name, settings = _only(config, "networks")
+    if resolution is not None:
+        if "resolution" not in inspect.signature(getattr(networks, name, dict.fromkeys)).parameters:
+            raise UserError(f"config.growing needs networks that grow, such as progan, not {name}")
+        settings = settings | {"resolution": resolution}
     nets = parts.named("networks", (networks,), Networks, name, settings, shape=dataset.shape, classes=dataset.classes)
-    terms = {name: parts.named("objective", (losses, penalties), Term, name, settings) for name, settings in config["objective"].items()}
+    augmentations = [
+        parts.named("augmentation", (augmentation,), augmentation.Augmentation, name, settings)
+        for stage in config["augmentation"]
+        for name, settings in stage.items()
+    ]
+    adaptive = bool(augmentations) and _on(config["augmentation_target"])
+    if adaptive:
+        nets = augmentation.with_strength(nets)
+
+    generator_optimizer = _optimizer(config, "generator_optimizer")
+    discriminator_optimizer = _optimizer(config, "discriminator_optimizer")
+    if "spectral" in _variables(nets, adaptive):
+        discriminator_optimizer = optax.chain(discriminator_optimizer, spectral.spectral_iteration())
+    if adaptive:
+        discriminator_optimizer = augmentation.adapt_strength(discriminator_optimizer, batch_size / 500_000)
+
+    objective = _objective(config, nets, augmentations, adaptive)
+    if config["unroll"]:
+        _check_differentiable(config)
+        objective = unrolled(
+            objective,
+            config["unroll"],
+            discriminator_optimizer,
+            resample=config["unroll_resample"],
+            stop_gradient=config["unroll_stop_gradient"],
+            rematerialise=config["unroll_rematerialise"],
+        )
+    decay = config["averaging"]
+    if config["averaging_warm_up"]:
+        decay = getattr(schedules, config["averaging_warm_up"])(decay)
+    train_step = parts.named(
+        "play",
+        (training,),
+        TrainStep,
+        *_only(config, "play"),
+        objective=objective,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
+        averaging=decay,
+    )
+
+    def prepare(batch: Batch) -> Batch:
+        batch = data.decode(batch)
+        if resolution is None:
+            return batch
+        # The turns are one more batch dimension here.
+        fade = batch.get("fade")
+        real = jax.vmap(lambda real, fade: growing.resize(real, resolution, fade), in_axes=(0, None if fade is None else 0))
+        return batch | {"real": real(batch["real"], fade)}
+
+    return (
+        Stage(nets, train_step, prepare, batch_size),
+        lambda rng: init_state(nets, generator_optimizer, discriminator_optimizer, rng),
+    )
+
+
+def _objective(config: Mapping[str, Any], nets: Networks, augmentations: list, adaptive: bool) -> Objective:
+    terms = {
+        name: parts.named("objective", (losses, penalties), Term, name, settings)
+        for name, settings in config["objective"].items()
+    }
     try:
         objective = adversarial(nets, terms)
     except ValueError as error:
         raise UserError(f"config.objective: {error}") from error
-    generator_optimizer = _optimizer(config, "generator_optimizer")
-    discriminator_optimizer = _optimizer(config, "discriminator_optimizer")
-    if config["unroll"]:
-        _check_differentiable(config)
-        objective = unrolled(
-            objective, config["unroll"], discriminator_optimizer, resample=config["unroll_resample"],
-            stop_gradient=config["unroll_stop_gradient"], rematerialise=config["unroll_rematerialise"],
-        )  # fmt: skip
-    return Experiment(
-        dataset,
-        nets,
-        lambda rng: init_state(nets, generator_optimizer, discriminator_optimizer, rng),
-        alternating(objective, generator_optimizer, discriminator_optimizer, config["averaging"]),
-        data.decode,
-    )
+    if adaptive:
+        objective = augmentation.adaptive(objective, augmentations, config["augmentation_target"])
+    elif augmentations:
+        objective = augmentation.augmented(objective, augmentation.composed(augmentations))
+    if _on(config["gradient_regularisation"]):
+        objective = penalties.gradient_regularised(objective, config["gradient_regularisation"])
+    return objective
 
 
-def _check(config: Mapping[str, Any]) -> None:
+def _optimizer(config: Mapping[str, Any], field: str) -> optax.GradientTransformation:
+    stages = []
+    for stage in config[field]:
+        for name, settings in stage.items():
+            made = parts.named(field, (optimizers, optax), optax.GradientTransformation, name, settings)
+            if not isinstance(made, optax.GradientTransformation):
+                raise UserError(f"config.{field} names {name!r}, which is not an optimizer")
+            stages.append(made)
+    if not stages:
+        raise UserError(f"config.{field} is empty: name an optimizer, as in 'adam(learning_rate=0.0001)'")
+    return optax.chain(*stages)
+
+
+def _check_differentiable(config: Mapping[str, Any]) -> None:
+    """Refuses optimizers that a look-ahead cannot be differentiated through.
+
+    Adam's square root has an infinite derivative at 0, where dead units put it; a sign has the derivative 0 everywhere.
+    """
+    for stage in config["discriminator_optimizer"]:
+        for name, settings in stage.items():
+            if name in ("lion", "sign_sgd", "signum", "rprop", "optimistic_adam", "scale_by_sign"):
+                raise UserError(f"config.unroll cannot learn through {name}, which is not differentiable: take adam or sgd")
+            takes = inspect.signature(getattr(optax, name, dict.fromkeys)).parameters
+            root = settings.get("eps_root", 0)
+            if "eps_root" in takes and not _on(root):
+                raise UserError(
+                    f"config.unroll differentiates {name}, which needs eps_root > 0: "
+                    f"--config.discriminator_optimizer.{name}.eps_root=1e-14"
+                )
+
+
+def _variables(nets: Networks, adaptive: bool) -> Any:
+    """What the discriminator's parameters hold at the top, without computing them."""
+    discriminator = jax.eval_shape(nets.init, jax.random.key(0))[1]
+    return discriminator["network"] if adaptive else discriminator
+
+
+def _only(config: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
+    if len(config[field]) != 1:
+        raise UserError(f"config.{field} names one part, not {to_text(config[field])!r}")
+    ((name, settings),) = config[field].items()
+    return name, settings
+
+
+def _on(value: Any) -> bool:
+    """Whether a numeric field asks for anything; a traced one does."""
+    return not isinstance(value, int | float) or value != 0
+
+
+def check_fields(config: Mapping[str, Any]) -> None:
     """Bounds of the plain fields. Raises UserError."""
-    at_least_one = ("steps", "batch_size", "turns", "steps_per_call", "log_every", "checkpoint_every", "sample_every",
-                    "evaluate_every", "keep", "samples")  # fmt: skip
-    for field in at_least_one:
+    for field in ("steps", "batch_size", "turns", "steps_per_call", "log_every", "checkpoint_every", "sample_every",
+                  "evaluate_every", "keep", "samples"):  # fmt: skip
         if config[field] < 1:
             raise UserError(f"config.{field} must be at least 1, not {config[field]}")
-    if config["unroll"] < 0 or not 0 <= config["averaging"] < 1:
-        raise UserError(f"config.unroll must be >= 0 and config.averaging in [0, 1), not {config['unroll']}, {config['averaging']}")
+    if config["unroll"] < 0:
+        raise UserError(f"config.unroll must be at least 0, not {config['unroll']}")
+    if not 0 <= config["averaging"] < 1:
+        raise UserError(f"config.averaging must be in [0, 1), not {config['averaging']}")
+    if config["averaging_warm_up"] not in ("", "counted", "ramped"):
+        raise UserError(f"config.averaging_warm_up is '', 'counted' or 'ramped', not {config['averaging_warm_up']!r}")
     for field in ("log_every", "checkpoint_every", "sample_every", "evaluate_every"):
         if config[field] % config["steps_per_call"]:
-            raise UserError(f"config.{field} must be a multiple of config.steps_per_call, {config['steps_per_call']}, not {config[field]}")
+            raise UserError(
+                f"config.{field} must be a multiple of config.steps_per_call, {config['steps_per_call']}, not {config[field]}"
+            )
     if config["best_is"] not in ("lowest", "highest"):
         raise UserError(f"config.best_is is 'lowest' or 'highest', not {config['best_is']!r}")
-    if config["mapping"] != "sharded":
+    if config["mapping"] not in ("sharded",):
         raise UserError(f"config.mapping names {config['mapping']!r}: it is 'sharded'")
     if config["wandb"]["mode"] not in ("offline", "online"):
         raise UserError(f"config.wandb.mode is 'offline' or 'online', not {config['wandb']['mode']!r}")
-    if config["batch_size"] % jax.device_count():
-        raise UserError(f"config.batch_size={config['batch_size']} does not divide over {jax.device_count()} devices")
-
-
-# ------------------------------------------------------------------------------------------------------------- workdirs
-
-
-def checkpoints_of(workdir: Path, config: Mapping[str, Any]) -> checkpoint.Checkpoints:
-    return checkpoint.Checkpoints(workdir / "checkpoints", config["keep"], config["best_metric"], config["best_is"] == "highest")
-
-
-def abstract_state(experiment: Experiment) -> TrainState:
-    """The shapes, dtypes and places of a state, without computing it: replicated over all devices."""
-    everywhere = jax.NamedSharding(parallel.device_mesh(), jax.P())
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
-        jax.eval_shape(experiment.init, jax.random.key(0)),
-    )
-
-
-def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experiment, Sampler]:
-    """The step, the experiment and the sampler of a run's newest checkpoint, or of ``step``. Raises UserError."""
-    config = workdirs.read_config(workdir)
-    experiment = build(config)
-    with checkpoints_of(workdir, config) as checkpoints:
-        found = checkpoints.restore(abstract_state(experiment), step)
-    if not found:
-        raise UserError(f"{workdir} has no checkpoint yet")
-    return found[0], experiment, sampler(experiment.networks, found[1].average, classes=experiment.dataset.classes)
-
-
-# ------------------------------------------------------------------------------------------------------------- training
-
-
-def run(config: Mapping[str, Any], workdir: str | Path) -> dict[str, float]:
-    """Trains what ``config`` describes in ``workdir``, from its newest checkpoint on; returns the last metrics.
-
-    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/``, ``samples/``. SIGINT and SIGTERM save a checkpoint and
-    raise KeyboardInterrupt. Raises UserError for bad input and TrainingDiverged where numbers are no longer finite.
-    """
-    config, workdir = configs.to_dict(config), Path(workdir)
-    _check(config)
-    experiment = build(config)
-    protocols = {name: parts.named("metrics", (evaluation,), evaluation.Protocol, name, settings) for name, settings in config["metrics"].items()}
-    workdirs.open_workdir(workdir, config)
-    with checkpoints_of(workdir, config) as checkpoints:
-        found = checkpoints.restore(abstract_state(experiment))
-        first = found[0] if found else 0
-        if first >= config["steps"]:
-            print(f"{workdir} is done: {first} steps", flush=True)
-            return workdirs.last_metrics(workdir)
-        print(f"{workdir}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps", flush=True)
-        key = jax.random.key(config["seed"])
-        state = found[1] if found else jax.jit(experiment.init, out_shardings=jax.NamedSharding(parallel.device_mesh(), jax.P()))(key)
-        logs = [writers.JsonLines(workdir / "metrics.jsonl")]
-        if config["wandb"]["use"]:
-            logs.append(writers.WandB(workdir, config, config["wandb"]["name"] or workdir.name, config["wandb"]))
-        try:
-            _train(config, experiment, protocols, state, first, key, checkpoints, logs, workdir)
-        finally:
-            for log in logs:
-                log.close()
-    return workdirs.last_metrics(workdir)
-
-
-def _train(config, experiment, protocols, state, first, key, checkpoints, logs, workdir) -> None:
-    chunk, steps = config["steps_per_call"], config["steps"]
-    train_steps = parallel.sharded(fused(experiment.train_step, experiment.prepare))
-
-    def chunks():
-        for start in range(first, steps, chunk):
-            yield data.batches(experiment.dataset, config["seed"], start, min(chunk, steps - start), config["turns"], config["batch_size"])
-
-    (workdir / "samples").mkdir(exist_ok=True)
-    if not first:
-        draw = sampler(experiment.networks, state.average, classes=experiment.dataset.classes)
-        _write_samples(config, experiment, draw, 0, logs, workdir)
-    history: list[Any] = []
-    progress = writers.Progress(steps, first)
-    step = first
-    with _Stop() as stop:
-        for batch in data.prefetched(chunks()):
-            state, metrics = train_steps(state, batch, key)
-            if step == first:
-                jax.block_until_ready(state)
-                print(f"compiled and ran the first {len(metrics['generator/loss'])} steps", flush=True)
-                progress.restart(step + len(metrics["generator/loss"]))
-            history.append(metrics)
-            step = min(step + chunk, steps)
-
-            def due(interval: str, step: int = step) -> bool:
-                return step % config[interval] == 0 or step == steps
-
-            values: dict[str, float] = {}
-            if (due("evaluate_every") and protocols) or due("sample_every"):
-                draw = sampler(experiment.networks, state.average, classes=experiment.dataset.classes)
-            if due("evaluate_every"):
-                for protocol in protocols.values():
-                    values |= protocol(draw, experiment.dataset, config["seed"])
-            save = due("checkpoint_every") or stop.asked
-            if due("log_every") or save:
-                fetched = jax.device_get(history)
-                _check_finite(fetched, step, workdir)
-                values |= writers.mean_of(fetched)
-                history = []
-                rate = progress.report(step, {name: value for name, value in values.items() if not name.endswith("gradient_norm")})
-                values |= {"steps_per_second": rate}
-            if values:
-                for log in logs:
-                    log.scalars(step, values | {"time": time.time()})
-            if due("sample_every"):
-                _write_samples(config, experiment, draw, step, logs, workdir)
-            if save:
-                checkpoints.save(step, state, values)
-            if stop.asked and step < steps:
-                checkpoints.close()
-                print(f"stopped by {stop.asked} at step {step}, saved; the same command resumes", flush=True)
-                raise KeyboardInterrupt
-
-
-def _check_finite(history: list[Mapping[str, np.ndarray]], step: int, workdir: Path) -> None:
-    """Raises TrainingDiverged at the first step whose metrics are not finite: such a state is not worth saving."""
-    for name in history[0]:
-        values = np.concatenate([np.ravel(call[name]) for call in history])
-        if not np.isfinite(values).all():
-            wrong = step - len(values) + int(np.argmin(np.isfinite(values))) + 1
-            raise TrainingDiverged(f"{name} is {values[~np.isfinite(values)][0]} at step {wrong}; the checkpoints in {workdir} are from before")
-
-
-def _write_samples(config, experiment: Experiment, draw, step: int, logs, workdir: Path) -> None:
-    """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones."""
-    samples = draw(evaluation_key(config["seed"]), config["samples"])
-    path = workdir / "samples" / f"step_{step:08d}.png"
-    if len(experiment.dataset.shape) < 3:
-        np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
-    plots.save_samples(path, samples, experiment.dataset)
-    for log in logs:
-        log.image(step, "samples", path)
-
-
-class _Stop:
-    """Notes SIGINT and SIGTERM while training, so that a run can save itself first; a second one stops at once."""
-
-    def __enter__(self) -> "_Stop":
-        self.asked = ""
-        self._old = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._old[number] = signal.signal(number, self._ask)
-            except ValueError:  # not in the main thread: whoever owns it handles signals
-                pass
-        return self
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
-
-    def __exit__(self, *_: Any) -> None:
-        for number, old in self._old.items():
-            signal.signal(number, old)
+    for phase in config["growing"]:
+        if not (isinstance(phase, tuple) and len(phase) in (3, 4) and all(isinstance(entry, int) for entry in phase)):
+            raise UserError(f"config.growing has phases (resolution, batch size, steps, fade steps), not {phase!r}")
+    sizes = [phase[1] for phase in config["growing"]] or [config["batch_size"]]
+    for size in sizes:
+        if size % jax.device_count():
+            raise UserError(f"a batch of {size} does not divide over {jax.device_count()} devices: change config.batch_size")
+    if jnp.size(config["seed"]) == 1 and config["seed"] < 0:
+        raise UserError(f"config.seed must be at least 0, not {config['seed']}")

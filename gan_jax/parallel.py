@@ -19,6 +19,11 @@ def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
+def replicated() -> NamedSharding:
+    """The place of a state: a copy on each device."""
+    return NamedSharding(device_mesh(), P())
+
+
 def sharded(train_step: TrainStep, mesh: Mesh | None = None) -> TrainStep:
     """Jits a fused step with the batch split over the mesh and the state replicated; the state given is donated.
 

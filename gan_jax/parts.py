@@ -32,7 +32,7 @@ def named(field: str, rooms: Rooms, kind: Any, name: str, settings: Mapping[str,
     for key, value in settings.items():
         if key not in parameters or key in given:
             raise UserError(f"{where} has no setting {key!r}: {near(key, set(parameters) - set(given))}")
-        if isinstance(value, dict) and len(value) == 1:
+        if isinstance(value, dict) and len(value) == 1 and "Mapping" not in str(hints.get(key)):
             ((inner, inner_settings),) = value.items()
             value = named(f"{field}.{name}.{key}", rooms, None, inner, inner_settings)
         else:

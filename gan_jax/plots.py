@@ -33,6 +33,14 @@ def save_image(path: str | Path, picture: np.ndarray, scale: int = 1) -> None:
     Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(path)
 
 
+def read_image(path: str | Path) -> np.ndarray:
+    """The pixels of an image file, ``[H, W, 3]`` uint8."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (3.0, 3.0)):
     """A matplotlib figure without a display, and its Axes ``[rows, columns]``; ``size`` of one of them, in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -127,17 +127,25 @@ class Progress:
         self.steps, self._step, self._time = steps, start, time.perf_counter()
 
     def restart(self, step: int) -> None:
-        """Leaves what came before, a compile say, out of the rate."""
+        """Leaves what came before out of the rate."""
         self._step, self._time = step, time.perf_counter()
+
+    def compiled(self, step: int) -> None:
+        """Says how long the first call took, compiling included, and leaves it out of the rate."""
+        print(f"compiled and ran the first {step - self._step} steps in {time.perf_counter() - self._time:.1f} s", flush=True)
+        self.restart(step)
 
     def report(self, step: int, metrics: Scalars) -> float:
         """Prints one line and returns the steps per second since the last."""
         now = time.perf_counter()
         rate = (step - self._step) / max(now - self._time, 1e-9)
-        left = (self.steps - step) / max(rate, 1e-9)
+        if step > self._step:
+            pace = f"{rate:.4g} steps/s  {duration((self.steps - step) / rate)} left"
+        else:
+            pace = "first call"
         shown = "  ".join(f"{name} {_short(value)}" for name, value in metrics.items())
         width = len(str(self.steps))
-        print(f"step {step:{width}d}/{self.steps}  {rate:.4g} steps/s  {duration(left)} left  {shown}", flush=True)
+        print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}", flush=True)
         self.restart(step)
         return rate
 

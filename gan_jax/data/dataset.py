@@ -136,6 +136,7 @@ def batches(
     turns: int,
     batch_size: int,
     rows: slice = slice(None),
+    first_turn: int | None = None,
 ) -> Batch:
     """The batches of ``steps`` train steps from ``first_step`` on: a pure function of its arguments.
 
@@ -145,6 +146,7 @@ def batches(
       seed: of the stream of samples; integer, or traced where the dataset is drawn.
       turns: discriminator updates a step, each on a minibatch of its own.
       batch_size: of the global batch, over all devices and processes.
+      first_turn: how many turns came before, where their number has not always been ``turns``; None: first_step * turns.
       rows: those rows of the global batch that this process needs; all by default.
 
     Returns:
@@ -154,8 +156,9 @@ def batches(
         if value < 1:
             raise UserError(f"{name} is at least 1, not {value}")
     row = np.arange(batch_size, dtype=np.int32)[rows]
-    step = int(first_step) + np.arange(steps, dtype=np.int64)[:, None, None]
-    positions = (step * turns + np.arange(turns)[:, None]) * batch_size + row
+    before = int(first_step) * turns if first_turn is None else first_turn
+    number = before + np.arange(steps * turns, dtype=np.int64).reshape(steps, turns, 1)
+    positions = number * batch_size + row
     every_row: Any = np.broadcast_to(row, positions.shape)
     return dataset.draw(seed, positions) | {"row": every_row}
 
