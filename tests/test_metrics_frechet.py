@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import scipy.linalg
+from test_metrics_oracles import oracle
 
 from gan_jax.metrics import (
     feature_statistics,
@@ -14,7 +15,6 @@ from gan_jax.metrics import (
     frechet_distance_infinity,
     merge_statistics,
 )
-from test_metrics_oracles import oracle
 
 rng = np.random.default_rng(0)
 BASE = rng.normal(size=(400, 24)) @ rng.normal(size=(24, 24))
@@ -22,13 +22,16 @@ OTHER = 1.3 * rng.normal(size=(300, 24)) @ rng.normal(size=(24, 24)) + 0.5
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("real, fake", [
-    pytest.param(BASE, OTHER, id="general"),
-    pytest.param(BASE, BASE + np.linspace(0, 2, 24), id="shifted"),
-    pytest.param(BASE[:, :1], OTHER[:, :1], id="one-dimensional"),
-    pytest.param(BASE * np.logspace(0, -4, 24), OTHER * np.logspace(0, -4, 24), id="ill-conditioned"),
-    pytest.param(BASE * 1e-6, OTHER * 1e-6, id="tiny-values"),
-])
+@pytest.mark.parametrize(
+    "real, fake",
+    [
+        pytest.param(BASE, OTHER, id="general"),
+        pytest.param(BASE, BASE + np.linspace(0, 2, 24), id="shifted"),
+        pytest.param(BASE[:, :1], OTHER[:, :1], id="one-dimensional"),
+        pytest.param(BASE * np.logspace(0, -4, 24), OTHER * np.logspace(0, -4, 24), id="ill-conditioned"),
+        pytest.param(BASE * 1e-6, OTHER * 1e-6, id="tiny-values"),
+    ],
+)
 def test_equals_torch_fidelity(real, fake, dtype):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_fid")
     real, fake = real.astype(dtype), fake.astype(dtype)
@@ -46,6 +49,7 @@ def high_precision(real, fake, digits=60):
     """The definition, with mpmath: the trace of the root of S1 S2 through a symmetric eigenproblem in 60 digits."""
     mp = pytest.importorskip("mpmath")
     with mp.workdps(digits):
+
         def moments(x):
             rows, mean = mp.matrix(x.tolist()), [mp.fsum(column) / len(x) for column in x.T.tolist()]
             centred = mp.matrix(len(x), x.shape[1])
@@ -63,13 +67,16 @@ def high_precision(real, fake, digits=60):
         return float(shift + trace - 2 * overlap)
 
 
-@pytest.mark.parametrize("real, fake", [
-    pytest.param(BASE[:5, :12], OTHER[:7, :12], id="both-singular"),
-    pytest.param(BASE[:5, :12], OTHER[:60, :12], id="one-singular"),
-    pytest.param(BASE[:60, :12], OTHER[:60, :12] @ np.diag([1] * 6 + [0] * 6), id="flat-directions"),
-    pytest.param(np.repeat(BASE[:4, :12], 10, axis=0), OTHER[:60, :12], id="copies"),
-    pytest.param(BASE[:2, :3], OTHER[:2, :3], id="two-samples"),
-])
+@pytest.mark.parametrize(
+    "real, fake",
+    [
+        pytest.param(BASE[:5, :12], OTHER[:7, :12], id="both-singular"),
+        pytest.param(BASE[:5, :12], OTHER[:60, :12], id="one-singular"),
+        pytest.param(BASE[:60, :12], OTHER[:60, :12] @ np.diag([1] * 6 + [0] * 6), id="flat-directions"),
+        pytest.param(np.repeat(BASE[:4, :12], 10, axis=0), OTHER[:60, :12], id="copies"),
+        pytest.param(BASE[:2, :3], OTHER[:2, :3], id="two-samples"),
+    ],
+)
 def test_singular_covariances_equal_the_definition_in_60_digits(real, fake):
     np.testing.assert_allclose(frechet_distance(real, fake), high_precision(real, fake), rtol=1e-12)
 
@@ -102,12 +109,14 @@ def test_merged_statistics_equal_those_of_the_whole():
     parts = np.split(far, [1, 7, 7 + 64, 300])
     merged = functools.reduce(merge_statistics, map(feature_statistics, parts))
     whole = feature_statistics(far)
-    assert merged.count == whole.count == 400
+    assert merged.n == whole.n == 400
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-15)
     np.testing.assert_allclose(merged.covariance, np.cov(BASE.T), rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(
         frechet_distance_from_statistics(merged.mean - 1e6, merged.covariance, OTHER.mean(axis=0), np.cov(OTHER.T)),
-        frechet_distance(BASE, OTHER), rtol=1e-7)
+        frechet_distance(BASE, OTHER),
+        rtol=1e-7,
+    )
 
 
 def test_infinity_removes_most_of_the_bias_of_few_samples():

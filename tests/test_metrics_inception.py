@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from test_metrics_oracles import REASON, oracle
 
 from gan_jax.metrics.inception import convert, inception_extractor
-from test_metrics_oracles import REASON, oracle
 
 torch = pytest.importorskip("torch", reason=REASON)
 

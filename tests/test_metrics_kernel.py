@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
+from test_metrics_oracles import oracle
 
 from gan_jax.metrics import inception_score, kernel_distance, kernel_distance_full
-from test_metrics_oracles import oracle
 
 rng = np.random.default_rng(0)
 REAL, FAKE = rng.normal(size=(300, 20)), rng.normal(size=(260, 20)) * 1.2 + 0.3
@@ -14,6 +14,7 @@ REAL, FAKE = rng.normal(size=(300, 20)), rng.normal(size=(260, 20)) * 1.2 + 0.3
 
 def by_definition(x, y):
     """Gretton et al. 2012, equation 3, term by term."""
+
     def k(a, b):
         return (a @ b / len(a) + 1) ** 3
 
@@ -22,17 +23,21 @@ def by_definition(x, y):
     return xx + yy - 2 * np.mean([k(a, b) for a in x for b in y])
 
 
-@pytest.mark.parametrize("real, fake, size", [
-    pytest.param(REAL, FAKE, 100, id="general"),
-    pytest.param(REAL, REAL, 100, id="identical"),
-    pytest.param(REAL, REAL + 1, 250, id="shifted"),
-    pytest.param(REAL * np.r_[np.ones(5), np.zeros(15)], FAKE * np.r_[np.zeros(5), np.ones(15)], 50, id="rank-deficient"),
-    pytest.param(REAL[:3, :2], FAKE[:4, :2], 2, id="tiny"),
-])
+@pytest.mark.parametrize(
+    "real, fake, size",
+    [
+        pytest.param(REAL, FAKE, 100, id="general"),
+        pytest.param(REAL, REAL, 100, id="identical"),
+        pytest.param(REAL, REAL + 1, 250, id="shifted"),
+        pytest.param(REAL * np.r_[np.ones(5), np.zeros(15)], FAKE * np.r_[np.zeros(5), np.ones(15)], 50, id="rank-deficient"),
+        pytest.param(REAL[:3, :2], FAKE[:4, :2], 2, id="tiny"),
+    ],
+)
 def test_equals_torch_fidelity(real, fake, size):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_kid")
     expected = peer.kid_features_to_metric(
-        torch.tensor(real), torch.tensor(fake), kid_subsets=7, kid_subset_size=size, rng_seed=5, verbose=False)
+        torch.tensor(real), torch.tensor(fake), kid_subsets=7, kid_subset_size=size, rng_seed=5, verbose=False
+    )
     found = kernel_distance(real, fake, 7, size, np.random.RandomState(5))
     np.testing.assert_allclose(found.mean, expected["kernel_inception_distance_mean"], rtol=1e-6)
     np.testing.assert_allclose(found.std, expected["kernel_inception_distance_std"], rtol=1e-6)
@@ -45,13 +50,17 @@ def test_float32_products_agree_with_float64(offset):
     narrow = kernel_distance(real, fake, 3, 1000)
     wide = kernel_distance(real.astype(np.float64), fake.astype(np.float64), 3, 1000)
     np.testing.assert_allclose(narrow.values, wide.values, rtol=1e-6)
-    np.testing.assert_allclose(kernel_distance_full(real, fake), kernel_distance_full(real.astype(float), fake.astype(float)), rtol=1e-6)
+    np.testing.assert_allclose(
+        kernel_distance_full(real, fake), kernel_distance_full(real.astype(float), fake.astype(float)), rtol=1e-6
+    )
 
 
 def test_explicit_subsets_and_the_full_estimate_equal_the_definition():
     rows, columns = np.array([[0, 5, 2], [1, 3, 4]]), np.array([[6, 1, 0], [2, 2, 3]])
     found = kernel_distance(REAL, FAKE, subsets=(rows, columns))
-    np.testing.assert_allclose(found.values, [by_definition(REAL[r], FAKE[c]) for r, c in zip(rows, columns, strict=True)], rtol=1e-10)
+    np.testing.assert_allclose(
+        found.values, [by_definition(REAL[r], FAKE[c]) for r, c in zip(rows, columns, strict=True)], rtol=1e-10
+    )
     np.testing.assert_allclose(kernel_distance_full(REAL[:30], FAKE[:20]), by_definition(REAL[:30], FAKE[:20]), rtol=1e-10)
 
 
@@ -80,16 +89,18 @@ def test_inception_score_equals_torch_fidelity(splits):
 
 def test_inception_score_equals_its_definition_on_uneven_splits():
     p = softmax(LOGITS, axis=1)
-    expected = [np.exp(np.mean([entropy(row, part.mean(axis=0)) for row in part]))
-                for part in (p[0:34], p[34:68], p[68:103])]
+    expected = [np.exp(np.mean([entropy(row, part.mean(axis=0)) for row in part])) for part in (p[0:34], p[34:68], p[68:103])]
     np.testing.assert_allclose(inception_score(LOGITS, 3).values, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("logits, expected", [
-    (np.zeros((20, 5)), 1.0),
-    (1000.0 * np.eye(5)[np.arange(20) % 5], 5.0),  # certain and even
-    (-1000.0 * np.eye(5)[np.arange(20) % 5], np.exp(np.log(5) - np.log(4))),
-    (1000.0 * np.eye(5)[np.zeros(20, int)], 1.0),  # certain, but of one class
-])
+@pytest.mark.parametrize(
+    "logits, expected",
+    [
+        (np.zeros((20, 5)), 1.0),
+        (1000.0 * np.eye(5)[np.arange(20) % 5], 5.0),  # certain and even
+        (-1000.0 * np.eye(5)[np.arange(20) % 5], np.exp(np.log(5) - np.log(4))),
+        (1000.0 * np.eye(5)[np.zeros(20, int)], 1.0),  # certain, but of one class
+    ],
+)
 def test_inception_score_at_its_ends(logits, expected):
     np.testing.assert_allclose(inception_score(logits, 2).mean, expected, rtol=1e-12)

@@ -75,13 +75,16 @@ def test_the_floor_of_reverse_kl_for_even_modes():
 rng = np.random.default_rng(1)
 
 
-@pytest.mark.parametrize("p, q", [
-    pytest.param(rng.random(50), rng.random(50), id="general"),
-    pytest.param(np.r_[rng.random(20), np.zeros(30)], rng.random(50), id="gaps"),
-    pytest.param([1, 0, 3], [3, 2, 1], id="counts"),
-    pytest.param(rng.random((6, 7)), rng.random((6, 7)), id="plane"),
-    pytest.param([1e-300, 1.0], [1.0, 1e-300], id="tiny"),
-])
+@pytest.mark.parametrize(
+    "p, q",
+    [
+        pytest.param(rng.random(50), rng.random(50), id="general"),
+        pytest.param(np.r_[rng.random(20), np.zeros(30)], rng.random(50), id="gaps"),
+        pytest.param([1, 0, 3], [3, 2, 1], id="counts"),
+        pytest.param(rng.random((6, 7)), rng.random((6, 7)), id="plane"),
+        pytest.param([1e-300, 1.0], [1.0, 1e-300], id="tiny"),
+    ],
+)
 def test_divergences_equal_scipy(p, q):
     flat = np.ravel(p), np.ravel(q)
     assert kl_divergence(p, q) == pytest.approx(scipy.stats.entropy(*flat), rel=1e-12)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import scipy.stats
+from test_metrics_oracles import oracle
 
 from gan_jax.metrics import density_coverage, memorisation, nearest_neighbours, precision_recall
-from test_metrics_oracles import oracle
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(150, 10)), 1.2 * rng.normal(size=(130, 10)) + 0.3
@@ -34,14 +34,21 @@ def test_all_four_equal_prdc(real, fake, k, capsys):
 def test_closed_balls_equal_torch_fidelity(real, fake):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_prc")
     # Its first argument is the generated set. Shares are float32 there.
-    expected = peer.prc_features_to_metric(torch.tensor(fake, dtype=torch.float64), torch.tensor(real, dtype=torch.float64),
-                                           prc_neighborhood=3, prc_batch_size=64, verbose=False, save_cpu_ram=False)
+    expected = peer.prc_features_to_metric(
+        torch.tensor(fake, dtype=torch.float64),
+        torch.tensor(real, dtype=torch.float64),
+        prc_neighborhood=3,
+        prc_batch_size=64,
+        verbose=False,
+        save_cpu_ram=False,
+    )
     found = precision_recall(real, fake, 3, closed=True)
     assert found == pytest.approx((expected["precision"], expected["recall"]), rel=1e-6)
 
 
 def brute_force(real, fake, k, closed):
     """The definitions, with differences in float64: equal distances come out equal."""
+
     def distances(a, b):
         return np.sum((a[:, None] - b[None]) ** 2, axis=2)
 
@@ -55,8 +62,14 @@ def brute_force(real, fake, k, closed):
 
 
 @pytest.mark.parametrize("closed", [False, True])
-@pytest.mark.parametrize("real, fake", [pytest.param(*GRID, id="ties"), pytest.param(X, X, id="identical"),
-                                        pytest.param(X, X[::-1] * (1 + 1e-9), id="all-but-identical")])
+@pytest.mark.parametrize(
+    "real, fake",
+    [
+        pytest.param(*GRID, id="ties"),
+        pytest.param(X, X, id="identical"),
+        pytest.param(X, X[::-1] * (1 + 1e-9), id="all-but-identical"),
+    ],
+)
 def test_ties_are_decided_exactly(real, fake, closed, monkeypatch):
     monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK", 1000)  # several blocks
     monkeypatch.setattr("gan_jax.metrics.neighbours.PAIRS", 50)
@@ -76,8 +89,10 @@ def test_float32_products_in_many_dimensions_leave_nothing_open():
 
     in_real, in_fake = cdist(real, fake) < radii(real)[:, None], cdist(real, fake) < radii(fake)
     assert 0 < in_real.sum() < in_real.size
-    assert found == pytest.approx((in_real.any(axis=0).mean(), in_fake.any(axis=1).mean(), in_real.sum() / (4 * len(fake)),
-                                   in_real.any(axis=1).mean()), abs=1e-15)
+    assert found == pytest.approx(
+        (in_real.any(axis=0).mean(), in_fake.any(axis=1).mean(), in_real.sum() / (4 * len(fake)), in_real.any(axis=1).mean()),
+        abs=1e-15,
+    )
 
 
 def test_equal_distributions_have_density_one_and_the_expected_coverage():
@@ -91,11 +106,11 @@ def test_nearest_neighbours_equal_scikit_learn():
     sklearn = pytest.importorskip("sklearn.neighbors")
     distance, index = sklearn.NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X).kneighbors(Y)
     found = nearest_neighbours(Y, X)
-    assert np.array_equal(found.index, index[:, 0])
-    np.testing.assert_allclose(found.distance, distance[:, 0], rtol=1e-12)
+    assert np.array_equal(found.indices, index[:, 0])
+    np.testing.assert_allclose(found.distances, distance[:, 0], rtol=1e-12)
     distance, index = sklearn.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(X).kneighbors(X)
     found = nearest_neighbours(X, X, exclude_self=True)
-    assert np.array_equal(found.index, index[:, 1])
+    assert np.array_equal(found.indices, index[:, 1])
 
 
 def test_memorisation_equals_scipys_mann_whitney_test():
@@ -104,7 +119,7 @@ def test_memorisation_equals_scipys_mann_whitney_test():
     expected = scipy.stats.mannwhitneyu(found.fake_distances, found.test_distances, use_continuity=False, method="asymptotic")
     assert found.closer == pytest.approx(1 - expected.statistic / (90 * 110))
     assert scipy.stats.norm.sf(abs(found.z_score)) * 2 == pytest.approx(expected.pvalue, rel=1e-9)
-    assert np.array_equal(found.fake_distances, nearest_neighbours(fake, X).distance)
+    assert np.array_equal(found.fake_distances, nearest_neighbours(fake, X).distances)
 
 
 def test_memorisation_sees_copies_and_far_samples():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
+from test_metrics_oracles import oracle
 
 from gan_jax.metrics import (
     classification_accuracy_score,
@@ -14,20 +15,22 @@ from gan_jax.metrics import (
     wasserstein_1,
     wasserstein_2,
 )
-from test_metrics_oracles import oracle
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(60, 3)), 2 * rng.normal(size=(45, 3)) + 1
 
 
-@pytest.mark.parametrize("x, y", [
-    pytest.param(X, Y, id="general"),
-    pytest.param(X, X[::-1] + 0.1, id="shifted"),
-    pytest.param(X, Y[:1], id="one-point"),
-    pytest.param(X * [1, 0, 0], np.r_[Y, Y[:15]] * [1, 0, 0], id="rank-deficient"),
-    pytest.param(X[:30, :1], Y[:, :1], id="line"),
-    pytest.param(1e-5 * X, 1e-5 * Y, id="small-values"),
-])
+@pytest.mark.parametrize(
+    "x, y",
+    [
+        pytest.param(X, Y, id="general"),
+        pytest.param(X, X[::-1] + 0.1, id="shifted"),
+        pytest.param(X, Y[:1], id="one-point"),
+        pytest.param(X * [1, 0, 0], np.r_[Y, Y[:15]] * [1, 0, 0], id="rank-deficient"),
+        pytest.param(X[:30, :1], Y[:, :1], id="line"),
+        pytest.param(1e-5 * X, 1e-5 * Y, id="small-values"),
+    ],
+)
 def test_wasserstein_equals_pot(x, y):
     ot = oracle("ot")
     np.testing.assert_allclose(wasserstein_1(x, y), ot.emd2([], [], ot.dist(x, y, "euclidean")), rtol=1e-9)
@@ -69,13 +72,28 @@ def test_path_length_of_a_linear_generator():
     start, end = rng.normal(size=(2, 100, 4))
     expected = np.sum(((end - start) @ matrix) ** 2, axis=1)
     found = perceptual_path_length(
-        lambda z: z.astype(np.float64) @ matrix, lambda x: x, start, end, rng.random(100), epsilon=1e-1,
-        interpolation="lerp", discard=0.0, batch_size=7)
+        lambda z: z.astype(np.float64) @ matrix,
+        lambda x: x,
+        start,
+        end,
+        rng.random(100),
+        epsilon=1e-1,
+        interpolation="lerp",
+        discard=0.0,
+        batch_size=7,
+    )
     np.testing.assert_allclose(found.values, expected, rtol=1e-4)
     assert found.mean == pytest.approx(expected.mean(), rel=1e-5)
     trimmed = perceptual_path_length(
-        lambda z: z.astype(np.float64) @ matrix, lambda x: x, start, end, rng.random(100), epsilon=1e-1,
-        interpolation="lerp", discard=0.1)
+        lambda z: z.astype(np.float64) @ matrix,
+        lambda x: x,
+        start,
+        end,
+        rng.random(100),
+        epsilon=1e-1,
+        interpolation="lerp",
+        discard=0.1,
+    )
     kept = np.sort(expected)[9:91]  # the quantiles themselves are kept, "lower" at 9.9 and "higher" at 89.1
     assert trimmed.mean == pytest.approx(kept.mean(), rel=1e-4)
 
@@ -101,7 +119,10 @@ def test_logistic_regression_equals_scikit_learn():
 
 def test_classification_accuracy_score_falls_with_a_missing_mode():
     labels = np.arange(300) % 3
-    def draw(): return np.eye(3, 4)[labels] * 6 + rng.normal(size=(300, 4))
+
+    def draw():
+        return np.eye(3, 4)[labels] * 6 + rng.normal(size=(300, 4))
+
     real = draw()
     assert classification_accuracy_score(draw(), labels, real, labels) > 0.98
     without = labels != 2

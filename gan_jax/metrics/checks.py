@@ -29,7 +29,7 @@ def feature_pair(first: ArrayLike, second: ArrayLike, names=("real", "fake"), mi
 def finite(array: ArrayLike, name: str) -> Array:
     """``array`` as float64, of any shape, with no NaN and no infinity."""
     array = np.asarray(array)
-    if array.dtype == bool or array.dtype.kind in "cOSUmMV" and array.dtype.name not in EXTENDED_FLOATS:
+    if array.dtype.kind not in "iuf" and array.dtype.name not in EXTENDED_FLOATS:
         raise ValueError(f"{name}: found dtype {array.dtype}, expected real numbers")
     array = array.astype(np.float64)
     # One sum is NaN or infinite wherever any value is; only then is the culprit looked for.

@@ -62,7 +62,9 @@ def _distributions(p: ArrayLike, q: ArrayLike, widths: ArrayLike | float) -> tup
         raise ValueError(f"widths: found {widths.min()}, expected values above 0")
     for name, weights in (("p", p), ("q", q)):
         if np.any(weights < 0) or not weights.sum() > 0:
-            raise ValueError(f"{name}: found a least weight of {weights.min()} and a sum of {weights.sum()}, "
-                             "expected weights >= 0 with a sum above 0")
+            raise ValueError(
+                f"{name}: found a least weight of {weights.min()} and a sum of {weights.sum()}, "
+                "expected weights >= 0 with a sum above 0"
+            )
     p, q = p * widths, q * widths
     return p / p.sum(), q / q.sum()

@@ -35,15 +35,21 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), Stage(3, 3, 2, 6, 80), Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192), Stage(1, 3, 1, 6, 320),
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
 )
 
 
 def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
     """EfficientNet-Lite0's 1280 pooled features and 1000 ImageNet logits.
 
-    Images are resized to 224 x 224 (bilinear, antialiased, pixel centres aligned) and scaled to ``(x - 127) / 128`` of 8-bit values.
+    Images are resized to 224 x 224 (bilinear, antialiased, pixel centres aligned) and scaled to ``(x - 127) / 128`` of 8-bit
+    values.
 
     Args:
       batch_size: images a batch.
@@ -66,8 +72,7 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
     weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
     variables = variables_from_torch({name: array for name, array in weights.items() if not name.startswith("fc.")})
     head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
-    return Extractor("efficientnet_lite0", 1280, weights_hash(weights), _features, variables, head=head,
-                     batch_size=batch_size)
+    return Extractor("efficientnet_lite0", 1280, weights_hash(weights), _features, variables, head=head, batch_size=batch_size)
 
 
 class EfficientNetLite0(nn.Module):
@@ -104,8 +109,9 @@ class Block(nn.Module):
 
 def _conv(features: int, kernel: int, stride: int, name: str, groups: int = 1) -> nn.Conv:
     # TensorFlow's SAME: at stride 2 and an even side the odd pixel of padding goes after the image.
-    return nn.Conv(features, (kernel, kernel), stride, "SAME", feature_group_count=groups, use_bias=False,
-                   precision="highest", name=name)
+    return nn.Conv(
+        features, (kernel, kernel), stride, "SAME", feature_group_count=groups, use_bias=False, precision="highest", name=name
+    )
 
 
 def _norm(name: str) -> nn.BatchNorm:
@@ -118,7 +124,8 @@ def _relu6(x: jax.Array) -> jax.Array:
 
 def _features(variables, images: jax.Array) -> jax.Array:
     resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
-    return EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)
+    features: jax.Array = EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)  # type: ignore[assignment]
+    return features
 
 
 def _flax_name(name: str) -> str:

@@ -87,16 +87,19 @@ def file_hash(path: str) -> str:
 def variables_from_torch(weights: Weights) -> dict:
     """Flax variables from PyTorch's names and layouts, for networks whose modules carry PyTorch's names.
 
-    Kernels go from ``[out, in, h, w]`` to ``[h, w, in, out]``, dense ones from ``[out, in]`` to ``[in, out]``; BatchNorm's weight
-    becomes ``scale`` and its running moments become ``batch_stats``.
+    Kernels go from ``[out, in, h, w]`` to ``[h, w, in, out]``, dense ones from ``[out, in]`` to ``[in, out]``; BatchNorm's
+    weight becomes ``scale`` and its running moments become ``batch_stats``.
     """
     variables: dict = {"params": {}, "batch_stats": {}}
     for name, array in weights.items():
         *path, leaf = name.split(".")
         if leaf == "num_batches_tracked":
             continue
-        collection, new_leaf = {"running_mean": ("batch_stats", "mean"), "running_var": ("batch_stats", "var"),
-                                "bias": ("params", "bias")}.get(leaf, ("params", "kernel"))
+        collection, new_leaf = {
+            "running_mean": ("batch_stats", "mean"),
+            "running_var": ("batch_stats", "var"),
+            "bias": ("params", "bias"),
+        }.get(leaf, ("params", "kernel"))
         if leaf == "weight" and array.ndim == 1:
             new_leaf = "scale"
         node = variables[collection]

@@ -12,18 +12,18 @@ from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_matrix, f
 
 
 class FeatureStatistics(NamedTuple):
-    """Count, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
+    """Number, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
 
-    count: int
+    n: int  # samples
     mean: Array  # [d] float64
     scatter: Array  # [d, d] float64, the sum of (x - mean)(x - mean)^T
 
     @property
     def covariance(self) -> Array:
-        """Unbiased covariance ``[d, d]``, ``scatter / (count - 1)``."""
-        if self.count < 2:
-            raise ValueError(f"covariance: found {self.count} sample, expected at least 2")
-        return self.scatter / (self.count - 1)
+        """Unbiased covariance ``[d, d]``, ``scatter / (n - 1)``."""
+        if self.n < 2:
+            raise ValueError(f"covariance: found {self.n} sample, expected at least 2")
+        return self.scatter / (self.n - 1)
 
 
 def feature_statistics(features: ArrayLike) -> FeatureStatistics:
@@ -57,10 +57,10 @@ def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> Fea
     """
     if first.mean.shape != second.mean.shape:
         raise ValueError(f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}")
-    count = first.count + second.count
+    n = first.n + second.n
     shift = second.mean - first.mean
-    scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.count * second.count / count)
-    return FeatureStatistics(count, first.mean + shift * (second.count / count), scatter)
+    scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.n * second.n / n)
+    return FeatureStatistics(n, first.mean + shift * (second.n / n), scatter)
 
 
 def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
@@ -123,7 +123,11 @@ def frechet_distance_from_statistics(mean1: ArrayLike, cov1: ArrayLike, mean2: A
 
 
 def frechet_distance_infinity(
-    real: ArrayLike, fake: ArrayLike, *, points: int = 15, smallest: int | None = None,
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    points: int = 15,
+    smallest: int | None = None,
     rng: np.random.Generator | int = 0,
 ) -> float:
     """Fréchet distance extrapolated to infinitely many generated samples.
@@ -152,7 +156,11 @@ def frechet_distance_infinity(
 
 
 def frechet_distance_by_size(
-    real: ArrayLike, fake: ArrayLike, *, points: int = 15, smallest: int | None = None,
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    points: int = 15,
+    smallest: int | None = None,
     rng: np.random.Generator | int = 0,
 ) -> tuple[Array, Array]:
     """The subset sizes ``[points]`` and distances ``[points]`` that `frechet_distance_infinity` fits; same arguments."""
@@ -179,7 +187,7 @@ def _centred(features: Array) -> tuple[Array, Array]:
 
 def _triangular(x: Array) -> Array:
     """A factor F of ``x^T x`` with at most d rows."""
-    return x if len(x) <= x.shape[1] else np.linalg.qr(x, mode="r")
+    return x if len(x) <= x.shape[1] else np.asarray(np.linalg.qr(x, mode="r"))
 
 
 def _nuclear_norm(factor1: Array, factor2: Array) -> float:

@@ -8,7 +8,6 @@ Convert the public PyTorch weights once (torch-fidelity's ``weights-inception-20
 and then ``inception_extractor("inception.npz")``.
 """
 
-import argparse
 import functools
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.errors import UserError
 from gan_jax.metrics.features import Extractor, Weights, file_hash, variables_from_torch, weights_hash
 
 SIZE = 299
@@ -38,28 +38,32 @@ def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int
       The extractor, named ``"inception"``.
 
     Raises:
-      ValueError: the file lacks weights, holds others, or has another hash.
+      UserError: the file cannot be read, lacks weights, holds others, or has another hash.
 
     References:
       Szegedy et al. 2016, Rethinking the Inception architecture; Heusel et al. 2017 for its use in FID.
     """
-    with np.load(path, allow_pickle=False) as file:
-        weights = {name: file[name] for name in file.files if name != "source_sha256"}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = {name: file[name] for name in file.files if name != "source_sha256"}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: no weights can be read, expected the .npz of python -m gan_jax.metrics.inception") from error
     _check_names_and_shapes(weights, path)
     found = weights_hash(weights)
     if sha256 is not None and sha256 != found:
-        raise ValueError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
+        raise UserError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
     variables = variables_from_torch({name: array for name, array in weights.items() if not name.startswith("fc.")})
     kernel = np.asarray(weights["fc.weight"].T, np.float64)
-    return Extractor("inception", 2048, found, _features, variables, head=(kernel, np.zeros(kernel.shape[1])),
-                     batch_size=batch_size)
+    return Extractor(
+        "inception", 2048, found, _features, variables, head=(kernel, np.zeros(kernel.shape[1])), batch_size=batch_size
+    )
 
 
 def convert(source: str, target: str, *, sha256: str | None = None) -> str:
     """Write a PyTorch state dict of the FID Inception as ``.npz``; the only function here that needs PyTorch.
 
-    The file is read with ``torch.load(weights_only=True)``: nothing in it is executed. Its sha256 is checked against ``sha256``, or
-    against the eight digits at the end of its name that PyTorch's hub puts there, and is kept in the ``.npz``.
+    The file is read with ``torch.load(weights_only=True)``: nothing in it is executed. Its sha256 is checked against
+    ``sha256``, or against the eight digits at the end of its name that PyTorch's hub puts there, and is kept in the ``.npz``.
 
     Args:
       source: the ``.pth``.
@@ -70,7 +74,7 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
       The hash of the weights, `Extractor.hash`.
 
     Raises:
-      ValueError: another digest, or not the weights of this network.
+      UserError: another digest, or not the weights of this network.
     """
     import torch
 
@@ -78,7 +82,7 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
     in_name = re.search(r"-([0-9a-f]{8,64})\.pth$", source)
     expected = sha256 or (in_name.group(1) if in_name else "")
     if not found.startswith(expected):
-        raise ValueError(f"{source}: found sha256 {found}, expected {expected}")
+        raise UserError(f"{source}: found sha256 {found}, expected {expected}")
     state = torch.load(source, map_location="cpu", weights_only=True)
     weights = {name: tensor.numpy() for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     _check_names_and_shapes(weights, source)
@@ -97,8 +101,7 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        x = nn.Conv(self.features, self.kernel, self.stride, self.padding, use_bias=False, precision="highest",
-                    name="conv")(x)
+        x = nn.Conv(self.features, self.kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
 
@@ -108,8 +111,8 @@ Chain = Sequence[tuple]  # each layer: (name, features, kernel) and, where not 1
 class Block(nn.Module):
     """Chains of convolutions side by side, their outputs joined: an "Inception" block.
 
-    A chain that ends in a pair of names ends in both layers side by side. ``pool`` comes before ``branch_pool``, or stands alone
-    where that has no features.
+    A chain that ends in a pair of names ends in both layers side by side. ``pool`` comes before ``branch_pool``, or stands
+    alone where that has no features.
     """
 
     chains: Sequence[Chain]
@@ -160,8 +163,13 @@ def _block_c(width: int, name: str) -> Block:
     chains = (
         [("branch1x1", 192)],
         [("branch7x7_1", width), ("branch7x7_2", width, (1, 7)), ("branch7x7_3", 192, (7, 1))],
-        [("branch7x7dbl_1", width), ("branch7x7dbl_2", width, (7, 1)), ("branch7x7dbl_3", width, (1, 7)),
-         ("branch7x7dbl_4", width, (7, 1)), ("branch7x7dbl_5", 192, (1, 7))],
+        [
+            ("branch7x7dbl_1", width),
+            ("branch7x7dbl_2", width, (7, 1)),
+            ("branch7x7dbl_3", width, (1, 7)),
+            ("branch7x7dbl_4", width, (7, 1)),
+            ("branch7x7dbl_5", 192, (1, 7)),
+        ],
     )
     return Block(chains, "mean", 192, name=name)
 
@@ -169,8 +177,12 @@ def _block_c(width: int, name: str) -> Block:
 def _block_d(name: str) -> Block:
     chains = (
         [("branch3x3_1", 192), ("branch3x3_2", 320, (3, 3), 2, "VALID")],
-        [("branch7x7x3_1", 192), ("branch7x7x3_2", 192, (1, 7)), ("branch7x7x3_3", 192, (7, 1)),
-         ("branch7x7x3_4", 192, (3, 3), 2, "VALID")],
+        [
+            ("branch7x7x3_1", 192),
+            ("branch7x7x3_2", 192, (1, 7)),
+            ("branch7x7x3_3", 192, (7, 1)),
+            ("branch7x7x3_4", 192, (3, 3), 2, "VALID"),
+        ],
     )
     return Block(chains, "stride", name=name)
 
@@ -179,8 +191,11 @@ def _block_e(pool: str, name: str) -> Block:
     chains = (
         [("branch1x1", 320)],
         [("branch3x3_1", 384), (("branch3x3_2a", 384, (1, 3)), ("branch3x3_2b", 384, (3, 1)))],
-        [("branch3x3dbl_1", 448), ("branch3x3dbl_2", 384, (3, 3)),
-         (("branch3x3dbl_3a", 384, (1, 3)), ("branch3x3dbl_3b", 384, (3, 1)))],
+        [
+            ("branch3x3dbl_1", 448),
+            ("branch3x3dbl_2", 384, (3, 3)),
+            (("branch3x3dbl_3a", 384, (1, 3)), ("branch3x3dbl_3b", 384, (3, 1))),
+        ],
     )
     return Block(chains, pool, 192, name=name)
 
@@ -208,7 +223,8 @@ class Inception(nn.Module):
 
 def _features(variables, images: jax.Array) -> jax.Array:
     pixels = jnp.clip(jnp.round((images + 1) * 127.5), 0, 255)
-    return Inception().apply(variables, (_resized(pixels) - 128) / 128)
+    features: jax.Array = Inception().apply(variables, (_resized(pixels) - 128) / 128)  # type: ignore[assignment]
+    return features
 
 
 def _resized(images: jax.Array) -> jax.Array:
@@ -241,18 +257,24 @@ def _check_names_and_shapes(weights: Weights, path: str) -> None:
     expected = _shapes()
     found = {name: tuple(array.shape) for name, array in weights.items()}
     if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
-        raise ValueError(f"{path}: found {wrong[0]} of shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
-                         f"({len(wrong)} of {len(expected)} weights differ from FID's Inception)")
+        raise UserError(
+            f"{path}: found {wrong[0]} of shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
+            f"({len(wrong)} of {len(expected)} weights differ from FID's Inception)"
+        )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Convert PyTorch weights of FID's Inception to .npz")
-    parser.add_argument("source")
-    parser.add_argument("target")
+def main(arguments: list[str]) -> None:
+    from gan_jax.command_line import Parser
+
+    parser = Parser(__doc__)
+    parser.add_argument("source", help="the .pth")
+    parser.add_argument("target", help="the .npz to write")
     parser.add_argument("--sha256", help="expected digest of the source file")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     print("hash of the weights:", convert(args.source, args.target, sha256=args.sha256))
 
 
 if __name__ == "__main__":
-    main()
+    from gan_jax import command_line
+
+    command_line.main(main)

@@ -1,5 +1,6 @@
 """The Inception Score, from a classifier's logits."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def inception_score(logits: ArrayLike, splits: int = 10) -> InceptionScore:
     logits -= logits.max(axis=1, keepdims=True)
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     bounds = [i * len(log_p) // splits for i in range(splits + 1)]
-    values = np.array([_score(log_p[start:stop]) for start, stop in zip(bounds, bounds[1:], strict=False)])
+    values = np.array([_score(log_p[start:stop]) for start, stop in pairwise(bounds)])
     return InceptionScore(float(values.mean()), float(values.std()), values)
 
 

@@ -1,6 +1,6 @@
 """A small LeNet for MNIST-family scores: features, class labels, and the modes of stacked digits.
 
-The shipped weights ``weights/lenet_fashion_mnist.npz`` (TEST_ACCURACY % of the 10,000 test images right) were written by::
+The shipped weights ``weights/lenet_fashion_mnist.npz`` (91.58 % of the 10,000 test images right) were written by::
 
     python -m gan_jax.metrics.lenet fashion_mnist gan_jax/metrics/weights/lenet_fashion_mnist.npz
 
@@ -10,6 +10,7 @@ which takes some minutes on a CPU and is a function of the seed. For digits run 
 import functools
 import os
 from importlib import resources
+from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -57,9 +58,10 @@ def lenet_extractor(path: str | os.PathLike | None = None, *, batch_size: int = 
       LeCun et al. 1998, Gradient-based learning applied to document recognition; Xiao et al. 2017, Fashion-MNIST.
     """
     name = SHIPPED if path is None else os.path.splitext(os.path.basename(path))[0]
-    source = resources.files("gan_jax.metrics") / "weights" / f"{SHIPPED}.npz" if path is None else path
+    shipped = resources.files("gan_jax.metrics") / "weights" / f"{SHIPPED}.npz"
+    source = shipped if path is None else Path(path)
     try:
-        with resources.as_file(source) if path is None else open(source, "rb") as file, np.load(file) as arrays:
+        with source.open("rb") as file, np.load(file) as arrays:
             weights = {key: arrays[key] for key in arrays.files}
     except (OSError, ValueError) as error:
         raise UserError(f"{source}: no weights can be read, expected the .npz of python -m gan_jax.metrics.lenet") from error
@@ -72,7 +74,12 @@ def lenet_extractor(path: str | os.PathLike | None = None, *, batch_size: int = 
 
 
 def fit(
-    images: np.ndarray, labels: np.ndarray, *, epochs: int = 12, batch_size: int = 128, learning_rate: float = 2e-3,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    epochs: int = 12,
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> dict:
     """Train a LeNet by AdamW with a cosine schedule, without augmentation.
@@ -114,7 +121,8 @@ def fit(
 def save(params: dict, path: str) -> None:
     """Write parameters for `lenet_extractor`."""
     with open(path, "wb") as file:
-        np.savez_compressed(file, **{name: np.asarray(value) for name, value in _flat(params).items()})
+        arrays: dict = {name: np.asarray(value) for name, value in _flat(params).items()}
+        np.savez_compressed(file, **arrays)
 
 
 def _features(params: dict, images: jax.Array) -> jax.Array:

@@ -11,8 +11,8 @@ from gan_jax.metrics.neighbours import nearest
 class NearestNeighbours(NamedTuple):
     """The training sample that is nearest to each generated one."""
 
-    index: Array  # [n] int64, rows of the training set
-    distance: Array  # [n] float64, Euclidean
+    indices: Array  # [n] int64, rows of the training set
+    distances: Array  # [n] float64, Euclidean
 
 
 class Memorisation(NamedTuple):
@@ -68,8 +68,8 @@ def memorisation(train: ArrayLike, test: ArrayLike, fake: ArrayLike) -> Memorisa
       Meehan, Chaudhuri and Dasgupta 2020, A non-parametric test to detect data-copying in generative models, section 3.
     """
     train = feature_matrix(train, "train")
-    test_distances = nearest_neighbours(feature_pair(train, test, ("train", "test"))[1], train).distance
-    fake_distances = nearest_neighbours(feature_pair(train, fake, ("train", "fake"))[1], train).distance
+    test_distances = nearest_neighbours(feature_pair(train, test, ("train", "test"))[1], train).distances
+    fake_distances = nearest_neighbours(feature_pair(train, fake, ("train", "fake"))[1], train).distances
     m, t = len(fake_distances), len(test_distances)
     order = np.sort(test_distances)
     below = np.searchsorted(order, fake_distances, "left").sum()

@@ -65,8 +65,10 @@ def mode_coverage(
     modes = len(centres)
     std = finite(std, "std")
     if std.shape not in ((), (modes,), centres.shape) or not np.all(std > 0):
-        raise ValueError(f"std: found shape {std.shape} with least value {std.min()}, "
-                         f"expected values above 0 of shape (), {(modes,)} or {centres.shape}")
+        raise ValueError(
+            f"std: found shape {std.shape} with least value {std.min()}, "
+            f"expected values above 0 of shape (), {(modes,)} or {centres.shape}"
+        )
     threshold, minimum = positive(threshold, "threshold"), at_least(minimum, 1, "minimum")
     for name, value, choices in (("near", near, ("nearest", "any")), ("histogram", histogram, ("high_quality", "all"))):
         if value not in choices:
@@ -117,7 +119,10 @@ def label_coverage(labels: ArrayLike, classes: int = 10, minimum: int = 1, weigh
 
 
 def stacked_coverage(
-    images: ArrayLike, classify: Callable[[Array], ArrayLike], classes: int = 10, minimum: int = 1,
+    images: ArrayLike,
+    classify: Callable[[Array], ArrayLike],
+    classes: int = 10,
+    minimum: int = 1,
     weights: ArrayLike | None = None,
 ) -> ModeCoverage:
     """Modes that stacked-MNIST samples cover: each channel is a digit, each triple of digits one of 1000 modes.

@@ -81,9 +81,7 @@ def balls(points: Points, k: int, name: str) -> Balls:
     return Balls(points, k, low, high)
 
 
-def inside(
-    balls: Balls, rows: slice, points: Points, columns: slice, products: Array, closed: bool
-) -> Array:
+def inside(balls: Balls, rows: slice, points: Points, columns: slice, products: Array, closed: bool) -> Array:
     """Which balls (of the given rows) hold which points (of the given columns): bool ``[rows, columns]``.
 
     A point on the surface is held only by ``closed`` balls.

@@ -31,8 +31,8 @@ def perceptual_path_length(
     """Perceptual path length: mean squared change of an embedding per squared step along a path.
 
     ``E |e(g(path(t + epsilon))) - e(g(path(t)))|^2 / epsilon^2``. With positions uniform in [0, 1) this is the score
-    "full", with all at 0 the score "end". Networks in float32 add rounding of about ``(1e-7 |e| / epsilon)^2``; a larger epsilon
-    then tells more.
+    "full", with all at 0 the score "end". Networks in float32 add rounding of about ``(1e-7 |e| / epsilon)^2``; a larger
+    epsilon then tells more.
 
     Args:
       generate: latents ``[b, d]`` float32 -> images ``[b, ...]``.
@@ -57,22 +57,23 @@ def perceptual_path_length(
     start, end = feature_pair(latents1, latents2, ("latents1", "latents2"))
     positions = finite(positions, "positions")
     if end.shape != start.shape or positions.shape != (len(start),):
-        raise ValueError(f"latents2, positions: found shapes {end.shape} and {positions.shape}, "
-                         f"expected {start.shape} and {(len(start),)}")
+        raise ValueError(
+            f"latents2, positions: found shapes {end.shape} and {positions.shape}, expected {start.shape} and {(len(start),)}"
+        )
     if interpolation not in PATHS:
         raise ValueError(f"interpolation: found {interpolation!r}, expected one of {tuple(PATHS)}")
     if not 0 <= discard < 0.5:
         raise ValueError(f"discard: found {discard}, expected a share in [0, 0.5)")
     epsilon, path = positive(epsilon, "epsilon"), PATHS[interpolation]
     step = at_least(batch_size, 1, "batch_size")
-    values = []
+    parts = []
     for i in range(0, len(start), step):
         part = slice(i, i + step)
         t = positions[part, None]
         pair = np.concatenate([path(start[part], end[part], t), path(start[part], end[part], t + epsilon)])
         here, there = np.split(np.asarray(embed(generate(pair.astype(np.float32))), np.float64), 2)
-        values.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
-    values = finite(np.concatenate(values), "embeddings")
+        parts.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
+    values = finite(np.concatenate(parts), "embeddings")
     low = np.quantile(values, discard, method="lower")
     high = np.quantile(values, 1 - discard, method="higher")
     kept = values[(values >= low) & (values <= high)]

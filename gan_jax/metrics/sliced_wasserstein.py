@@ -85,8 +85,8 @@ def _patches(images: Array, corners: list[Array]) -> list[Array]:
             image = np.arange(len(batch))[:, None]
             levels[level].append(windows[image, corner[..., 0], corner[..., 1]].reshape(-1, images.shape[3], PATCH**2))
     normalised = []
-    for level in levels:
-        patches = np.concatenate(level)
+    for parts in levels:
+        patches = np.concatenate(parts)
         patches = patches - patches.mean(axis=(0, 2), keepdims=True, dtype=np.float64).astype(patches.dtype)
         spread = patches.std(axis=(0, 2), keepdims=True, dtype=np.float64)
         patches /= np.where(spread > 0, spread, 1.0).astype(patches.dtype)  # a flat channel stays at 0

@@ -36,15 +36,19 @@ def ssim(images1: ArrayLike, images2: ArrayLike, *, data_range: Range = (-1.0, 1
     """
     x, y, length = _pairs(images1, images2, data_range)
     if min(x.shape[1:3]) < WINDOW:
-        raise ValueError(f"images1: found shape {images1.shape}, expected a height and width of at least {WINDOW}")
+        raise ValueError(f"images1: found shape {x.shape}, expected a height and width of at least {WINDOW}")
     luminance, contrast = _similarity(x, y, length)
     values = (luminance * contrast).mean(axis=(1, 2, 3))
     return float(values.mean()) if average else values
 
 
 def ms_ssim(
-    images1: ArrayLike, images2: ArrayLike, *, data_range: Range = (-1.0, 1.0),
-    weights: Sequence[float] = MS_SSIM_WEIGHTS, average: bool = True,
+    images1: ArrayLike,
+    images2: ArrayLike,
+    *,
+    data_range: Range = (-1.0, 1.0),
+    weights: Sequence[float] = MS_SSIM_WEIGHTS,
+    average: bool = True,
 ) -> float | Array:
     """Multi-scale structural similarity of pairs of images.
 
@@ -73,9 +77,11 @@ def ms_ssim(
     """
     x, y, length = _pairs(images1, images2, data_range)
     if len(weights) < 1 or min(x.shape[1:3]) >> (len(weights) - 1) < 4:
-        raise ValueError(f"images1: found shape {x.shape}, expected a height and width of at least "
-                         f"{4 << max(len(weights) - 1, 0)} for {len(weights)} levels")
-    result = 1.0
+        raise ValueError(
+            f"images1: found shape {x.shape}, expected a height and width of at least "
+            f"{4 << max(len(weights) - 1, 0)} for {len(weights)} levels"
+        )
+    result: Array = np.ones((len(x), x.shape[3]))
     for level, weight in enumerate(weights):
         if level:
             x, y = _halved(x), _halved(y)
@@ -88,7 +94,7 @@ def ms_ssim(
 
 
 def _pairs(images1: ArrayLike, images2: ArrayLike, data_range: Range) -> tuple[Array, Array, float]:
-    low, high = (0.0, float(data_range)) if np.ndim(data_range) == 0 else map(float, data_range)
+    low, high = data_range if isinstance(data_range, tuple) else (0.0, float(data_range))
     if not high > low:
         raise ValueError(f"data_range: found {data_range}, expected a highest value above the lowest")
     x, y = image_batch(images1, "images1", low, high), image_batch(images2, "images2", low, high)

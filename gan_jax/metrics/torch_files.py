@@ -14,8 +14,13 @@ import numpy as np
 from gan_jax.errors import UserError
 
 MAGIC = 0x1950A86A20F9469CFC6C
-DTYPES = {"FloatStorage": np.float32, "DoubleStorage": np.float64, "HalfStorage": np.float16, "LongStorage": np.int64,
-          "IntStorage": np.int32}
+DTYPES = {
+    "FloatStorage": np.float32,
+    "DoubleStorage": np.float64,
+    "HalfStorage": np.float16,
+    "LongStorage": np.int64,
+    "IntStorage": np.int32,
+}
 
 
 def read_state_dict(path: str) -> dict[str, np.ndarray]:
