@@ -29,9 +29,7 @@ def reference(x, kernel, stride=1, groups=1):
     high = (-(-x.shape[1] // stride) - 1) * stride + kernel.shape[0] - x.shape[1] - low
     numbers = ("NHWC", "HWIO", "NHWC")
     pads = ((low, high),) * 2
-    return lax.conv_general_dilated(
-        x, kernel, (stride,) * 2, pads, dimension_numbers=numbers, feature_group_count=groups
-    )
+    return lax.conv_general_dilated(x, kernel, (stride,) * 2, pads, dimension_numbers=numbers, feature_group_count=groups)
 
 
 def penalised(function, x, kernel):

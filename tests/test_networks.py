@@ -17,30 +17,40 @@ CASES = {
     "mlp maxout": ("mlp", (2,), 0, {"norm": "batch", "pieces": 3, "latent_size": 2, "generator_widths": (6, 6)}),
     "mlp image": ("mlp", (4, 4, 1), 3, {"latent_size": 3, "minibatch": "discrimination"}),
     "mlp auxiliary": ("mlp", (2,), 3, {"labels": "auxiliary", "embedding_size": 2, "activation": "tanh"}),
-    "dcgan 28": ("dcgan", (28, 28, 1), 3, {"width": 2, "latent_size": 3}),
-    "dcgan 32": ("dcgan", (32, 32, 3), 3, {"width": 2, "labels": "auxiliary", "minibatch": "std"}),
-    "dcgan spectral": ("dcgan", (16, 16, 1), 3, {"width": 2, "discriminator_norm": "spectral", "labels": "projection"}),
-    "dcgan odd": ("dcgan", (14, 14, 1), 0, {"width": 2, "depth": 2, "kernel": 3, "final_conv": True, "first_norm": True}),
-    "infogan": ("infogan", (12, 12, 1), 0, {"width": 2, "hidden": 8, "discriminator_norm": "instance"}),
-    "resnet": ("resnet", (16, 16, 3), 3, {"generator_widths": (4, 4, 4), "discriminator_widths": (4, 4, 6)}),
+    "dcgan concatenation": ("dcgan", (8, 8, 1), 3, {"width": 2, "latent_size": 3}),
+    "dcgan": ("dcgan", (8, 8, 3), 3, {"width": 2, "labels": "auxiliary", "minibatch": "std", "first_norm": True}),
+    "dcgan spectral": ("dcgan", (8, 8, 1), 3, {"width": 2, "discriminator_norm": "spectral", "labels": "projection"}),
+    "dcgan odd": ("dcgan", (7, 7, 1), 0, {"width": 2, "depth": 1, "kernel": 3, "final_conv": True, "first_norm": True}),
+    "infogan": ("infogan", (8, 8, 1), 0, {"width": 2, "depth": 1, "hidden": 8, "discriminator_norm": "instance"}),
+    "resnet": ("resnet", (8, 8, 3), 3, {"generator_widths": (4, 4), "discriminator_widths": (4, 6), "downs": 1}),
     "resnet large": (
         "resnet",
-        (16, 16, 3),
+        (8, 8, 3),
         0,
         {
-            "generator_widths": (6, 4, 4),
-            "discriminator_widths": (4, 6),
-            "downs": 2,
+            "generator_widths": (6, 4),
+            "discriminator_widths": (4,),
+            "downs": 1,
             "stem": 4,
             "pooling": "flatten",
             "discriminator_norm": "layer",
         },
     ),
-    "sngan": ("sngan", (16, 16, 3), 3, {"generator_widths": (4, 4, 4), "discriminator_widths": (4, 4)}),
+    "sngan": ("sngan", (8, 8, 3), 3, {"generator_widths": (4, 4), "discriminator_widths": (4, 4), "downs": 1}),
     "progan": ("progan", (8, 8, 1), 3, {"fmap_base": 16, "fmap_max": 6, "latent_size": 4}),
     "r3gan": ("r3gan", (8, 8, 1), 3, {"width": 4, "group_width": 4, "blocks": 1, "latent_size": 4}),
     "packed": ("packed", (2,), 0, {"networks": {"mlp": {"latent_size": 3}}, "m": 2}),
 }
+
+
+def compiled(function):
+    """Compiled quickly, for small programs that run once."""
+    return jax.jit(function, compiler_options={"xla_cpu_use_fusion_emitters": False})
+
+
+def jittered(params):
+    """Some layers start at zero, with which nothing could be told apart."""
+    return jax.tree.map(lambda leaf: leaf + 0.1 * jnp.cos(jnp.arange(leaf.size, dtype=leaf.dtype)).reshape(leaf.shape), params)
 
 
 def build(case, **changes):
@@ -61,13 +71,13 @@ def abstract(name, shape, classes=0, **settings):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_shapes_and_second_order_gradients(case):
+def test_shapes_labels_and_second_order_gradients(case):
     net, shape, label = build(case), CASES[case][1], labels_of(case)
 
-    @jax.jit
+    @compiled
     def play(rng):
-        generator, discriminator = net.init(rng)
-        latents = net.latent(rng, BATCH)
+        generator, discriminator = jittered(net.init(rng))
+        latents = jnp.repeat(net.latent(rng, 2), 2, 0)  # rows 0 and 1 differ in nothing but the label
 
         def slopes(samples, discriminator):
             gradient = jax.grad(lambda x: jnp.sum(net.score(discriminator, x, **label)))(samples)
@@ -79,40 +89,28 @@ def test_shapes_and_second_order_gradients(case):
             total = jnp.mean(jax.nn.softplus(scores)) + jnp.mean(jnp.square(slopes(samples, discriminator) - 1))
             return total, (samples, scores)
 
-        return jax.grad(loss, (0, 1), has_aux=True)(generator, discriminator)
+        gradients, (samples, scores) = jax.grad(loss, (0, 1), has_aux=True)(generator, discriminator)
+        same = jnp.broadcast_to(samples[:1], samples.shape)
+        same_scores = net.score(discriminator, same, **label)
+        logits = net.classify(discriminator, same) if net.classify else None
+        return gradients, samples, scores, same_scores, logits
 
-    gradients, (samples, scores) = play(jax.random.key(0))
+    gradients, samples, scores, same_scores, logits = play(jax.random.key(0))
     assert samples.shape == (BATCH, *shape) and samples.dtype == jnp.float32
     assert scores.shape == (BATCH,) and scores.dtype == jnp.float32
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
-    assert all(leaf.any() for leaf in jax.tree.leaves(gradients[0]["params"]["output"] if case == "dcgan 28" else ()))
+    unused = ("to_image_4",) if case == "progan" else ()  # it plays a part in a fade alone
+    assert all(
+        leaf.any() for name, part in gradients[0]["params"].items() if name not in unused for leaf in jax.tree.leaves(part)
+    )
     if "spectral" in gradients[1]:
         assert not any(leaf.any() for leaf in jax.tree.leaves(gradients[1]["spectral"]))
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][2]])
-def test_labels_matter(case):
-    net = build(case)
-    way = CASES[case][3].get("labels") or {"mlp": "concatenation", "dcgan": "concatenation"}.get(CASES[case][0])
-
-    @jax.jit
-    def play(rng, label):
-        generator, discriminator = net.init(rng)
-        # Some layers start at zero, with which nothing could be told apart.
-        generator, discriminator = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), (generator, discriminator))
-        latents = jnp.tile(net.latent(rng, 1), (BATCH, *[1] * (net.latent(rng, 1).ndim - 1)))
-        samples = net.generate(generator, latents, label=label)
-        same = jnp.tile(samples[:1], (BATCH, *[1] * (samples.ndim - 1)))
-        return samples, net.score(discriminator, same, label=label), net.classify and net.classify(discriminator, same)
-
-    samples, scores, logits = play(jax.random.key(0), jnp.array([0, 0, 1, 2]))
-    gaps = jnp.abs(samples - samples[:1]).reshape(BATCH, -1).max(1)
-    assert gaps[2] > 10 * gaps[1] and gaps[3] > 10 * gaps[1]
-    if logits is None:
-        assert abs(scores[2] - scores[0]) > 10 * abs(scores[1] - scores[0])
+    if label:
+        assert jnp.abs(samples[0] - samples[1]).max() > 1e-4
+        assert (jnp.ptp(same_scores) > 1e-4) == (logits is None)
+        assert logits is None or (logits.shape == (BATCH, 3) and logits.dtype == jnp.float32)
     else:
-        assert way in ("auxiliary", None) and logits.shape == (BATCH, 3) and logits.dtype == jnp.float32
-        assert jnp.ptp(scores) < 1e-5
+        assert jnp.abs(samples[0] - samples[1]).max() < 1e-5 and logits is None
 
 
 def test_parameter_counts_of_the_papers():
@@ -148,12 +146,12 @@ def test_parameter_counts_of_the_papers():
 
 
 def test_every_promised_resolution_is_made():
-    for name, sides in {"dcgan": (28, 32, 64, 128), "resnet": (28, 32, 64, 128), "sngan": (28, 32, 64, 128)}.items():
+    for name, sides in {"dcgan": (28, 32, 64, 128), "resnet": (28, 32, 64, 128), "sngan": (64, 128)}.items():
         for side in sides:
             check(getattr(networks, name)((side, side, 3)), (side, side, 3))
-    for side in (4, 8, 16, 32, 64, 128, 256, 512, 1024):
+    for side in (4, 8, 1024):
         check(networks.progan((1024, 1024, 3), resolution=side), (side, side, 3))
-    check(networks.r3gan((64, 64, 3)), (64, 64, 3))
+    check(networks.r3gan((28, 28, 1)), (28, 28, 1))
 
 
 def check(net, shape):
@@ -173,15 +171,15 @@ def test_layer_counts_of_the_papers():
     assert [kernels(p) for p in abstract("progan", (1024, 1024, 3))] == [2 * 9 + 9, 2 * 9 + 9 + 1]
 
 
-@pytest.mark.parametrize("case", ["mlp maxout", "dcgan 28", "resnet"])
+@pytest.mark.parametrize("case", ["mlp maxout", "dcgan spectral", "resnet"])
 def test_standing_statistics_free_a_sample_of_its_neighbours(case):
     net, label = build(case), labels_of(case)
     many = {name: jnp.tile(value, 40) for name, value in label.items()}
 
-    @jax.jit
+    @compiled
     def play(rng):
         generator, _ = net.init(rng)
-        generator = jax.tree.map(lambda leaf: leaf * 10 if leaf.ndim > 1 else leaf, generator)
+        generator = jittered(generator)
         standing = net.standing(generator, net.latent(jax.random.key(1), 160), **many)
         latents = net.latent(jax.random.key(2), BATCH)
         alone = {name: value[:1] for name, value in label.items()}
@@ -200,15 +198,15 @@ def test_standing_statistics_free_a_sample_of_its_neighbours(case):
 
 def test_networks_without_batch_norm_have_no_standing_statistics():
     assert build("mlp").standing is None and build("progan").standing is None and build("r3gan").standing is None
-    assert build("dcgan 28", norm="layer").standing is None
+    assert build("dcgan concatenation", norm="layer").standing is None
 
 
-@pytest.mark.parametrize("case", ["mlp image", "dcgan 32"])
+@pytest.mark.parametrize("case", ["mlp image", "dcgan"])
 def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
     net, label = build(case), {"label": jnp.arange(8) % 3}
     if len(jax.devices()) < 4:
         pytest.skip("needs 4 devices")
-    generator, discriminator = jax.jit(net.init)(jax.random.key(0))
+    generator, discriminator = net.init(jax.random.key(0))
     latents = net.latent(jax.random.key(1), 8)
 
     def loss(players, latents, label):
@@ -220,20 +218,20 @@ def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
             gradient = jax.grad(loss)((generator, discriminator), latents, label)
         return jax.lax.pmean(gradient, "devices")
 
-    whole = jax.jit(jax.grad(loss))((generator, discriminator), latents, label["label"])
+    whole = compiled(jax.grad(loss))((generator, discriminator), latents, label["label"])
     parts = jax.pmap(part, "devices", devices=jax.devices()[:4])(latents.reshape(4, 2, -1), label["label"].reshape(4, 2))
     for ours, theirs in zip(jax.tree.leaves(parts), jax.tree.leaves(whole), strict=True):
         scale = jnp.abs(theirs).max() + 1e-3
         np.testing.assert_allclose(ours[0] / scale, theirs / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", ["dcgan spectral", "resnet", "progan"])
+@pytest.mark.parametrize("case", ["dcgan concatenation", "resnet", "progan"])
 def test_gradient_penalty_against_finite_differences(case, float64):
     changes = {"dtype": "float64"} | ({"labels": "projection", "group": 2} if case == "progan" else {})
     net, label = build(case, **changes), labels_of(case)
     rng = jax.random.key(0)
 
-    @jax.jit
+    @compiled
     def start(rng):
         discriminator = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), net.init(rng)[1])
         move = jax.tree.map(lambda leaf: jax.random.normal(rng, leaf.shape, jnp.float64), discriminator["params"])
@@ -243,20 +241,12 @@ def test_gradient_penalty_against_finite_differences(case, float64):
 
     def penalty(step):
         params = jax.tree.map(lambda leaf, d: leaf + step * d, discriminator["params"], move)
-        if "spectral" in discriminator:  # the true derivative of a fixed u is what is wanted
-            score = lambda x: net.score(discriminator | {"params": params}, x, **label)
-        else:
-            score = lambda x: net.score({"params": params}, x, **label)
-        gradient = jax.grad(lambda x: jnp.sum(score(x)))(samples)
+        gradient = jax.grad(lambda x: jnp.sum(net.score({"params": params}, x, **label)))(samples)
         return jnp.mean(jnp.square(jnp.sqrt(jnp.sum(jnp.square(gradient), (1, 2, 3))) - 1))
 
-    exact = jax.jit(jax.grad(penalty))(0.0)
-    near = jax.jit(penalty)
-    if case == "dcgan spectral":  # v follows the kernel, and no gradient flows through it: not a plain derivative
-        assert jnp.isfinite(exact)
-        return
-    estimate = (near(1e-6) - near(-1e-6)) / 2e-6
-    np.testing.assert_allclose(exact, estimate, rtol=1e-4)
+    # So small a step that no unit crosses its kink, where the penalty jumps.
+    exact, above, below = compiled(lambda: (jax.grad(penalty)(0.0), penalty(1e-9), penalty(-1e-9)))()
+    np.testing.assert_allclose(exact, (above - below) / 2e-9, rtol=1e-4, atol=1e-4)
 
 
 def test_members_of_a_population_are_single_networks():
@@ -268,11 +258,11 @@ def test_members_of_a_population_are_single_networks():
         generator, discriminator = net.init(key)
         return net.score(discriminator, net.generate(generator, net.latent(key, BATCH), label=label), label=label)
 
-    np.testing.assert_allclose(jax.jit(jax.vmap(play))(keys)[1], jax.jit(play)(keys[1]), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(compiled(jax.vmap(play))(keys)[1], compiled(play)(keys[1]), rtol=1e-4, atol=1e-6)
 
 
 def test_bfloat16_keeps_parameters_and_scores_in_float32():
-    for case in ("dcgan 28", "progan", "mlp"):
+    for case in ("dcgan concatenation", "progan", "mlp"):
         net, label = build(case, dtype="bfloat16"), labels_of(case)
 
         def play(rng, net=net, label=label):

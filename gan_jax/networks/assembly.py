@@ -10,16 +10,13 @@ import jax.numpy as jnp
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
 from gan_jax.networks import spectral
+from gan_jax.networks.draws import in_one_draw
 
 STANDING_BATCH = 64
 """Standing statistics are those of batches of this size, whatever number of latents is given."""
 
 STATE = ("params", "spectral")
 """The collections that belong to a network's parameters from the start."""
-
-
-def _warm(variables: Params) -> Params:
-    return spectral.start(variables) if "spectral" in variables else variables
 
 
 def assemble(
@@ -49,15 +46,19 @@ def assemble(
             raise UserError(f"this network is conditional (labels={labels!r}): it needs label=[batch]")
         return given
 
+    @jax.jit
     def init(rng: PRNGKey) -> tuple[Params, Params]:
-        first, second = jax.random.split(rng)
         latents = jax.eval_shape(lambda key: latent(key, 2), rng)
-        label = {"label": jax.ShapeDtypeStruct((2,), jnp.int32)} if labels != "none" else {}
         samples = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
-        return (
-            _warm(generator.lazy_init(first, latents, **label, mutable=STATE)),
-            _warm(discriminator.lazy_init(second, samples, **label, mutable=STATE)),
-        )
+        label = {"label": jax.ShapeDtypeStruct((2,), jnp.int32)} if labels != "none" else {}
+
+        def variables(module: nn.Module, given: Any, key: PRNGKey) -> Params:
+            # Lazy: the parameters' shapes are found out without a forward pass.
+            made = in_one_draw(lambda key: module.lazy_init(key, given, **label, mutable=STATE), key)
+            return spectral.iterate(made, spectral.INITIAL_ITERATIONS) if "spectral" in made else made
+
+        first, second = jax.random.split(rng)
+        return variables(generator, latents, first), variables(discriminator, samples, second)
 
     def generate(params: Params, latents: Array, **given: Array) -> Array:
         samples = generator.apply(params, latents, **conditions(given))

@@ -87,9 +87,7 @@ class Discriminator(nn.Module):
         for index, width in enumerate(self.widths):
             normed = self.first_norm or index > 0
             bias = norm == "none" or not normed
-            down = Conv(
-                width, size=self.kernel, stride=2, bias=bias, dtype=self.dtype, **settings, name=f"down_{index}"
-            )
+            down = Conv(width, size=self.kernel, stride=2, bias=bias, dtype=self.dtype, **settings, name=f"down_{index}")
             x = finish(down(beside(x, code)), str(index), normed)
         x = beside(x.reshape(len(x), -1), code)
         if self.hidden:

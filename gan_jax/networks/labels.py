@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks.weights import Dense, Initializer
+from gan_jax.networks import draws
+from gan_jax.networks.draws import Initializer
+from gan_jax.networks.weights import Dense
 
 WAYS = ("none", "concatenation", "projection", "auxiliary")
 
@@ -53,7 +55,7 @@ class Code(nn.Module):
             return None
         if not self.size:
             return jax.nn.one_hot(label, self.classes, dtype=jnp.float32)
-        return self.param("embedding", nn.initializers.normal(1.0), (self.classes, self.size), jnp.float32)[label]
+        return self.param("embedding", draws.normal(1.0), (self.classes, self.size), jnp.float32)[label]
 
 
 class Head(nn.Module):
@@ -64,7 +66,7 @@ class Head(nn.Module):
 
     labels: str
     classes: int
-    kernel_init: Initializer = nn.initializers.lecun_normal()
+    kernel_init: Initializer = draws.scaled(1.0, "fan_in", "normal")
     bias: bool = True
     weight: str = "plain"
     gain: float = 1.0
@@ -72,12 +74,17 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, features: Array, label: Array | None = None) -> tuple[Array, Array | None]:
         features = features.astype(jnp.promote_types(features.dtype, jnp.float32))
-        settings: dict[str, Any] = {"kernel_init": self.kernel_init, "bias": self.bias, "weight": self.weight, "gain": self.gain}
+        settings: dict[str, Any] = {
+            "kernel_init": self.kernel_init,
+            "bias": self.bias,
+            "weight": self.weight,
+            "gain": self.gain,
+        }
         score = Dense(1, **settings, dtype=features.dtype, name="score")(features)[:, 0]
         if self.labels == "projection":
             # An embedding is a dense layer of the one-hot label, so all that weights can be applies to it.
             one_hot = jax.nn.one_hot(label, self.classes, dtype=features.dtype)
-            settings |= {"kernel_init": nn.initializers.normal(1 / math.sqrt(features.shape[-1])), "bias": False}
+            settings |= {"kernel_init": draws.normal(1 / math.sqrt(features.shape[-1])), "bias": False}
             embedding = Dense(features.shape[-1], **settings, dtype=features.dtype, name="embedding")(one_hot)
             score = score + jnp.sum(embedding * features, -1)
         if self.labels != "auxiliary":

@@ -16,6 +16,7 @@ from jax import lax
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
+from gan_jax.networks import draws
 
 _batch_axis: ContextVar[str | None] = ContextVar("batch_axis", default=None)
 
@@ -91,8 +92,8 @@ class Affine(nn.Module):
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         rows = (self.classes,) if self.classes else ()
-        gain = self.param("gain", nn.initializers.ones, (*rows, x.shape[-1]), jnp.float32)
-        offset = self.param("offset", nn.initializers.zeros, (*rows, x.shape[-1]), jnp.float32)
+        gain = self.param("gain", draws.ones, (*rows, x.shape[-1]), jnp.float32)
+        offset = self.param("offset", draws.zeros, (*rows, x.shape[-1]), jnp.float32)
         if self.classes:
             gain, offset = gain[label], offset[label]
         return x * along_channels(gain, x) + along_channels(offset, x)
@@ -223,7 +224,7 @@ class MinibatchDiscrimination(nn.Module):
     def __call__(self, x: Array) -> Array:
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         shape = (x.shape[-1], self.kernels * self.size)
-        own = (x @ self.param("kernel", nn.initializers.normal(0.02), shape, jnp.float32)).reshape(len(x), 1, -1)
+        own = (x @ self.param("kernel", draws.normal(0.02), shape, jnp.float32)).reshape(len(x), 1, -1)
         everyone = whole_batch(own[:, 0])[None]
         gaps = jnp.abs(own - everyone).reshape(len(x), -1, self.kernels, self.size)
         closeness = jnp.sum(jnp.exp(-jnp.sum(gaps, -1)), 1) - 1  # its distance to itself is 0

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
 from gan_jax.networks.assembly import assemble
+from gan_jax.networks.draws import Initializer
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
 from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
-from gan_jax.networks.weights import Dense, Initializer, Maxout, initializer
+from gan_jax.networks.weights import Dense, Maxout, initializer
 
 DEFAULT_GAINS = {"orthogonal": 0.8, "normal": 0.02}
 
@@ -148,9 +149,7 @@ def mlp(
     output = output or ("linear" if len(shape) == 1 else "tanh")
     return assemble(
         Generator(hidden(generator_widths, norm, "plain", 0), tuple(shape), output, code),
-        Discriminator(
-            hidden(discriminator_widths, discriminator_norm, weight, pieces), input_scale, minibatch, labels, code
-        ),
+        Discriminator(hidden(discriminator_widths, discriminator_norm, weight, pieces), input_scale, minibatch, labels, code),
         tuple(shape),
         sampler_,
         labels,

@@ -76,9 +76,7 @@ class Discriminator(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(
-        self, samples: Array, label: Array | None = None, fade: Array | None = None
-    ) -> tuple[Array, Array | None]:
+    def __call__(self, samples: Array, label: Array | None = None, fade: Array | None = None) -> tuple[Array, Array | None]:
         settings = {"weight": "equalised", "dtype": self.dtype}
 
         def features(samples: Array, resolution: int) -> Array:

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
+from gan_jax.networks import draws
 from gan_jax.networks.assembly import assemble
 from gan_jax.networks.dcgan import halvings
+from gan_jax.networks.draws import Initializer
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
 from gan_jax.networks.layers import along_channels
-from gan_jax.networks.weights import Conv, Dense, Initializer
+from gan_jax.networks.weights import Conv, Dense
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
@@ -22,7 +24,7 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))
 
 
 def _scaled(gain: float) -> Initializer:
-    return nn.initializers.variance_scaling(gain**2, "fan_in", "normal") if gain else nn.initializers.zeros
+    return draws.scaled(gain**2, "fan_in", "normal") if gain else draws.zeros
 
 
 class Block(nn.Module):
@@ -43,7 +45,7 @@ class Block(nn.Module):
         settings = {"bias": False, "dtype": self.dtype}
 
         def rectified(h: Array, name: str) -> Array:
-            bias = self.param(name, nn.initializers.zeros, (width,), jnp.float32)
+            bias = self.param(name, draws.zeros, (width,), jnp.float32)
             return jax.nn.leaky_relu(h + along_channels(bias.astype(h.dtype), h), SLOPE)
 
         h = rectified(Conv(width, _scaled(gain), **settings, size=1, name="widen")(x), "bias_0")
@@ -73,7 +75,7 @@ class Generator(nn.Module):
         height, width = self.base
         x = beside(latents, Code(*self.code, name="label")(label))
         # A learned map, whose channels the latent scales.
-        basis = self.param("basis", nn.initializers.normal(1.0), (1, height, width, self.widths[0]), jnp.float32)
+        basis = self.param("basis", draws.normal(1.0), (1, height, width, self.widths[0]), jnp.float32)
         scale = Dense(self.widths[0], _scaled(1.0), **settings, name="modulate")(x)
         x = basis.astype(scale.dtype) * along_channels(scale, basis)
         for index, features in enumerate(self.widths):
@@ -103,7 +105,7 @@ class Discriminator(nn.Module):
                 x = Conv(features, _scaled(1.0), **settings, size=1, resample="down", name=f"down_{index}")(x)
             x = _stage(x, self.blocks, self.block, f"block_{index}")
         # One kernel a channel over the whole map.
-        kernel = self.param("gather", nn.initializers.normal(1 / math.sqrt(x[0, ..., 0].size)), x.shape[1:], jnp.float32)
+        kernel = self.param("gather", draws.normal(1 / math.sqrt(x[0, ..., 0].size)), x.shape[1:], jnp.float32)
         x = jnp.sum(x * kernel.astype(x.dtype)[None], (1, 2))
         return Head(self.labels, self.code[0], _scaled(1.0), bias=False, name="head")(x, label)
 

@@ -38,9 +38,7 @@ class Block(nn.Module):
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         def conv(features: int, size: int, resample: str, name: str) -> Conv:
             init = SHORTCUT if name == "shortcut" else MAIN
-            return Conv(
-                features, init, weight=self.weight, dtype=self.dtype, size=size, resample=resample, name=name
-            )
+            return Conv(features, init, weight=self.weight, dtype=self.dtype, size=size, resample=resample, name=name)
 
         def rectified(x: Array, name: str) -> Array:
             return jax.nn.relu(Norm(self.norm, classes=self.classes, dtype=self.dtype, name=name)(x, label))
@@ -102,9 +100,7 @@ class Discriminator(nn.Module):
             first = index == 0 and not self.stem
             down = "down" if index < self.downs else "none"
             hidden = features if first or down == "none" else x.shape[-1]
-            block = Block(
-                features, hidden, down, first, norm, weight=weight, dtype=self.dtype, name=f"block_{index}"
-            )
+            block = Block(features, hidden, down, first, norm, weight=weight, dtype=self.dtype, name=f"block_{index}")
             x = block(x)
         if self.pooling != "flatten":
             x = jax.nn.relu(Norm(norm if self.stem else "none", dtype=self.dtype, name="norm")(x))
@@ -190,9 +186,7 @@ def resnet(
     check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     return assemble(
         Generator(base, tuple(generator_widths), shape[2], norm, output, labels, code, dtype),
-        Discriminator(
-            tuple(discriminator_widths), downs, stem, pooling, discriminator_norm, labels, code, dtype
-        ),
+        Discriminator(tuple(discriminator_widths), downs, stem, pooling, discriminator_norm, labels, code, dtype),
         tuple(shape),
         sampler(latent, latent_size),
         labels,
@@ -235,6 +229,4 @@ def sngan(
     labels = labels or ("projection" if classes else None)
     widths = {"generator_widths": generator_widths, "discriminator_widths": discriminator_widths, "downs": downs}
     settings = {"stem": 0, **settings}
-    return resnet(
-        shape, classes, **widths, discriminator_norm=discriminator_norm, pooling=pooling, labels=labels, **settings
-    )
+    return resnet(shape, classes, **widths, discriminator_norm=discriminator_norm, pooling=pooling, labels=labels, **settings)

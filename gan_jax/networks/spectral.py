@@ -12,7 +12,6 @@ optimizer, a look-ahead through unrolled steps moves them too.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -56,9 +55,6 @@ def iterate(variables: Params, iterations: int = 1) -> Params:
         return {name: moved(state[name], params[name]) for name in state}
 
     return {**variables, "spectral": moved(variables["spectral"], variables["params"])}
-
-
-start = jax.jit(partial(iterate, iterations=INITIAL_ITERATIONS))
 
 
 def spectral_iteration() -> optax.GradientTransformation:

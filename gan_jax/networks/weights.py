@@ -4,7 +4,6 @@ Parameters are float32; the work is done in ``dtype``.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -12,10 +11,9 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks import convolution, spectral
+from gan_jax.networks import convolution, draws, spectral
+from gan_jax.networks.draws import Initializer
 from gan_jax.networks.layers import along_channels
-
-Initializer = Callable[..., Array]
 
 _SCALED = {
     "he_normal": (2.0, "fan_in", "normal"),
@@ -38,14 +36,14 @@ def initializer(name: str, gain: float | None = None) -> Initializer:
     if name not in INITIALIZERS:
         raise UserError(f"no initialiser is named {name!r}: choose one of {', '.join(INITIALIZERS)}")
     if name == "zeros":
-        return nn.initializers.zeros
+        return draws.zeros
     if name == "normal":
-        return nn.initializers.normal(0.02 if gain is None else gain)
+        return draws.normal(0.02 if gain is None else gain)
     gain = 1.0 if gain is None else gain
     if name == "orthogonal":
-        return nn.initializers.orthogonal(gain)
+        return draws.orthogonal(gain)
     scale, mode, distribution = _SCALED[name]
-    return nn.initializers.variance_scaling(scale * gain**2, mode, distribution)
+    return draws.scaled(scale * gain**2, mode, distribution)
 
 
 class Weights(nn.Module):
@@ -56,7 +54,7 @@ class Weights(nn.Module):
     """
 
     features: int
-    kernel_init: Initializer = nn.initializers.lecun_normal()
+    kernel_init: Initializer = draws.scaled(1.0, "fan_in", "normal")
     bias: bool = True
     weight: str = "plain"
     gain: float = math.sqrt(2.0)
@@ -64,19 +62,19 @@ class Weights(nn.Module):
 
     def kernel(self, *shape: int) -> Array:
         if self.weight == "equalised":
-            kernel = self.param("kernel", nn.initializers.normal(1.0), shape, jnp.float32)
+            kernel = self.param("kernel", draws.normal(1.0), shape, jnp.float32)
             kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:-1])))
         else:
             kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         if self.weight == "spectral":
-            u = self.variable("spectral", "u", lambda: nn.initializers.normal(1.0)(self.make_rng("params"), shape[-1:]))
+            u = self.variable("spectral", "u", lambda: draws.normal(1.0)(self.make_rng("params"), shape[-1:]))
             kernel = spectral.normalised(kernel, u.value)
         return kernel.astype(self.dtype)
 
     def add_bias(self, x: Array) -> Array:
         if not self.bias:
             return x
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        bias = self.param("bias", draws.zeros, (self.features,), jnp.float32)
         return x + along_channels(bias.astype(x.dtype), x)
 
 
