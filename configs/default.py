@@ -55,4 +55,4 @@ def get_config() -> ConfigDict:
     config.wandb.name = ""  # empty: made from the config
     config.wandb.group = ""
     config.wandb.tags = ()
-    return config
+    return config.lock()  # a mistyped field of another config is an error

@@ -39,16 +39,18 @@ class Checkpoints:
     def __init__(self, directory: str | Path, keep: int = 2, best: str = "", highest: bool = False) -> None:
         absl_logging.set_verbosity(absl_logging.ERROR)  # orbax reports each save at length
         self.directory, self.best, self.highest = Path(os.path.abspath(directory)), best, highest
-        policies: list[Any] = [managers.LatestN(keep)]
-        if best:
-            policies.append(
-                managers.BestN(
-                    get_metric_fn=lambda metrics: metrics[best], reverse=not highest, n=1, keep_checkpoints_without_metrics=False
-                )
-            )
+        policy = managers.AnyPreservationPolicy([managers.LatestN(keep), _Best(self)])
         self._manager = ocp.CheckpointManager(
-            self.directory, options=ocp.CheckpointManagerOptions(preservation_policy=managers.AnyPreservationPolicy(policies))
+            self.directory, options=ocp.CheckpointManagerOptions(preservation_policy=policy)
         )
+        self._scores: dict[int, float] = {}
+        for step in self.steps() if best else ():
+            try:
+                score = self._record(step)["metrics"].get(best)
+            except Exception:  # a damaged checkpoint is no candidate; restoring it says so
+                continue
+            if score is not None:
+                self._scores[step] = score
 
     def __enter__(self) -> Self:
         return self
@@ -68,22 +70,21 @@ class Checkpoints:
         """Saves ``state`` as ``step``, unless that step is there already. The state may be donated right after."""
         if step in self._manager.all_steps():
             return
-        value = (metrics or {}).get(self.best)
-        finite = value is not None and np.isfinite(value)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), checksums=ocp.args.JsonSave(checksums(state))),
-            metrics={self.best: float(value)} if self.best and finite else None,
-            force=True,
-        )
+        finite = {name: float(value) for name, value in (metrics or {}).items() if np.isfinite(value)}
+        if self.best in finite:
+            self._scores[step] = finite[self.best]
+        record = {"checksums": checksums(state), "metrics": finite}
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
+        self._manager.save(step, args=items, force=True)
 
     def best_step(self) -> int | None:
         """The step of the best checkpoint by the chosen metric; None where none has one."""
-        scores = {step: (self._manager.metrics(step) or {}).get(self.best) for step in self.steps()}
-        scores = {step: score for step, score in scores.items() if score is not None and np.isfinite(score)}
-        if not scores:
-            return None
-        return (max if self.highest else min)(scores, key=scores.__getitem__)
+        scores = {step: score for step, score in self._scores.items() if step in self._manager.all_steps()}
+        return (max if self.highest else min)(scores, key=scores.__getitem__) if scores else None
+
+    def _record(self, step: int) -> dict[str, Any]:
+        """What was saved beside the state of ``step``: its leaves' checksums and the metrics."""
+        return self._manager.restore(step, args=ocp.args.Composite(record=ocp.args.JsonRestore()))["record"]
 
     def restore(self, like: Any, step: int | None = None) -> tuple[int, Any] | None:
         """The newest sound checkpoint as ``(step, state)``, or that of ``step``; None where there are none.
@@ -112,7 +113,7 @@ class Checkpoints:
         return None
 
     def _restore(self, step: int, like: Any) -> Any:
-        saved = self._manager.restore(step, args=ocp.args.Composite(checksums=ocp.args.JsonRestore()))["checksums"]
+        saved = self._record(step)["checksums"]
         wanted = {_name(path): [list(leaf.shape), str(leaf.dtype)] for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
         for name in sorted(saved.keys() | wanted.keys()):
             if saved.get(name, [0, None, None])[1:] != wanted.get(name, [None, None]):
@@ -124,6 +125,17 @@ class Checkpoints:
         if wrong:
             raise ValueError(f"checksum of {', '.join(wrong[:3])} does not match")
         return state
+
+
+class _Best(managers.PreservationPolicy):
+    """Keeps the best checkpoint. Orbax's own policy forgets the metrics of an earlier process."""
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def should_preserve(self, checkpoints: Any, *, context: Any) -> list[bool]:
+        best = self._checkpoints.best_step()
+        return [info.step == best for info in checkpoints]
 
 
 class _OtherStructure(Exception):

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class WandB:
             import wandb
 
             identity = Path(workdir) / "wandb_run_id"
-            run_id = identity.read_text().strip() if identity.exists() else wandb.util.generate_id()
+            run_id = identity.read_text().strip() if identity.exists() else uuid.uuid4().hex[:8]
             arguments = dict(
                 project=settings["project"], name=name, group=settings["group"] or None, tags=list(settings["tags"]),
                 dir=str(workdir), config=dict(config), id=run_id, resume="allow",

@@ -55,6 +55,14 @@ def test_the_latest_and_the_best_are_kept(tmp_path, highest):
         assert checkpoints.restore(LIKE)[0] == 60
 
 
+def test_the_best_of_an_earlier_process_is_kept(tmp_path):
+    for step, score in {1: 1.0, 2: 5.0, 3: 4.0, 4: 3.0}.items():
+        with Checkpoints(tmp_path / "c", keep=1, best="fid") as checkpoints:
+            checkpoints.save(step, state_of(step), {"fid": score})
+    with Checkpoints(tmp_path / "c", keep=1, best="fid") as checkpoints:
+        assert (checkpoints.steps(), checkpoints.best_step()) == ([1, 4], 1)
+
+
 def test_a_metric_that_is_missing_never_counts_as_best(tmp_path):
     with Checkpoints(tmp_path / "c", keep=1, best="fid") as checkpoints:
         checkpoints.save(1, state_of(1), {"fid": 3.0})
