@@ -8,7 +8,7 @@ appendix A.1.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -53,14 +53,14 @@ def schedule(
 
 
 def check(phases: Sequence[Phase]) -> tuple[Phase, ...]:
-    """Returns the phases. Raises UserError where there is none, one lacks steps, or the resolution does not grow by doubling."""
+    """Returns the phases. Raises UserError where there is none, one lacks steps, or the resolution neither stays nor doubles."""
     phases = tuple(Phase(*phase) for phase in phases)
     if not phases:
         raise UserError("a growing schedule needs at least one phase")
     for phase in phases:
         if phase.steps < 1 or phase.batch_size < 1 or not 0 <= phase.fade_steps <= phase.steps:
             raise UserError(f"{phase} needs steps, a batch, and 0 <= fade_steps <= steps")
-    for before, after in zip(phases, phases[1:], strict=False):
+    for before, after in pairwise(phases):
         if after.resolution not in (before.resolution, 2 * before.resolution):
             raise UserError(f"a phase must keep or double the resolution: {before.resolution} -> {after.resolution}")
     return phases

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from gan_jax import networks
 from gan_jax.networks import convolution
 from gan_jax.networks.convolution import conv, conv_downsample, downsample, transposed_conv, upsample, upsample_conv
 
@@ -133,3 +134,29 @@ def slow_forms(jaxpr):
                 if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
                     count += slow_forms(getattr(inner, "jaxpr", inner))
     return count
+
+
+PENALISED = {
+    "dcgan": ((16, 16, 3), {"width": 2, "norm": "batch", "discriminator_norm": "layer"}),
+    "resnet": ((8, 8, 3), {"generator_widths": (4, 4), "discriminator_widths": (4, 4), "downs": 1}),
+    "progan": ((8, 8, 3), {"fmap_base": 16, "fmap_max": 4, "latent_size": 4}),
+    "r3gan": ((8, 8, 3), {"width": 4, "group_width": 4, "blocks": 1}),
+}
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other platforms keep XLA's own derivatives")
+@pytest.mark.parametrize("name", PENALISED)
+def test_no_network_trains_by_the_slow_form(name):
+    shape, settings = PENALISED[name]
+    net = getattr(networks, name)(shape, **settings)
+    with jax.enable_x64(False):
+        players = jax.eval_shape(net.init, jax.random.key(0))
+
+        def loss(generator, discriminator, latents):
+            samples = net.generate(generator, latents)
+            gradient = jax.grad(lambda x: jnp.sum(net.score(discriminator, x)))(samples)
+            return jnp.mean(net.score(discriminator, samples)) + jnp.mean(jnp.square(gradient))
+
+        latents = jax.eval_shape(lambda key: net.latent(key, 2), jax.random.key(0))
+        jaxpr = jax.make_jaxpr(jax.grad(loss, (0, 1)))(*players, latents)
+    assert slow_forms(jaxpr.jaxpr) == 0

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -20,15 +19,15 @@ STATE = ("params", "spectral")
 
 
 def assemble(
-    generator: nn.Module,
-    discriminator: nn.Module,
+    generator: Any,
+    discriminator: Any,
     shape: tuple[int, ...],
     latent: Callable[[PRNGKey, int], Array],
     labels: str = "none",
     fades: bool = False,
     standing: bool = False,
 ) -> Networks:
-    """The networks of a generator ``(latents, label=, fade=) -> samples`` and a discriminator
+    """The networks of two Flax modules: a generator ``(latents, label=, fade=) -> samples`` and a discriminator
     ``(samples, label=, fade=) -> (scores, label logits or None)``.
 
     ``labels`` is one of ``labels.WAYS``; ``fades``: both modules take ``fade``; ``standing``: the generator has BatchNorm.
@@ -52,7 +51,7 @@ def assemble(
         samples = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
         label = {"label": jax.ShapeDtypeStruct((2,), jnp.int32)} if labels != "none" else {}
 
-        def variables(module: nn.Module, given: Any, key: PRNGKey) -> Params:
+        def variables(module: Any, given: Any, key: PRNGKey) -> Params:
             # Lazy: the parameters' shapes are found out without a forward pass.
             made = in_one_draw(lambda key: module.lazy_init(key, given, **label, mutable=STATE), key)
             return spectral.iterate(made, spectral.INITIAL_ITERATIONS) if "spectral" in made else made

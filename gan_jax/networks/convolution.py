@@ -35,10 +35,10 @@ def forward_mode() -> Iterator[None]:
 class Geometry(NamedTuple):
     """What fixes a convolution besides its arguments: static and hashable."""
 
-    size: tuple[int, int]  # of the input X, in pixels
-    kernel: tuple[int, int]
+    size: tuple[int, ...]  # of the input X, in pixels
+    kernel: tuple[int, ...]
     stride: int
-    padding: tuple[tuple[int, int], tuple[int, int]]
+    padding: tuple[tuple[int, int], ...]
     groups: int
 
 
@@ -121,7 +121,7 @@ def _own_derivatives() -> bool:
     return jax.default_backend() == "cpu" and not _forward.get()
 
 
-def _padding(size: tuple[int, int], kernel: tuple[int, int], stride: int) -> tuple:
+def _padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> tuple[tuple[int, int], ...]:
     """Such that the output has ``ceil(size / stride)`` pixels and odd kernels stay centred at stride 1 and 2."""
     pads = []
     for n, k in zip(size, kernel, strict=True):
@@ -157,8 +157,9 @@ def _doubled(kernel: Array) -> Array:
 
 
 def upsample_conv(x: Array, kernel: Array) -> Array:
-    """2x nearest-neighbour upsampling, then a convolution: ``[batch, h, w, in]`` by ``[k, k, in, out]`` -> ``[batch, 2h, 2w, out]``.
+    """2x nearest-neighbour upsampling, then a convolution.
 
+    ``[batch, h, w, in]`` by ``[k, k, in, out]``, k 1 or 3 -> ``[batch, 2h, 2w, out]``.
     A 3x3 kernel needs 2.25 times fewer multiplications as one 4x4 transposed convolution of stride 2 with summed taps,
     and a 1x1 kernel four times fewer before the upsampling than after it. Both are exact.
     """
@@ -168,8 +169,9 @@ def upsample_conv(x: Array, kernel: Array) -> Array:
 
 
 def conv_downsample(x: Array, kernel: Array) -> Array:
-    """A convolution, then the mean of each 2x2 block: ``[batch, 2h, 2w, in]`` by ``[k, k, in, out]`` -> ``[batch, h, w, out]``.
+    """A convolution, then the mean of each 2x2 block.
 
+    ``[batch, 2h, 2w, in]`` by ``[k, k, in, out]``, k 1 or 3 -> ``[batch, h, w, out]``.
     A 3x3 kernel becomes one 4x4 convolution of stride 2 with averaged taps, a 1x1 kernel acts after the means. Exact.
     """
     if kernel.shape[:2] == (1, 1):

@@ -32,7 +32,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
         code = Code(*self.code, name="label")(label)
-        settings = {"kernel_init": initializer("normal"), "dtype": self.dtype}
+        settings: dict[str, Any] = {"kernel_init": initializer("normal"), "dtype": self.dtype}
         bias = self.norm == "none"  # a norm's offset does a bias' work
 
         def finish(x: Array, name: str) -> Array:
@@ -77,7 +77,7 @@ class Discriminator(nn.Module):
     def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
         code = Code(*self.code, name="label")(label) if self.labels == "concatenation" else None
         weight, norm = ("spectral", "none") if self.norm == "spectral" else ("plain", self.norm)
-        settings = {"kernel_init": initializer("normal"), "weight": weight}
+        settings: dict[str, Any] = {"kernel_init": initializer("normal"), "weight": weight}
 
         def finish(x: Array, name: str, normed: bool = True) -> Array:
             x = Norm(norm if normed else "none", self.affine, dtype=self.dtype, name=f"norm_{name}")(x)
@@ -184,7 +184,7 @@ def dcgan(
     code = (classes if labels != "none" else 0, embedding_size)
     steps, own = len(sizes) - 1, discriminator_width or width
     offset = 0 if final_conv else 1
-    shared = {"hidden": hidden, "kernel": kernel, "affine": affine, "slope": slope, "code": code}
+    shared: dict[str, Any] = {"hidden": hidden, "kernel": kernel, "affine": affine, "slope": slope, "code": code}
     shared["dtype"] = jnp.dtype(dtype)
     generator = Generator(
         sizes,
@@ -227,5 +227,5 @@ def infogan(
     "sigmoid". Source: Chen et al., "InfoGAN" (2016), table 1, as used on (Fashion-)MNIST by Lucic et al., "Are GANs
     Created Equal?" (2018).
     """
-    defaults = {"latent_size": latent_size, "latent": latent, "width": width, "depth": depth, "kernel": kernel}
+    defaults: dict[str, Any] = {"latent_size": latent_size, "latent": latent, "width": width, "depth": depth, "kernel": kernel}
     return dcgan(shape, classes, **defaults, hidden=hidden, activation=activation, **settings)

@@ -129,7 +129,7 @@ def mlp(
     check_minibatch(minibatch)
     labels = way(labels, classes, "concatenation")
     weight = "spectral" if discriminator_norm == "spectral" else "plain"
-    settings = {
+    settings: dict[str, Any] = {
         "kernel_init": initializer(init, DEFAULT_GAINS.get(init) if gain is None else gain),
         "dtype": jnp.dtype(dtype),
     }
@@ -142,7 +142,13 @@ def mlp(
         for name in names:
             nonlinearity(name)
         norm = "none" if norm == "spectral" else norm
-        layers = {"widths": tuple(widths), "activations": names, "norm": norm, "weight": weight, "pieces": pieces}
+        layers: dict[str, Any] = {
+            "widths": tuple(widths),
+            "activations": names,
+            "norm": norm,
+            "weight": weight,
+            "pieces": pieces,
+        }
         return settings | layers
 
     nonlinearity(output or "linear")

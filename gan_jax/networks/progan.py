@@ -19,7 +19,7 @@ from gan_jax.networks.weights import Conv, Dense
 MAXIMUM = 1024
 
 
-def _blend(old: Array, new: Array, fade: Array | None) -> Array:
+def _blend(old: Array, new: Array, fade: Array) -> Array:
     """``(1 - fade) old + fade new``, with one fade a sample."""
     fade = along_channels(fade.astype(new.dtype)[:, None], new)
     return (1 - fade) * old + fade * new
@@ -36,7 +36,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None, fade: Array | None = None) -> Array:
-        settings = {"weight": "equalised", "dtype": self.dtype}
+        settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
 
         def finish(x: Array) -> Array:
             x = jax.nn.leaky_relu(x, 0.2)
@@ -77,7 +77,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, samples: Array, label: Array | None = None, fade: Array | None = None) -> tuple[Array, Array | None]:
-        settings = {"weight": "equalised", "dtype": self.dtype}
+        settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
 
         def features(samples: Array, resolution: int) -> Array:
             x = Conv(self.widths[resolution], **settings, size=1, name=f"from_image_{resolution}")(samples)

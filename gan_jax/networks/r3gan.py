@@ -30,8 +30,8 @@ def _scaled(gain: float) -> Initializer:
 class Block(nn.Module):
     """``x + W3 f(W2 f(W1 x))``: an inverted bottleneck of 1x1, grouped 3x3 and 1x1 convolutions, ``f`` a biased leaky ReLU.
 
-    Fix-up initialisation: ``W3`` is 0, and the others are scaled by ``blocks ** (-1 / 4)`` with so many blocks in the network, so
-    that the network starts as its resampling layers alone and a step moves it as little as it would one block.
+    Fix-up initialisation: ``W3`` is 0, and the others are scaled by ``blocks ** (-1 / 4)`` with so many blocks in the
+    network: it starts as its resampling layers alone, and a step moves it as little as it would one block.
     """
 
     expansion: int
@@ -42,7 +42,7 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         width, gain = self.expansion * x.shape[-1], GAIN * self.blocks ** (-1 / 4)
-        settings = {"bias": False, "dtype": self.dtype}
+        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
 
         def rectified(h: Array, name: str) -> Array:
             bias = self.param(name, draws.zeros, (width,), jnp.float32)
@@ -71,7 +71,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
-        settings = {"bias": False, "dtype": self.dtype}
+        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
         height, width = self.base
         x = beside(latents, Code(*self.code, name="label")(label))
         # A learned map, whose channels the latent scales.
@@ -95,7 +95,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        settings = {"bias": False, "dtype": self.dtype}
+        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
         x = samples
         if self.labels == "concatenation":
             x = beside(x, Code(*self.code, name="label")(label))
@@ -157,7 +157,7 @@ def r3gan(
     labels = way(labels, classes, "projection")
     code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
     total = blocks * (steps + 1)
-    block = {"expansion": expansion, "group_width": group_width, "blocks": total, "dtype": dtype}
+    block: dict[str, Any] = {"expansion": expansion, "group_width": group_width, "blocks": total, "dtype": dtype}
     return assemble(
         Generator(sizes[0], widths[::-1], shape[2], blocks, block, code, dtype),
         Discriminator(widths, blocks, block, labels, code, dtype),

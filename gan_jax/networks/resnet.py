@@ -70,7 +70,7 @@ class Generator(nn.Module):
         height, width = self.base
         x = Dense(height * width * self.widths[0], SHORTCUT, dtype=self.dtype, name="project")(x)
         x = x.reshape(-1, height, width, self.widths[0])
-        conditional = {"norm": self.norm, "classes": classes if by_norm else 0}
+        conditional: dict[str, Any] = {"norm": self.norm, "classes": classes if by_norm else 0}
         for index, features in enumerate(self.widths[1:]):
             x = Block(features, features, "up", **conditional, dtype=self.dtype, name=f"block_{index}")(x, label)
         x = jax.nn.relu(Norm(self.norm, dtype=self.dtype, name="norm")(x))
@@ -227,6 +227,10 @@ def sngan(
         discriminator_widths = discriminator_widths or wide
         downs = (halvings if side > 64 else halvings + 1) if downs is None else downs
     labels = labels or ("projection" if classes else None)
-    widths = {"generator_widths": generator_widths, "discriminator_widths": discriminator_widths, "downs": downs}
+    widths: dict[str, Any] = {
+        "generator_widths": generator_widths,
+        "discriminator_widths": discriminator_widths,
+        "downs": downs,
+    }
     settings = {"stem": 0, **settings}
     return resnet(shape, classes, **widths, discriminator_norm=discriminator_norm, pooling=pooling, labels=labels, **settings)
