@@ -7,13 +7,10 @@ from gan_jax.metrics.classification_accuracy import classification_accuracy_scor
 from gan_jax.metrics.density_coverage import DensityCoverage, density_coverage
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 from gan_jax.metrics.frechet import (
-    FeatureStatistics,
-    feature_statistics,
     frechet_distance,
     frechet_distance_by_size,
     frechet_distance_from_statistics,
     frechet_distance_infinity,
-    merge_statistics,
 )
 from gan_jax.metrics.inception_score import InceptionScore, inception_score
 from gan_jax.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_full
@@ -24,6 +21,7 @@ from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods
 from gan_jax.metrics.path_length import PathLength, perceptual_path_length
 from gan_jax.metrics.precision_recall import PrecisionRecall, precision_recall
 from gan_jax.metrics.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
+from gan_jax.metrics.statistics import FeatureStatistics, feature_statistics, merge_statistics
 from gan_jax.metrics.structural import ms_ssim, ssim
 
 if TYPE_CHECKING:

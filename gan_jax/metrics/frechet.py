@@ -4,63 +4,10 @@ Everything is float64 on the host. The trace of the matrix square root is taken 
 ``sqrtm``: it is the sum of the singular values of ``F1 F2^T`` for any factors with ``S = F^T F``.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_matrix, feature_pair, finite
-
-
-class FeatureStatistics(NamedTuple):
-    """Number, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
-
-    n: int  # samples
-    mean: Array  # [d] float64
-    scatter: Array  # [d, d] float64, the sum of (x - mean)(x - mean)^T
-
-    @property
-    def covariance(self) -> Array:
-        """Unbiased covariance ``[d, d]``, ``scatter / (n - 1)``."""
-        if self.n < 2:
-            raise ValueError(f"covariance: found {self.n} sample, expected at least 2")
-        return self.scatter / (self.n - 1)
-
-
-def feature_statistics(features: ArrayLike) -> FeatureStatistics:
-    """Statistics of one batch of features.
-
-    Args:
-      features: ``[n, d]``, any real dtype; cast to float64 before anything is summed. One sample is enough.
-
-    Returns:
-      `FeatureStatistics`.
-
-    Raises:
-      ValueError: features are not ``[n, d]`` or not finite.
-    """
-    features = feature_matrix(features, "features")
-    centred, mean = _centred(features)
-    return FeatureStatistics(len(features), mean, centred.T @ centred)
-
-
-def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> FeatureStatistics:
-    """Statistics of two sets together, from the statistics of each.
-
-    ``scatter = scatter1 + scatter2 + (n1 n2 / n) (mean1 - mean2)(mean1 - mean2)^T``: no difference of large sums, so a
-    large mean costs no digits. ``functools.reduce(merge_statistics, map(feature_statistics, batches))`` streams.
-
-    Raises:
-      ValueError: the two have different d.
-
-    References:
-      Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
-    """
-    if first.mean.shape != second.mean.shape:
-        raise ValueError(f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}")
-    n = first.n + second.n
-    shift = second.mean - first.mean
-    scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.n * second.n / n)
-    return FeatureStatistics(n, first.mean + shift * (second.n / n), scatter)
+from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite
+from gan_jax.metrics.statistics import centred
 
 
 def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
@@ -83,7 +30,7 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
       Heusel et al. 2017, GANs trained by a two time-scale update rule, equation 6; Dowson and Landau 1982.
     """
     real, fake = feature_pair(real, fake, minimum=2)
-    (x, mean1), (y, mean2) = _centred(real), _centred(fake)
+    (x, mean1), (y, mean2) = centred(real), centred(fake)
     n, m, d = len(x), len(y), x.shape[1]
     shift = float(np.sum((mean1 - mean2) ** 2))
     traces = float(np.vdot(x, x) / (n - 1) + np.vdot(y, y) / (m - 1))
@@ -173,16 +120,6 @@ def frechet_distance_by_size(
     sizes = np.linspace(smallest, len(fake), points).astype(int)
     subsets = [fake[rng.choice(len(fake), size, replace=False)] for size in sizes]
     return sizes, np.array([frechet_distance(real, subset) for subset in subsets])
-
-
-def _centred(features: Array) -> tuple[Array, Array]:
-    """The features less their mean, and the mean. The checks made a copy of the caller's array: it is changed in place."""
-    mean = features.mean(axis=0)
-    features -= mean
-    rest = features.mean(axis=0)  # the rounding of a mean that is large beside the spread
-    if np.any(rest):
-        features -= rest
-    return features, mean + rest
 
 
 def _triangular(x: Array) -> Array:

@@ -91,9 +91,9 @@ class _Points(NamedTuple):
 
 
 def _points(real: ArrayLike, fake: ArrayLike) -> tuple[_Points, _Points]:
-    narrow = all(getattr(part, "dtype", np.dtype(np.float64)).itemsize <= 4 for part in (real, fake))
+    dtypes = [np.asarray(part).dtype for part in (real, fake)]
     real, fake = feature_pair(real, fake, minimum=2)
-    narrow = narrow and min(len(real), len(fake)) >= AVERAGED
+    narrow = all(dtype.itemsize <= 4 and dtype.kind not in "iu" for dtype in dtypes) and min(len(real), len(fake)) >= AVERAGED
     mean = (real.mean(axis=0) + fake.mean(axis=0)) / 2 / np.sqrt(real.shape[1])
 
     def prepared(features: Array) -> _Points:

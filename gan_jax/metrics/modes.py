@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite, positive
+from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite, image_batch, positive
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 
 
@@ -138,11 +138,9 @@ def stacked_coverage(
       `ModeCoverage`, as `label_coverage`.
 
     Raises:
-      ValueError: images are not ``[n, h, w, channels]``, or the classifier's logits are not ``[m, classes]``.
+      ValueError: images are not float ``[n, h, w, channels]``, or the classifier's logits are not ``[m, classes]``.
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(f"images: found shape {images.shape}, expected [n, h, w, channels]")
+    images = image_batch(images, "images")
     labels = []
     for channel in range(images.shape[3]):
         logits = np.asarray(classify(images[..., channel : channel + 1]))

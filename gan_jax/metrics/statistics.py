@@ -1,0 +1,69 @@
+"""Mean and covariance of features, from batches, in float64."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix
+
+
+class FeatureStatistics(NamedTuple):
+    """Number, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
+
+    n: int  # samples
+    mean: Array  # [d] float64
+    scatter: Array  # [d, d] float64, the sum of (x - mean)(x - mean)^T
+
+    @property
+    def covariance(self) -> Array:
+        """Unbiased covariance ``[d, d]``, ``scatter / (n - 1)``."""
+        if self.n < 2:
+            raise ValueError(f"covariance: found {self.n} sample, expected at least 2")
+        return self.scatter / (self.n - 1)
+
+
+def feature_statistics(features: ArrayLike) -> FeatureStatistics:
+    """Statistics of one batch of features.
+
+    Args:
+      features: ``[n, d]``, any real dtype; cast to float64 before anything is summed. One sample is enough.
+
+    Returns:
+      `FeatureStatistics`.
+
+    Raises:
+      ValueError: features are not ``[n, d]`` or not finite.
+    """
+    features = feature_matrix(features, "features")
+    x, mean = centred(features)
+    return FeatureStatistics(len(x), mean, x.T @ x)
+
+
+def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> FeatureStatistics:
+    """Statistics of two sets together, from the statistics of each.
+
+    ``scatter = scatter1 + scatter2 + (n1 n2 / n) (mean1 - mean2)(mean1 - mean2)^T``: no difference of large sums, so a
+    large mean costs no digits. ``functools.reduce(merge_statistics, map(feature_statistics, batches))`` streams.
+
+    Raises:
+      ValueError: the two have different d.
+
+    References:
+      Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
+    """
+    if first.mean.shape != second.mean.shape:
+        raise ValueError(f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}")
+    n = first.n + second.n
+    shift = second.mean - first.mean
+    scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.n * second.n / n)
+    return FeatureStatistics(n, first.mean + shift * (second.n / n), scatter)
+
+
+def centred(features: Array) -> tuple[Array, Array]:
+    """The features less their mean, and the mean. The checks made a copy of the caller's array: it is changed in place."""
+    mean = features.mean(axis=0)
+    features -= mean
+    rest = features.mean(axis=0)  # the rounding of a mean that is large beside the spread
+    if np.any(rest):
+        features -= rest
+    return features, mean + rest
