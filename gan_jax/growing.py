@@ -53,7 +53,7 @@ def schedule(
 
 
 def check(phases: Sequence[Phase]) -> tuple[Phase, ...]:
-    """Returns the phases. Raises UserError where there is none, one lacks steps, or the resolution neither stays nor doubles."""
+    """Returns the phases. Raises UserError where one lacks steps, or the resolution neither stays nor doubles."""
     phases = tuple(Phase(*phase) for phase in phases)
     if not phases:
         raise UserError("a growing schedule needs at least one phase")
