@@ -11,7 +11,7 @@ from gan_jax.batch_axis import batch_axis
 from gan_jax.game import adversarial
 from gan_jax.losses import feature_matching, relativistic_average
 from gan_jax.optimizers import average_over, clip_weights, orthogonal_regularization
-from gan_jax.penalties import dragan, gradient_regularised
+from gan_jax.penalties import dragan
 from gan_jax.training import consensus, init_state
 
 
@@ -47,10 +47,10 @@ def test_orthogonal_regularization_adds_the_gradient_of_its_formula(float64):
 
 
 def test_a_mapped_game_sees_the_whole_batch(float64):
-    """Averages inside a loss, DRAGAN's deviation, a squared gradient and consensus: 4 devices give the numbers of one."""
+    """Averages inside a loss, DRAGAN's deviation and consensus: 4 devices give the numbers of one."""
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     terms = {"relativistic_average": relativistic_average(), "dragan": dragan(), "feature_matching": feature_matching()}
-    game = gradient_regularised(adversarial(nets, terms), 0.3)
+    game = adversarial(nets, terms)
     batch, key = tiny.batch(size=8, turns=1) | {"row": jnp.arange(8)[None]}, jax.random.key(3)
     batch |= {"fake": tiny.batch(size=8, turns=1, seed=4)["real"]}
     state = init_state(nets, sgd, sgd, jax.random.key(0))
