@@ -127,7 +127,7 @@ def _named(name: str) -> Callable[..., Augmentation]:
 
 def _image(sample: Array) -> Array:
     if sample.ndim != 3:
-        raise ValueError(f"this augmentation is one of images [h, w, c], not of samples {sample.shape}")
+        raise UserError(f"this augmentation is one of images [h, w, c], not of samples {sample.shape}")
     return sample
 
 

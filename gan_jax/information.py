@@ -54,16 +54,16 @@ def coded(networks: Networks, categories: int = 10, continuous: int = 0, labels:
 def code_error(round: Round, categories: int, continuous: int) -> Array:
     """``-log Q(c | G(z, c))`` of each generated sample, ``[batch]``, but for the constant ``continuous log(2 pi) / 2``.
 
-    Raises ValueError: networks without ``classify``, fakes without their latents, outputs of another size.
+    Raises UserError: networks without ``classify``, fakes without their latents, outputs of another size.
     """
     size = categories + continuous
     if round.classify is None:
-        raise ValueError("mutual_information needs networks whose discriminator classifies: labels='auxiliary'")
+        raise UserError("mutual_information needs networks whose discriminator classifies: labels='auxiliary'")
     if round.latents is None:
-        raise ValueError("mutual_information needs the latents of the generated samples: the batch has fakes alone")
+        raise UserError("mutual_information needs the latents of the generated samples: the batch has fakes alone")
     guess, code = round.classify(round.fake), round.latents[:, :size]
     if guess.shape[1] != size or code.shape[1] != size:
-        raise ValueError(f"a code of {size} numbers: classify returns {guess.shape[1]}, the latents have {code.shape[1]}")
+        raise UserError(f"a code of {size} numbers: classify returns {guess.shape[1]}, the latents have {code.shape[1]}")
     error = 0.5 * jnp.sum(jnp.square(guess[:, categories:] - code[:, categories:]), 1)
     if categories:
         error = error + optax.softmax_cross_entropy(guess[:, :categories], code[:, :categories])

@@ -157,7 +157,7 @@ def label_aided(weight: float = 1.0, generator_weight: float = 1.0, generated: b
     The discriminator minimises ``weight`` times its error on real samples and, where ``generated``, on generated ones; the
     generator ``generator_weight`` times the error on its samples. Both halves are the paper's L_C; without the generated
     half only real samples teach the classifier, which keeps it from rewarding samples that are merely easy to classify.
-    Needs labels in the batch and networks with ``classify``; raises ValueError without.
+    Needs labels in the batch and networks with ``classify``; raises UserError without.
 
     Source: Odena et al., "Conditional Image Synthesis with Auxiliary Classifier GANs" (2017), eq. 3. WGAN-GP's code
     (2017) uses weights 1 and 0.1.
@@ -165,9 +165,9 @@ def label_aided(weight: float = 1.0, generator_weight: float = 1.0, generated: b
 
     def error(round: Round, samples: Array) -> Array:
         if round.classify is None:
-            raise ValueError("label_aided needs networks with a classifier: labels='auxiliary'")
+            raise UserError("label_aided needs networks with a classifier: labels='auxiliary'")
         if round.label is None:
-            raise ValueError("label_aided needs a dataset with labels")
+            raise UserError("label_aided needs a dataset with labels")
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(round.classify(samples), round.label))
 
     def discriminator(round: Round) -> Array:
@@ -182,7 +182,7 @@ def mutual_information(categories: int = 10, continuous: int = 0, weight: float 
     The code c is the head of the latents, as `information.coded` draws them: one of ``categories`` as a one-hot vector,
     then ``continuous`` numbers. Q is the networks' ``classify``: its first ``categories`` outputs are logits, the next
     ``continuous`` ones the means of Gaussians of variance 1 (up to the constant log sqrt(2 pi)). ``categories`` 0 leaves
-    the categorical code out. Raises ValueError where networks have no ``classify`` or it returns another size.
+    the categorical code out. Raises UserError where networks have no ``classify`` or it returns another size.
 
     Source: Chen et al., "InfoGAN" (2016), eqs. 5 and 6 (weight 1; less for continuous codes).
     """
@@ -194,14 +194,14 @@ def feature_matching(weight: float = 1.0, alone: bool = False) -> Term:
     """The generator minimises ``weight |E h(x) - E h(G(z))|^2``, h the discriminator's features, means of the global batch.
 
     A term beside an objective; ``alone`` makes it one, with the discriminator of `minimax`, as in the paper. Needs
-    networks with ``features``; raises ValueError without.
+    networks with ``features``; raises UserError without.
 
     Source: Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.1.
     """
 
     def generator(round: Round) -> Array:
         if round.features is None:
-            raise ValueError("feature_matching needs networks with features: Networks(features=...)")
+            raise UserError("feature_matching needs networks with features: Networks(features=...)")
         real, fake = (batch_mean(round.features(samples), (0,)) for samples in (round.real, round.fake))
         return weight * jnp.sum(jnp.square(real - fake))
 

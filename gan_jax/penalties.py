@@ -144,7 +144,7 @@ def mode_seeking(weight: float = 1.0, epsilon: float = 1e-5) -> Term:
 
     z1 is each sample's own latent and z2 a fresh one, with the same label; |.| is the mean absolute difference of
     entries, its means over the global batch, as in the authors' code. (The paper maximises E of the ratio.) The samples
-    compared are the generator's, whatever augmentation the discriminator sees. Raises ValueError where fakes came without
+    compared are the generator's, whatever augmentation the discriminator sees. Raises UserError where fakes came without
     their latents.
 
     Source: Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis" (2019), section 3.2.
@@ -155,7 +155,7 @@ def mode_seeking(weight: float = 1.0, epsilon: float = 1e-5) -> Term:
 
     def penalty(round: Round) -> Array:
         if round.latents is None or round.latent is None or round.generate is None:
-            raise ValueError("mode_seeking needs the latents of the generated samples: the batch has fakes alone")
+            raise UserError("mode_seeking needs the latents of the generated samples: the batch has fakes alone")
         others = round.latent(round.rng)
         apart = distance(round.generate(round.latents), round.generate(others)) / distance(round.latents, others)
         return weight / (apart + epsilon)

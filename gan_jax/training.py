@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.batch_axis import over_devices
+from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, Metrics, Networks, Objective, Params, Player, PRNGKey, update
 from gan_jax.schedules import Decay
 
@@ -145,7 +146,7 @@ def extragradient(
     """One step from where both players are, along the field of where a first step would take them.
 
     Both optimizers take the extrapolation as a step of theirs (with Adam: ExtraAdam). Batch leaves are
-    ``[turns, batch, ...]`` with one turn, both fields being those of the same minibatch, or two, one for each; ValueError
+    ``[turns, batch, ...]`` with one turn, both fields being those of the same minibatch, or two, one for each; UserError
     for more. Metrics are of the point that the step starts from.
 
     Source: Gidel et al., "A Variational Inequality Perspective on GANs" (2019), eqs. 8, 9 and algorithm 4.
@@ -154,7 +155,7 @@ def extragradient(
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         turns = len(batch["real"])
         if turns > 2:
-            raise ValueError(f"extragradient takes 1 turn or 2, not {turns}: one minibatch for each of its two fields")
+            raise UserError(f"extragradient takes 1 turn or 2, not {turns}: one minibatch for each of its two fields")
         keys = jax.random.split(jax.random.fold_in(rng, state.step))
         optimizers, first = (generator_optimizer, discriminator_optimizer), (state.generator, state.discriminator)
 
