@@ -4,10 +4,12 @@ VENV ?= .venv
 EXTRAS ?= test,lint
 RUNS ?= runs
 PYTEST_ARGS ?=
+PRE_INSTALL ?=
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+comma := ,
+INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-all lint clean
+.PHONY: help run test test-slow test-all lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,6 +17,7 @@ help: ## list the commands
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"gan_jax needs Python 3.11 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(PRE_INSTALL),$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PRE_INSTALL))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
@@ -24,8 +27,10 @@ run: $(INSTALLED) ## the main job: a vanilla and an unrolled GAN on a ring of 8 
 test: $(INSTALLED) ## the tests, in under 12 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-test-all: $(INSTALLED) ## the slow tests too
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test-slow: $(INSTALLED) ## the slow tests alone
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-all: test test-slow ## all tests
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

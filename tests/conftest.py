@@ -35,3 +35,18 @@ def float64():
     """Double precision within a test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> None:
+    """The real Fashion-MNIST, prepared where tensorflow-datasets looks for it."""
+    from gan_jax import data
+    from gan_jax.data.prepare import INSTALLED, prepare
+    from gan_jax.errors import UserError
+
+    try:
+        data.fashion_mnist("test")
+    except UserError:
+        if not INSTALLED["fashion_mnist"].is_dir():
+            pytest.skip("needs Fashion-MNIST: apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist")
+        prepare("fashion_mnist")
