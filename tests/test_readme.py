@@ -15,8 +15,8 @@ def test_the_examples_run(root):
     with jax.numpy_rank_promotion("allow"):  # as a user's session is
         for block in blocks:
             exec(block, names)
-    assert np.abs(np.asarray(names["state"].generator.params["shift"]) - [3, -1]).max() < 0.5
-    loss, metrics = names["objective"].discriminator(
-        names["state"].discriminator.params, names["state"].generator, {"real": names["batches"]["real"][0, 0]}, names["key"]
-    )
-    assert np.isfinite(loss) and {"discriminator/total_variation", "discriminator/r1"} <= metrics.keys()
+        assert np.abs(np.asarray(names["state"].generator.params["shift"]) - [3, -1]).max() < 0.5
+        loss, metrics = names["objective"].discriminator(
+            names["state"].discriminator.params, names["state"].generator, {"real": names["batches"]["real"][0, 0]}, names["key"]
+        )
+        assert np.isfinite(loss) and {"discriminator/total_variation", "discriminator/r1"} <= metrics.keys()
