@@ -1,6 +1,7 @@
 """Every network: shapes, counts against the papers, labels, derivatives, and independence of a sample's neighbours."""
 
 import math
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -43,9 +44,20 @@ CASES = {
 }
 
 
+@cache
+def quick():
+    """A compiler option that halves the time to compile, where this XLA knows it."""
+    options = {"xla_cpu_use_fusion_emitters": False}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options)(0.0)
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
+
+
 def compiled(function):
     """Compiled quickly, for small programs that run once."""
-    return jax.jit(function, compiler_options={"xla_cpu_use_fusion_emitters": False})
+    return jax.jit(function, compiler_options=quick())
 
 
 def jittered(params):
