@@ -42,7 +42,7 @@ def get_config() -> ConfigDict:
     config.keep = 2  # newest checkpoints kept, beside the best
     config.sample_every = 5_000
     config.samples = 64  # in each sample grid
-    config.metrics = {}  # any of [gan_jax.evaluation]
+    config.metrics = {}  # any of [gan_jax.protocols]
     config.evaluate_every = 5_000
     config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept too
     config.best_is = "lowest"  # or "highest"

@@ -75,7 +75,8 @@ def _train_all(runs: dict[str, str], overrides: list[str], workdir: Path, jobs: 
 def _draw(workdir: Path, names: list[str]) -> Path:
     import numpy as np
 
-    from gan_jax import experiment, plots, workdir as workdirs  # noqa: I001
+    from gan_jax import experiment, plots
+    from gan_jax import workdir as workdirs
 
     configs = {name: workdirs.read_config(workdir / name) for name in names}
     dataset = experiment.build(configs[names[0]]).dataset

@@ -140,10 +140,7 @@ class Progress:
         """Prints one line and returns the steps per second since the last."""
         now = time.perf_counter()
         rate = (step - self._step) / max(now - self._time, 1e-9)
-        if step > self._step:
-            pace = f"{rate:.4g} steps/s  {duration((self.steps - step) / rate)} left"
-        else:
-            pace = "first call"
+        pace = f"{rate:.4g} steps/s  {duration((self.steps - step) / rate)} left" if step > self._step else "first call"
         shown = "  ".join(f"{name} {_short(value)}" for name, value in metrics.items())
         width = len(str(self.steps))
         print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}", flush=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gan_jax import networks
+from gan_jax.batch_axis import batch_axis
 from gan_jax.errors import UserError
 
 BATCH = 4
@@ -226,7 +227,7 @@ def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
         return jnp.mean(jax.nn.softplus(net.score(players[1], samples, label=label)))
 
     def part(latents, label):
-        with networks.layers.batch_axis("devices"):
+        with batch_axis("devices"):
             gradient = jax.grad(loss)((generator, discriminator), latents, label)
         return jax.lax.pmean(gradient, "devices")
 
@@ -331,3 +332,14 @@ def test_latents():
     assert all(z.shape == (500, 64) for z in draw.values())
     assert abs(draw["uniform"]).max() <= 1 and abs(draw["standard_uniform"].std() - 1) < 0.02
     np.testing.assert_allclose(jnp.sqrt(jnp.sum(draw["spherical"] ** 2, -1)), 8.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "dcgan", "r3gan"])
+def test_features_are_what_the_head_weighs(name):
+    nets = getattr(networks, name)((8, 8, 1), **{"mlp": {}, "dcgan": {"width": 4}, "r3gan": {"width": 16}}[name])
+    discriminator = nets.init(jax.random.key(0))[1]
+    samples = jax.random.normal(jax.random.key(1), (3, 8, 8, 1))
+    features = nets.features(discriminator, samples)
+    head = discriminator["params"]["head"]["score"]
+    scores = features @ head["kernel"][:, 0] + head.get("bias", jnp.zeros(1))[0]
+    np.testing.assert_allclose(scores, nets.score(discriminator, samples), rtol=1e-4, atol=1e-5)

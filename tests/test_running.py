@@ -168,7 +168,7 @@ def test_numbers_that_explode_stop_the_run_and_say_where(root, tmp_path):
 
 
 def test_sampling_a_run_again_gives_the_samples_that_it_drew(uninterrupted):
-    step, experiment, draw = running.load_sampler(uninterrupted)
+    step, _experiment, draw = running.load_sampler(uninterrupted)
     np.testing.assert_allclose(
         draw(running.evaluation_key(0), 20), np.load(uninterrupted / "samples" / f"step_{step:08d}.npy"), rtol=1e-6
     )

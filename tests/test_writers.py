@@ -49,8 +49,8 @@ def test_progress_shows_step_rate_and_time_left(capsys):
     rate = progress.report(50, {"modes/covered": 8.0, "loss": 0.12345})
     line = capsys.readouterr().out
     assert rate == pytest.approx(5.0, rel=0.01)
-    assert "50/100" in line and "steps/s" in line and "9s left" in line or "10s left" in line
-    assert "modes/covered 8" in line and "loss 0.1235" in line or "loss 0.1234" in line
+    assert ("50/100" in line and "steps/s" in line and "9s left" in line) or "10s left" in line
+    assert ("modes/covered 8" in line and "loss 0.1235" in line) or "loss 0.1234" in line
 
 
 def test_wandb_logs_offline_and_resumes_the_same_run(tmp_path):

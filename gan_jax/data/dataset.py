@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import threefry
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
 
@@ -48,8 +49,7 @@ def drawn(shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array
 
     @jax.jit
     def block(seed: Array, high: Array, low: Array) -> Batch:
-        # The generator is named, so that samples do not change with jax's default one.
-        root = jax.random.key(seed, impl="threefry2x32")
+        root = threefry.key(seed)
 
         def one(high: Array, low: Array) -> Batch:
             real, label = sample(jax.random.fold_in(jax.random.fold_in(root, high), low))

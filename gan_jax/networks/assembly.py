@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -10,6 +11,7 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
 from gan_jax.networks import spectral
 from gan_jax.networks.draws import in_one_draw
+from gan_jax.networks.labels import Head
 
 STANDING_BATCH = 64
 """Standing statistics are those of batches of this size, whatever number of latents is given."""
@@ -71,6 +73,19 @@ def assemble(
     def classify(params: Params, samples: Array, **given: Array) -> Array:
         return discriminator.apply(params, samples, **given)[1]
 
+    def features(params: Params, samples: Array, **given: Array) -> Array:
+        """What the discriminator's head sees, ``[batch, features]``."""
+        seen: list[Array] = []
+
+        def note(run: Callable, args: tuple, kwargs: dict[str, Any], context: Any) -> Any:
+            if isinstance(context.module, Head):
+                seen.append(args[0])
+            return run(*args, **kwargs)
+
+        with nn.intercept_methods(note):
+            score(params, samples, **given)
+        return seen[-1].reshape(len(samples), -1)
+
     def gather(params: Params, latents: Array, **given: Array) -> Params:
         size = min(STANDING_BATCH, len(latents))
         count = len(latents) // size
@@ -92,5 +107,6 @@ def assemble(
         generate=generate,
         score=score,
         classify=classify if labels == "auxiliary" else None,
+        features=features,
         standing=gather if standing else None,
     )

@@ -3,9 +3,7 @@
 Normalisation statistics are computed in float32 whatever the layer's dtype.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,44 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.batch_axis import batch_mean, own_rows, whole_batch
 from gan_jax.errors import UserError
 from gan_jax.game import Array
 from gan_jax.networks import draws
-
-_batch_axis: ContextVar[str | None] = ContextVar("batch_axis", default=None)
-
-
-@contextlib.contextmanager
-def batch_axis(name: str | None) -> Iterator[None]:
-    """Within it the batch is spread over the mapped axis ``name`` (that of ``jax.pmap``), one equal part a device.
-
-    Layers which let samples see each other then look over the whole axis. Enter it inside the mapped function, while
-    it is traced. Under ``jax.jit`` with shardings nothing is needed: there an array is the whole batch.
-    """
-    token = _batch_axis.set(name)
-    try:
-        yield
-    finally:
-        _batch_axis.reset(token)
-
-
-def batch_mean(x: Array, axes: tuple[int, ...]) -> Array:
-    """The mean over ``axes`` (the batch's among them) and over all devices, with the reduced axes kept as size 1."""
-    mean = jnp.mean(x, axes, keepdims=True)
-    axis = _batch_axis.get()
-    return mean if axis is None else lax.pmean(mean, axis)
-
-
-def whole_batch(x: Array) -> Array:
-    """The samples of all devices in their global order: ``[batch, ...] -> [devices * batch, ...]``."""
-    axis = _batch_axis.get()
-    return x if axis is None else lax.all_gather(x, axis, tiled=True)
-
-
-def own_rows(x: Array, batch: int) -> Array:
-    """This device's ``batch`` rows of something computed for the whole batch; the inverse of :func:`whole_batch`."""
-    axis = _batch_axis.get()
-    return x if axis is None else lax.dynamic_slice_in_dim(x, lax.axis_index(axis) * batch, batch)
 
 
 def along_channels(vector: Array, like: Array) -> Array:

@@ -1,0 +1,42 @@
+"""Quick keys draw what JAX's own draw."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import threefry
+
+DRAWS = {
+    "bits": lambda key: jax.random.bits(key, (3, 5)),
+    "bits 8": lambda key: jax.random.bits(key, (7,), jnp.uint8),
+    "bits 16": lambda key: jax.random.bits(key, (7,), jnp.uint16),
+    "normal": lambda key: jax.random.normal(key, (4, 3)),
+    "scalar": lambda key: jax.random.uniform(key),
+    "bfloat16": lambda key: jax.random.normal(key, (9,), jnp.bfloat16),
+    "randint": lambda key: jax.random.randint(key, (20,), -5, 1000),
+    "permutation": lambda key: jax.random.permutation(key, 50),
+    "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
+    "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 2**32 - 1)),
+    "rows": lambda key: jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(key, row), (6,)))(jnp.arange(8)),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_the_numbers_are_those_of_jax(name, seed):
+    draw = DRAWS[name]
+    own, reference = threefry.key(seed), jax.random.key(seed, impl="threefry2x32")
+    for a, b in ((own, reference), (jax.random.fold_in(own, 7), jax.random.fold_in(reference, 7))):
+        np.testing.assert_array_equal(jax.jit(draw)(a), draw(b))
+
+
+def test_64_bits(float64):
+    own, reference = threefry.key(3), jax.random.key(3, impl="threefry2x32")
+    np.testing.assert_array_equal(jax.random.bits(own, (5,), jnp.uint64), jax.random.bits(reference, (5,), jnp.uint64))
+    np.testing.assert_array_equal(jax.random.normal(own, (5,)), jax.random.normal(reference, (5,)))
+
+
+def test_seeds_may_be_traced():
+    draw = jax.jit(jax.vmap(lambda seed: jax.random.normal(threefry.key(seed), (3,))))
+    np.testing.assert_array_equal(draw(jnp.arange(4))[2], jax.random.normal(jax.random.key(2, impl="threefry2x32"), (3,)))
