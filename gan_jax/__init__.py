@@ -12,12 +12,12 @@ import importlib
 from typing import Any
 
 MODULES = (
-    "augmentation", "checkpoint", "config", "data", "diagnosis", "evaluation", "experiment", "export", "game", "growing", "losses", "metrics",
-    "networks", "optimizers", "parallel", "penalties", "plots", "running", "sampling", "schedules", "theory", "training", "unrolling",
-    "writers",
+    "augmentation", "batch_axis", "checkpoint", "config", "data", "diagnosis", "divergences", "evaluation", "experiment",
+    "game", "growing", "information", "losses", "metrics", "networks", "optimizers", "parallel", "penalties", "plots",
+    "protocols", "running", "sampling", "schedules", "theory", "threefry", "training", "unrolling", "writers",
 )  # fmt: skip
 NAMES = {
-    "game": ("Batch", "Metrics", "Networks", "Objective", "Params", "Player", "Round", "Term", "adversarial", "per_row", "update"),
+    "game": ("Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_row", "update"),
     "unrolling": ("unrolled",),
     "training": ("TrainState", "TrainStep", "alternating", "fused", "init_state"),
     "parallel": ("device_mesh", "sharded"),

@@ -189,7 +189,10 @@ def with_strength(networks: Networks, strength: float = 0.0) -> Networks:
         return function and (lambda params, samples, **given: function(params["network"], samples, **given))
 
     return networks._replace(
-        init=init, score=inner(networks.score), classify=inner(networks.classify), features=inner(networks.features)
+        init=init,
+        score=inner(networks.score) or networks.score,
+        classify=inner(networks.classify),
+        features=inner(networks.features),
     )
 
 

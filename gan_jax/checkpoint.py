@@ -20,7 +20,7 @@ def checksums(tree: Any) -> dict[str, list]:
 
     def entry(leaf: Any) -> list:
         array = np.asarray(jax.device_get(leaf))
-        return [zlib.crc32(np.ascontiguousarray(array)), list(array.shape), str(array.dtype)]
+        return [zlib.crc32(np.ascontiguousarray(array).tobytes()), list(array.shape), str(array.dtype)]
 
     return {_name(path): entry(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
@@ -95,7 +95,8 @@ class Checkpoints:
         """
         steps = self.steps()
         if step is not None and step not in steps:
-            raise UserError(f"no checkpoint of step {step} in {self.directory}: there are {', '.join(map(str, steps)) or 'none'}")
+            known = ", ".join(map(str, steps)) or "none"
+            raise UserError(f"no checkpoint of step {step} in {self.directory}: there are {known}")
         candidates = [step] if step is not None else steps[::-1]
         failure = None
         for candidate in candidates:
@@ -116,8 +117,9 @@ class Checkpoints:
         saved = self._record(step)["checksums"]
         wanted = {_name(path): [list(leaf.shape), str(leaf.dtype)] for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
         for name in sorted(saved.keys() | wanted.keys()):
-            if saved.get(name, [0, None, None])[1:] != wanted.get(name, [None, None]):
-                raise _OtherStructure(f"{name} is {saved.get(name, [0, 'missing'])[1:]} there and {wanted.get(name, 'missing')} here")
+            there, here = saved.get(name, [0, "missing"])[1:], wanted.get(name, ["missing"])
+            if there != here:
+                raise _OtherStructure(f"{name} is {there} there and {here} here")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "Sharding info not provided": the topology may have changed since
             state = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]

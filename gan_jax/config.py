@@ -12,7 +12,7 @@ import difflib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     if root not in sys.path:  # config files import configs.default
         sys.path.insert(0, root)
     module_spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
+    if module_spec is None or module_spec.loader is None:
+        raise UserError(f"config file {path} is not a Python file")
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
@@ -119,13 +121,13 @@ def _read(path: str, value: Any, old: Any, named: str) -> Any:
     if named in NAMED:
         return parse_parts(path, value) if isinstance(value, str) else dict(value)
     if named in CHAINS:
-        return tuple({name: settings} for name, settings in parse_parts(path, value).items()) if isinstance(value, str) else value
+        parts = parse_parts(path, value).items() if isinstance(value, str) else ()
+        return tuple({name: settings} for name, settings in parts) or value
     if isinstance(old, (dict, ConfigDict)):
         raise UserError(f"config.{path} has parts: set them one by one, {', '.join(f'config.{path}.{key}' for key in old)}")
     new = value if isinstance(old, str) else _literal(value)
     if isinstance(old, bool):
-        words = {"true": True, "false": False, "1": True, "0": False}
-        new = words.get(str(value).lower(), new)
+        new = {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower(), new)
     elif isinstance(old, tuple):
         words = new.split(",") if isinstance(new, str) else (new,)  # a,b
         new = tuple(new) if isinstance(new, (tuple, list)) else tuple(words)
@@ -190,7 +192,11 @@ def _sum(tree: ast.AST) -> dict[str, dict[str, Any]]:
 def _call(tree: ast.AST) -> dict[str, dict[str, Any]]:
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args):
         raise ValueError("not a call with keywords")
-    values = {k.arg: _call(k.value) if isinstance(k.value, ast.Call) else ast.literal_eval(k.value) for k in tree.keywords}
+    values: dict[str, Any] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            raise ValueError("not a keyword")
+        values[keyword.arg] = _call(keyword.value) if isinstance(keyword.value, ast.Call) else ast.literal_eval(keyword.value)
     return {tree.func.id: values}
 
 
@@ -208,7 +214,7 @@ def to_text(parts: Any) -> str:
     )
 
 
-def to_dict(config: ConfigDict | dict) -> dict[str, Any]:
+def to_dict(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
     """A config as plain dicts, tuples and numbers."""
     return tupled(config.to_dict() if isinstance(config, ConfigDict) else config)
 
@@ -220,7 +226,7 @@ def tupled(value: Any) -> Any:
     return tuple(tupled(entry) for entry in value) if isinstance(value, (list, tuple)) else value
 
 
-def dumps(config: ConfigDict | dict) -> str:
+def dumps(config: ConfigDict | Mapping[str, Any]) -> str:
     return json.dumps(to_dict(config), indent=2) + "\n"
 
 
@@ -228,7 +234,7 @@ def loads(text: str) -> dict[str, Any]:
     return tupled(json.loads(text))
 
 
-def flat(config: ConfigDict | dict) -> dict[str, Any]:
+def flat(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
     """`{"objective.gradient_penalty.weight": 10.0, ...}`: every leaf by its path; stages of a chain by their names."""
     leaves: dict[str, Any] = {}
 
@@ -245,7 +251,7 @@ def flat(config: ConfigDict | dict) -> dict[str, Any]:
     return leaves
 
 
-def differences(old: dict, new: dict) -> dict[str, tuple[Any, Any]]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """`{path: (old, new)}` of the leaves in which two configs differ; None where one has no such leaf."""
     a, b = flat(old), flat(new)
     return {path: (a.get(path), b.get(path)) for path in sorted(a.keys() | b.keys()) if a.get(path) != b.get(path)}

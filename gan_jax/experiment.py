@@ -57,9 +57,10 @@ def build(config: Mapping[str, Any]) -> Experiment:
     """
     dataset = parts.named("dataset", (data,), Dataset, *_only(config, "dataset"))
     phases = growing.check(config["growing"]) if config["growing"] else ()
-    sizes = [(phase.resolution, phase.batch_size) for phase in phases] or [(None, config["batch_size"])]
-    stages = [_stage(config, dataset, resolution, batch_size) for resolution, batch_size in sizes]
-    stages, inits = [stage for stage, _ in stages], [init for _, init in stages]
+    sizes: list[tuple[int | None, int]] = [(phase.resolution, phase.batch_size) for phase in phases]
+    sizes = sizes or [(None, config["batch_size"])]
+    made = [_stage(config, dataset, resolution, batch_size) for resolution, batch_size in sizes]
+    stages, init = tuple(stage for stage, _ in made), made[-1][1]
     extra = config["extra_turns"]
     schedule = {"turns": config["turns"]} | (dict(extra) if extra["many"] else {"many": config["turns"]})
 
@@ -80,19 +81,19 @@ def build(config: Mapping[str, Any]) -> Experiment:
 
     def batch(chunk: Chunk, rows: slice = slice(None)) -> Batch:
         size = stages[chunk.stage].batch_size
-        made = data.batches(
+        batch: dict[str, Any] = data.batches(
             dataset, config["seed"], chunk.first, chunk.steps, chunk.turns, size, rows, first_turn=chunk.first_turn
         )
         if chunk.fading:
-            fades = np.asarray(growing.fade(phases, np.arange(chunk.first, chunk.first + chunk.steps)))
-            made["fade"] = np.broadcast_to(fades[:, None, None], made["row"].shape)
-        return made
+            fades = np.asarray(growing.fade(phases, jnp.arange(chunk.first, chunk.first + chunk.steps)))
+            batch["fade"] = np.broadcast_to(fades[:, None, None], batch["row"].shape)
+        return batch
 
     def stage_at(done: int) -> tuple[Stage, float | None]:
         index, fading, _ = _kind(max(done - 1, 0))
         return stages[index], float(growing.fade(phases, max(done - 1, 0))) if fading else None
 
-    return Experiment(dataset, inits[-1], tuple(stages), chunks, batch, stage_at)
+    return Experiment(dataset, init, stages, chunks, batch, stage_at)
 
 
 def check(experiment: Experiment) -> None:
@@ -104,8 +105,9 @@ def check(experiment: Experiment) -> None:
     dataset = experiment.dataset
     for index, stage in enumerate(experiment.stages):
         lead = (1, stage.batch_size)  # one turn
+        dtype = dataset.arrays["real"].dtype if dataset.arrays else jnp.float32
         batch = {
-            "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dataset.arrays["real"].dtype if dataset.arrays else jnp.float32),
+            "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dtype),
             "row": jax.ShapeDtypeStruct(lead, jnp.int32),
         }
         if dataset.classes:

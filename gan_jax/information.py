@@ -46,6 +46,7 @@ def coded(networks: Networks, categories: int = 10, continuous: int = 0, labels:
 
     def standing(params: Params, latents: Array, **conditions: Array) -> Params:
         latents, conditions = given(latents, conditions)
+        assert networks.standing is not None
         return networks.standing(params, latents, **conditions)
 
     return networks._replace(latent=latent, generate=generate, standing=networks.standing and standing)

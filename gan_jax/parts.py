@@ -70,9 +70,10 @@ def _check_type(where: str, value: Any, hint: Any) -> None:
     """Refuses plain values where other plain types belong. Tracers (a population's hyperparameters) and the like pass."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     allowed = [PLAIN.get(typing.get_origin(kind) or kind) for kind in kinds]
-    if None in allowed or not isinstance(value, int | float | bool | str | tuple | None):
+    plain = [types_ for types_ in allowed if types_ is not None]
+    if len(plain) < len(allowed) or not isinstance(value, int | float | bool | str | tuple | None):
         return
-    fits = [isinstance(value, types_) and (not isinstance(value, bool) or bool in types_) for types_ in allowed]
+    fits = [isinstance(value, types_) and (not isinstance(value, bool) or bool in types_) for types_ in plain]
     if not any(fits):
         names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
         raise UserError(f"{where} takes {names}, not {value!r}")

@@ -178,7 +178,7 @@ def gradient_regularised(objective: Objective, weight: float = 0.5) -> Objective
             batch = objective.play(own, batch, rng)  # one minibatch for both summands
         loss, metrics = objective.generator(own, discriminator, batch, rng)
         local = jax.grad(lambda params: objective.discriminator(params, Player(own), batch, rng)[0])(discriminator.params)
-        push = weight * sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(over_devices(local)))
+        push: Array = weight * sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(over_devices(local)))  # type: ignore[assignment]
         return loss + push, metrics | {"generator/gradient_regularised": push, "generator/loss": loss + push}
 
     return objective._replace(generator=generator_loss)

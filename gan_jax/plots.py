@@ -118,5 +118,6 @@ def over_training(
         density(row[-1], real, extent).set_title("real", fontsize="small")
         row[-1].set_axis_on()
         row[0].set_ylabel(name)
-        row[columns // 2].text(0.5, -0.1, captions.get(name, ""), transform=row[columns // 2].transAxes, ha="center", va="top", fontsize="small")
+        middle = row[columns // 2]
+        middle.text(0.5, -0.1, captions.get(name, ""), transform=middle.transAxes, ha="center", va="top", fontsize="small")
     return drawing

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import checkpoint, data, evaluation, parallel, parts, plots, writers
+from gan_jax import checkpoint, data, evaluation, parallel, plots, protocols, threefry, writers
 from gan_jax import config as configs
 from gan_jax import workdir as workdirs
 from gan_jax.errors import UserError
@@ -33,10 +33,9 @@ def run(config: Mapping[str, Any], workdir: str | Path) -> dict[str, float]:
     check_fields(config)
     experiment = build(config)
     check(experiment)
-    protocols = [
-        parts.named("metrics", (evaluation,), evaluation.Protocol, name, settings)
-        for name, settings in config["metrics"].items()
-    ]
+    measured = evaluation.ordered(protocols.build(config["metrics"]))
+    reals = evaluation.Reals(config, experiment.dataset)
+    evaluation.check(measured, reals, config["best_metric"])
     workdirs.open_workdir(workdir, config)
     with _checkpoints(workdir, config) as checkpoints:
         found = checkpoints.restore(_abstract_state(experiment))
@@ -45,13 +44,13 @@ def run(config: Mapping[str, Any], workdir: str | Path) -> dict[str, float]:
             print(f"{workdir} is done: {first} steps", flush=True)
             return workdirs.last_metrics(workdir)
         print(f"{workdir}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps", flush=True)
-        key = jax.random.key(config["seed"])
+        key = threefry.key(config["seed"])
         state = found[1] if found else jax.jit(experiment.init, out_shardings=parallel.replicated())(key)
         logs: list[Any] = [writers.JsonLines(workdir / "metrics.jsonl")]
         if config["wandb"]["use"]:
             logs.append(writers.WandB(workdir, config, config["wandb"]["name"] or workdir.name, config["wandb"]))
         try:
-            _Run(config, experiment, protocols, checkpoints, logs, workdir).train(state, first, key)
+            _Run(config, experiment, measured, reals, checkpoints, logs, workdir).train(state, first, key)
         finally:
             for log in logs:
                 log.close()
@@ -93,8 +92,8 @@ def _sampler(experiment: Experiment, state: TrainState, step: int) -> Sampler:
 class _Run:
     """One run's loop over chunks of steps, and what happens between them."""
 
-    def __init__(self, config, experiment, protocols, checkpoints, logs, workdir) -> None:
-        self.config, self.experiment, self.protocols = config, experiment, protocols
+    def __init__(self, config, experiment, protocols, reals, checkpoints, logs, workdir) -> None:
+        self.config, self.experiment, self.protocols, self.reals = config, experiment, protocols, reals
         self.checkpoints, self.logs, self.workdir = checkpoints, logs, workdir
         self.steps = config["steps"]
         (workdir / "samples").mkdir(exist_ok=True)
@@ -141,9 +140,9 @@ class _Run:
     def evaluate(self, state: TrainState, step: int) -> dict[str, float]:
         values: dict[str, float] = {}
         if self.protocols:
-            draw = _sampler(self.experiment, state, step)
+            subject = evaluation.Subject(_sampler(self.experiment, state, step), self.reals, self.config["seed"])
             for protocol in self.protocols:
-                values |= protocol(draw, self.experiment.dataset, self.config["seed"])
+                values |= evaluation.scores(protocol, subject)
         return values
 
     def draw(self, state: TrainState, step: int) -> None:
@@ -165,7 +164,8 @@ class _Run:
         late = {name: int(np.argmin(good)) - len(good) + 1 + step for name, good in finite.items() if not good.all()}
         if late:
             name = min(late, key=lambda name: late[name])
-            kept = f"the newest checkpoint is of step {self.checkpoints.steps()[-1]}" if self.checkpoints.steps() else "no checkpoint"
+            steps = self.checkpoints.steps()
+            kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
             raise TrainingDiverged(f"{name} is not finite from step {late[name]} on ({kept} in {self.workdir})")
 
 

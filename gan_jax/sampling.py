@@ -14,7 +14,13 @@ Sampler = Callable[..., np.ndarray]
 
 
 def sampler(
-    networks: Networks, params: Params, *, classes: int = 0, fade: float | None = None, batch_size: int = 256, standing: int = 2048
+    networks: Networks,
+    params: Params,
+    *,
+    classes: int = 0,
+    fade: float | None = None,
+    batch_size: int = 256,
+    standing: int = 2048,
 ) -> Sampler:
     """A function that draws samples of the generator ``params`` in batches of one fixed size.
 
@@ -53,4 +59,5 @@ def _generated(networks: Networks, params: Params, rng: PRNGKey, row: Array, con
 
 @functools.partial(jax.jit, static_argnums=0)
 def _settled(networks: Networks, params: Params, latents: Array, conditions: dict[str, Array]) -> Params:
+    assert networks.standing is not None
     return networks.standing(params, latents, **conditions)

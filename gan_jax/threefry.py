@@ -61,7 +61,13 @@ def _seed(seed: Array) -> Array:
 
 
 _WRITTEN_OUT = extend_random.define_prng_impl(
-    key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name="threefry_written_out", tag="fry"
+    key_shape=(2,),
+    seed=_seed,
+    split=_split,
+    random_bits=_random_bits,
+    fold_in=_fold_in,  # type: ignore[arg-type]
+    name="threefry_written_out",
+    tag="fry",
 )
 
 

@@ -127,7 +127,7 @@ def symplectic(
     def direction(field: Callable[[Pair], Pair], at: Pair, v: Pair) -> Pair:
         slope = jax.vjp(field, at)[1](v)[0]  # J^T v
         turn = jax.tree.map(lambda a, b: (a - b) / 2, slope, jax.jvp(field, (at,), (v,))[1])  # A^T v
-        scale = weight
+        scale: float | Array = weight
         if align:
             size = sum(leaf.size for leaf in jax.tree.leaves(v))
             agreement = optax.tree.vdot(v, slope) * optax.tree.vdot(turn, slope) / size
@@ -224,7 +224,7 @@ def _joint(
         for gradient, (player, optimizer) in zip(along, players, strict=True):
             move, opt_state = optimizer.update(gradient, player.opt_state, player.params)
             moved.append(Player(optax.apply_updates(player.params, move), opt_state))
-        return _finished(state, *moved, averaging), metrics | _norms(v)
+        return _finished(state, moved[0], moved[1], averaging), metrics | _norms(v)
 
     return train_step
 

@@ -161,4 +161,5 @@ def duration(seconds: float) -> str:
 
 def mean_of(history: list[Mapping[str, np.ndarray]]) -> dict[str, float]:
     """Means over all steps of the metrics of several calls, each ``[steps]``."""
-    return {name: float(np.mean(np.concatenate([np.ravel(call[name]) for call in history]))) for name in history[0]} if history else {}
+    names = history[0] if history else ()
+    return {name: float(np.mean(np.concatenate([np.ravel(call[name]) for call in history]))) for name in names}

@@ -31,7 +31,7 @@ def test_the_newest_comes_back_bit_for_bit(tmp_path):
         step, state = checkpoints.restore(LIKE)
         assert step == 10 and same(state, state_of(10))
         assert same(checkpoints.restore(LIKE, 5)[1], state_of(5))
-        with pytest.raises(UserError, match="no checkpoint of step 7.*there are 5, 10"):
+        with pytest.raises(UserError, match=r"no checkpoint of step 7.*there are 5, 10"):
             checkpoints.restore(LIKE, 7)
 
 

@@ -96,12 +96,15 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
 
 @pytest.mark.parametrize("script", ["train.py", "sample.py", "compare.py"])
 def test_help_does_not_wait_for_jax(script, root):
-    code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
+    run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
+    code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert "--workdir" in ran.stdout and ran.stdout.endswith("False\n"), ran.stdout + ran.stderr
 
 
 def test_importing_the_package_is_light(root):
-    code = "import sys, gan_jax; gan_jax.losses, gan_jax.unrolled, gan_jax.alternating; print([m for m in ('flax', 'wandb', 'tensorflow_datasets', 'orbax', 'matplotlib', 'torch') if m in sys.modules])"
+    heavy = ("flax", "wandb", "tensorflow_datasets", "orbax", "matplotlib", "torch")
+    use = "import sys, gan_jax; gan_jax.losses, gan_jax.unrolled, gan_jax.alternating"
+    code = f"{use}; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert ran.stdout == "[]\n"

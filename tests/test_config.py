@@ -31,7 +31,7 @@ def in_checkout(root, monkeypatch):
         ("objective=hinge", "objective.hinge", {}),
         ("objective=wasserstein + gradient_penalty(weight=3)", "objective.gradient_penalty.weight", 3),
         ("objective={'wasserstein': {}, 'gradient_penalty': {'weight': 3}}", "objective.gradient_penalty.weight", 3),
-        ("generator_optimizer=rmsprop(learning_rate=-1e-3) + clip_weights(bound=.1)", "generator_optimizer.clip_weights.bound", 0.1),
+        ("generator_optimizer=rmsprop(decay=-1e-3) + clip_weights(bound=.1)", "generator_optimizer.clip_weights.bound", 0.1),
         (
             "generator_optimizer=adam(learning_rate=linear_schedule(init_value=1, end_value=0))",
             "generator_optimizer.adam.learning_rate.linear_schedule.end_value",
@@ -99,9 +99,7 @@ def test_bad_files_and_variants(tmp_path):
     with pytest.raises(UserError, match="ModuleNotFoundError: No module named 'nothing_of_that_name'"):
         configs.load(str(broken))
     mistyped = tmp_path / "mistyped.py"
-    mistyped.write_text(
-        "from configs import default\ndef get_config():\n    config = default.get_config()\n    config.turnss = 1\n    return config\n"
-    )
+    mistyped.write_text("from configs import default\ndef get_config():\n    c = default.get_config()\n    c.turnss = 1\n")
     with pytest.raises(UserError, match="turnss"):
         configs.load(str(mistyped))
 
@@ -110,7 +108,8 @@ def test_text_and_json_keep_a_config():
     config = configs.to_dict(configs.load("configs/fashion_mnist.py:wgan"))
     assert configs.loads(configs.dumps(config)) == config
     for field in ("objective", "networks", "discriminator_optimizer"):
-        parts = config[field] if isinstance(config[field], dict) else {k: v for stage in config[field] for k, v in stage.items()}
+        stages = [config[field]] if isinstance(config[field], dict) else config[field]
+        parts = {name: settings for stage in stages for name, settings in stage.items()}
         assert configs.parse_parts(field, configs.to_text(config[field])) == parts
 
 

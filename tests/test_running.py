@@ -46,7 +46,8 @@ def uninterrupted(tmp_path_factory):
 def test_a_run_leaves_what_it_promises(uninterrupted):
     rows = writers.read_metrics(uninterrupted / "metrics.jsonl")
     assert [row["step"] for row in rows] == list(range(10, 61, 10))
-    assert {"modes/covered", "modes/high_quality", "discriminator/loss", "generator/gradient_norm", "steps_per_second"} <= rows[-1].keys()
+    names = {"modes/covered", "modes/high_quality", "discriminator/loss", "generator/gradient_norm", "steps_per_second"}
+    assert names <= rows[-1].keys()
     assert [path.name for path in sorted((uninterrupted / "samples").glob("*.png"))] == [
         f"step_{step:08d}.png" for step in (0, 20, 40, 60)
     ]
@@ -202,7 +203,8 @@ def all_configs() -> list[str]:
 
 @pytest.mark.parametrize("spec", all_configs())
 def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mnist):
-    overrides = ["steps=2", "steps_per_call=1", "log_every=1", "checkpoint_every=1", "sample_every=1", "evaluate_every=1", "samples=4"]
+    each = [f"{interval}_every=1" for interval in ("log", "checkpoint", "sample", "evaluate")]
+    overrides = ["steps=2", "steps_per_call=1", "samples=4", *each]
     config = configs.to_dict(configs.load(str(root / "configs" / spec), overrides))
     config["batch_size"] = 8
     config["growing"] = tuple((phase[0], 8, 1, *phase[3:]) for phase in config["growing"][:2])

@@ -8,30 +8,41 @@ Array = np.ndarray
 ArrayLike = Any  # NumPy or JAX arrays, or nested sequences of numbers
 
 
-def feature_matrix(array: ArrayLike, name: str, minimum: int = 1) -> Array:
-    """``array`` as float64 ``[n, d]`` with n >= ``minimum``, d >= 1 and every value finite."""
+def feature_matrix(array: ArrayLike, name: str, minimum: int = 1, as_given: bool = False) -> Array:
+    """``array`` as float64 ``[n, d]`` with n >= ``minimum``, d >= 1 and every value finite; ``as_given`` as in `finite`."""
     array = np.asarray(array)
     if array.ndim != 2:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, d]")
     if array.shape[0] < minimum or array.shape[1] < 1:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, d] with n >= {minimum} and d >= 1")
-    return finite(array, name)
+    return finite(array, name, as_given)
 
 
-def feature_pair(first: ArrayLike, second: ArrayLike, names=("real", "fake"), minimum: int = 1) -> tuple[Array, Array]:
+def feature_pair(
+    first: ArrayLike,
+    second: ArrayLike,
+    names: tuple[str, str] = ("real", "fake"),
+    minimum: int = 1,
+    as_given: bool = False,
+) -> tuple[Array, Array]:
     """Two feature matrices ``[n, d]`` and ``[m, d]`` of the same d."""
-    a, b = feature_matrix(first, names[0], minimum), feature_matrix(second, names[1], minimum)
+    a = feature_matrix(first, names[0], minimum, as_given)
+    b = feature_matrix(second, names[1], minimum, as_given)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{names[1]}: found d = {b.shape[1]} (shape {b.shape}), expected {names[0]}'s d = {a.shape[1]}")
     return a, b
 
 
-def finite(array: ArrayLike, name: str) -> Array:
-    """``array`` as float64, of any shape, with no NaN and no infinity."""
+def finite(array: ArrayLike, name: str, as_given: bool = False) -> Array:
+    """``array`` as float64, of any shape, with no NaN and no infinity.
+
+    What is returned is the caller's to change, unless ``as_given``: then float32 and float64 arrays are not copied.
+    """
     array = np.asarray(array)
     if array.dtype.kind not in "iuf" and array.dtype.name not in EXTENDED_FLOATS:
         raise ValueError(f"{name}: found dtype {array.dtype}, expected real numbers")
-    array = array.astype(np.float64)
+    if not (as_given and array.dtype in (np.float32, np.float64)):
+        array = array.astype(np.float64)
     # One sum is NaN or infinite wherever any value is; only then is the culprit looked for.
     with np.errstate(invalid="ignore", over="ignore"):
         suspicious = not np.isfinite(array.sum())

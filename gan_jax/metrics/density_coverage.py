@@ -36,7 +36,7 @@ def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5, *, closed: bo
     References:
       Naeem et al. 2020, Reliable fidelity and diversity metrics for generative models, equations 3-4.
     """
-    real, fake = feature_pair(real, fake)
+    real, fake = feature_pair(real, fake, as_given=True)
     k = at_least(k, 1, "k")
     x, y = prepared(real, fake)
     around_real = balls(x, k, "real")

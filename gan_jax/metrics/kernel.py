@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair
+from gan_jax.metrics.neighbours import ROWS, rough_mean, slices
 
-BLOCK = 512  # rows of a kernel matrix held at once
+BLOCK = 1024  # rows of a kernel matrix held at once
 AVERAGED = 512  # samples from which on rounding errors of single products average out
 
 
@@ -49,12 +50,19 @@ def kernel_distance(
     References:
       Binkowski et al. 2018, Demystifying MMD GANs, section 4.
     """
-    x, y = _points(real, fake)
+    real, fake = feature_pair(real, fake, minimum=2, as_given=True)
     if isinstance(subsets, tuple):
-        pairs = _checked_rows(subsets, len(x.centred), len(y.centred))
+        rows, columns = _checked_rows(subsets, len(real), len(fake))
     else:
-        pairs = _drawn_rows(at_least(subsets, 1, "subsets"), subset_size, rng, len(x.centred), len(y.centred))
-    values = np.array([_distance(x.take(rows), y.take(columns)) for rows, columns in pairs])
+        rows, columns = _drawn_rows(at_least(subsets, 1, "subsets"), subset_size, rng, len(real), len(fake))
+    (count, size), n, m = rows.shape, len(real), len(fake)
+    x, y = _points(real, fake, size)
+    if 2 * count * size**2 > (n + m) ** 2 / 2:
+        # Subsets that overlap so much: one pass over all pairs, counted for every subset, is less work.
+        values = _distances(x, y, _counts(rows, n), _counts(columns, m), size, size)
+    else:
+        ones = np.ones((size, 1))
+        values = np.concatenate([_distances(x.take(i), y.take(j), ones, ones, size, size) for i, j in zip(rows, columns)])
     return KernelDistance(float(values.mean()), float(values.std()), values)
 
 
@@ -74,7 +82,10 @@ def kernel_distance_full(real: ArrayLike, fake: ArrayLike) -> float:
     References:
       Gretton et al. 2012, A kernel two-sample test, equation 3.
     """
-    return _distance(*_points(real, fake))
+    real, fake = feature_pair(real, fake, minimum=2, as_given=True)
+    n, m = len(real), len(fake)
+    x, y = _points(real, fake, min(n, m))
+    return float(_distances(x, y, np.ones((n, 1)), np.ones((m, 1)), n, m)[0])
 
 
 class _Points(NamedTuple):
@@ -83,72 +94,104 @@ class _Points(NamedTuple):
     Products of centred features are small, so that float32 loses little in them: the large part is in the offsets.
     """
 
-    centred: Array  # [n, d], less the mean of all and divided by sqrt(d)
+    centred: Array  # [n, d], less a common mean and divided by sqrt(d)
     offset: Array  # [n] float64
 
-    def take(self, rows: Array | slice) -> "_Points":
+    def take(self, rows: Array) -> "_Points":
         return _Points(self.centred[rows], self.offset[rows])
 
 
-def _points(real: ArrayLike, fake: ArrayLike) -> tuple[_Points, _Points]:
-    dtypes = [np.asarray(part).dtype for part in (real, fake)]
-    real, fake = feature_pair(real, fake, minimum=2)
-    narrow = all(dtype.itemsize <= 4 and dtype.kind not in "iu" for dtype in dtypes) and min(len(real), len(fake)) >= AVERAGED
-    mean = (real.mean(axis=0) + fake.mean(axis=0)) / 2 / np.sqrt(real.shape[1])
+def _points(real: Array, fake: Array, size: int) -> tuple[_Points, _Points]:
+    """Prepared features, for sums over subsets of ``size``."""
+    narrow = real.dtype == fake.dtype == np.float32 and size >= AVERAGED
+    dtype = np.float32 if narrow else np.float64
+    mean = ((rough_mean(real) + rough_mean(fake)) / 2).astype(dtype)
+    scale = dtype(1 / np.sqrt(real.shape[1]))
+    scaled_mean = mean * scale
+    constant = (np.sum(scaled_mean.astype(np.float64) ** 2) + 1) / 2
 
     def prepared(features: Array) -> _Points:
-        features /= np.sqrt(features.shape[1])  # the checks made a copy of the caller's array
-        features -= mean
-        offset = features @ mean + (mean @ mean + 1) / 2
-        return _Points(features.astype(np.float32) if narrow else features, offset)
+        centred, offset = np.empty(features.shape, dtype), np.empty(len(features))
+        for rows in slices(len(features), ROWS):
+            part = np.subtract(features[rows], mean, out=centred[rows])
+            part *= scale
+            offset[rows] = part @ scaled_mean + constant
+        return _Points(centred, offset)
 
     return prepared(real), prepared(fake)
 
 
-def _distance(x: _Points, y: _Points) -> float:
-    n, m = len(x.offset), len(y.offset)
-    cross = sum(_kernel(block, y).sum() for block in _blocks(x))
-    return float(_within(x) / (n * (n - 1)) + _within(y) / (m * (m - 1)) - 2 * cross / (n * m))
+def _counts(rows: Array, n: int) -> Array:
+    """How often each of n samples is in each subset: ``[n, subsets]``."""
+    counts = np.zeros((n, len(rows)))
+    for column, subset in zip(counts.T, rows):
+        np.add.at(column, subset, 1.0)
+    return counts
 
 
-def _within(x: _Points) -> float:
-    """The kernel summed over all pairs of different samples; each block of pairs above the diagonal counts twice."""
-    total = 0.0
-    for i, block in enumerate(_blocks(x)):
-        own = _kernel(block, block)
-        rest = x.take(slice((i + 1) * BLOCK, None))
-        total += own.sum() - own.trace() + 2 * _kernel(block, rest).sum()
+def _distances(x: _Points, y: _Points, in_x: Array, in_y: Array, n: int, m: int) -> Array:
+    """The estimate for each subset, of n samples of x and m of y, counted in ``in_x`` and ``in_y``: ``[subsets]``."""
+    within = _kernel_sums(x, x, in_x, in_x) / (n * (n - 1)) + _kernel_sums(y, y, in_y, in_y) / (m * (m - 1))
+    return within - 2 * _kernel_sums(x, y, in_x, in_y) / (n * m)
+
+
+def _kernel_sums(x: _Points, y: _Points, in_x: Array, in_y: Array) -> Array:
+    """The sum of ``(p + a + b)^3`` over each subset's pairs, p the product of centred features and a, b the offsets.
+
+    Where both sides are the same points, no sample is paired with itself. Of the terms ``(a + b)^3``, ``3 (a + b)^2 p``,
+    ``3 (a + b) p^2`` and ``p^3`` the first two sum up without visiting pairs, so little is done per pair.
+    """
+    same, dtype = x is y, x.centred.dtype
+    powers_x, powers_y = (
+        [part * offset[:, None] ** k for k in range(4)] for part, offset in ((in_x, x.offset), (in_y, y.offset))
+    )
+    total = np.zeros(in_x.shape[1])
+    for binomial, k in ((1, 0), (3, 1), (3, 2), (1, 3)):
+        total += binomial * powers_x[k].sum(axis=0) * powers_y[3 - k].sum(axis=0)
+    u = [_weighted(power.T.astype(dtype), x.centred) for power in powers_x[:3]]
+    v = u if same else [_weighted(power.T.astype(dtype), y.centred) for power in powers_y[:3]]
+    for binomial, k in ((1, 0), (2, 1), (1, 2)):
+        total += 3 * binomial * np.einsum("sd,sd->s", u[k].astype(np.float64), v[2 - k].astype(np.float64))
+    for rows in slices(len(in_x), BLOCK):
+        # Pairs of one set: those beyond the block stand for their mirror images too.
+        columns = slice(rows.start if same else 0, None)
+        weights = np.concatenate([powers_y[0][columns], powers_y[1][columns]], axis=1).astype(dtype)
+        if same:
+            weights[rows.stop - rows.start :] *= 2
+        products = x.centred[rows] @ y.centred[columns].T
+        squares = products * products
+        sums = (squares @ weights).astype(np.float64)
+        once, by_offset = np.split(sums, 2, axis=1)
+        total += 3 * np.sum(powers_x[1][rows] * once + powers_x[0][rows] * by_offset, axis=0)
+        squares *= products
+        total += np.sum(powers_x[0][rows] * (squares @ weights[:, : in_x.shape[1]]), axis=0)
+    if same:
+        own = np.einsum("nd,nd->n", x.centred, x.centred).astype(np.float64)
+        total -= (own + 2 * x.offset) ** 3 @ in_x
     return total
 
 
-def _blocks(x: _Points):
-    return (x.take(slice(i, i + BLOCK)) for i in range(0, len(x.offset), BLOCK))
+def _weighted(weights: Array, points: Array) -> Array:
+    """``weights @ points``; for one row of weights as a vector, which BLAS does faster."""
+    return (weights[0] @ points)[None] if len(weights) == 1 else weights @ points
 
 
-def _kernel(x: _Points, y: _Points) -> Array:
-    products = (x.centred @ y.centred.T).astype(np.float64, copy=False)
-    products += x.offset[:, None]
-    products += y.offset
-    square = products * products
-    products *= square  # by multiplication: a general power is 10 times slower
-    return products
-
-
-def _drawn_rows(subsets: int, size: int | None, rng, n: int, m: int):
+def _drawn_rows(subsets: int, size: int | None, rng, n: int, m: int) -> tuple[Array, Array]:
     size = min(1000, n, m) if size is None else at_least(size, 2, "subset_size")
     if size > min(n, m):
         raise ValueError(f"subset_size: found {size}, expected at most the {min(n, m)} samples of the smaller set")
     if not isinstance(rng, np.random.RandomState):
         rng = np.random.default_rng(rng)
-    for _ in range(subsets):
-        yield rng.choice(n, size, replace=False), rng.choice(m, size, replace=False)
+    pairs = [(rng.choice(n, size, replace=False), rng.choice(m, size, replace=False)) for _ in range(subsets)]
+    rows, columns = zip(*pairs, strict=True)
+    return np.stack(rows), np.stack(columns)
 
 
-def _checked_rows(subsets: tuple[ArrayLike, ArrayLike], n: int, m: int):
+def _checked_rows(subsets: tuple[ArrayLike, ArrayLike], n: int, m: int) -> tuple[Array, Array]:
     rows, columns = (np.asarray(part) for part in subsets)
     if rows.ndim != 2 or rows.shape != columns.shape or rows.shape[1] < 2 or rows.shape[0] < 1:
         raise ValueError(f"subsets: found shapes {rows.shape} and {columns.shape}, expected [subsets, size >= 2] twice")
     for part, count in ((rows, n), (columns, m)):
         if part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= count:
             raise ValueError(f"subsets: found {part.dtype} in [{part.min()}, {part.max()}], expected rows in [0, {count - 1}]")
-    return zip(rows, columns, strict=True)
+    return rows, columns

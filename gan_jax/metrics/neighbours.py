@@ -13,12 +13,13 @@ from gan_jax.metrics.checks import Array
 
 BLOCK = 2**26  # products held at once: 256 MiB of float32
 PAIRS = 2**22  # values gathered at once for exact distances
+ROWS = 256  # rows converted at once, while they are in the cache
 
 
 class Points(NamedTuple):
     """Features prepared for fast comparisons."""
 
-    exact: Array  # [n, d] float64, as given
+    exact: Array  # [n, d] float32 or float64, as given
     narrow: Array  # [n, d] float32, centred and scaled into [-1, 1]
     norms: Array  # [n] float64, squared norms of `narrow`
 
@@ -41,23 +42,36 @@ class Balls(NamedTuple):
 
 
 def prepared(real: Array, fake: Array) -> tuple[Points, Points]:
-    """Two sets of features ``[n, d]``, ``[m, d]`` float64, centred and scaled together."""
-    centre = real.mean(axis=0)
-    x, y = real - centre, fake - centre
-    scale = max(abs(extreme) for part in (x, y) for extreme in (part.min(), part.max()))
+    """Two sets of features ``[n, d]``, ``[m, d]``, float32 or float64, centred and scaled together."""
+    centre = rough_mean(real)
+    # No more than is needed to keep squares within float32's range.
+    scale = np.abs(centre).max() + max(abs(float(extreme)) for part in (real, fake) for extreme in (part.min(), part.max()))
 
-    def points(features: Array, centred: Array) -> Points:
-        centred /= scale or 1.0
-        narrow = centred.astype(np.float32)
-        return Points(features, narrow, np.einsum("ij,ij->i", centred, centred))
+    def points(features: Array) -> Points:
+        narrow, norms = np.empty(features.shape, np.float32), np.empty(len(features))
+        for rows in slices(len(features), ROWS):
+            part = features[rows] - centre
+            part /= scale or 1.0
+            narrow[rows] = part
+            norms[rows] = np.einsum("ij,ij->i", part, part)
+        return Points(features, narrow, norms)
 
-    return points(real, x), points(fake, y)
+    return points(real), points(fake)
+
+
+def rough_mean(features: Array) -> Array:
+    """The float64 mean of some 500 rows: near enough for centring."""
+    return features[:: max(1, len(features) // 500)].mean(axis=0, dtype=np.float64)
+
+
+def slices(n: int, step: int) -> Iterator[slice]:
+    """n rows in slices of at most ``step``."""
+    return (slice(i, min(i + step, n)) for i in range(0, n, step))
 
 
 def blocks(n: int, m: int) -> Iterator[slice]:
     """Slices of n rows whose products with m columns fit in a block."""
-    step = max(1, BLOCK // m)
-    return (slice(i, min(i + step, n)) for i in range(0, n, step))
+    return slices(n, max(1, BLOCK // m))
 
 
 def products(points: Points, rows: slice | Array, others: Points) -> Array:
@@ -106,7 +120,7 @@ def exact_distances(x: Array, i: Array, y: Array, j: Array) -> Array:
     out = np.empty(len(i))
     for start in range(0, len(i), step):
         part = slice(start, start + step)
-        difference = x[i[part]] - y[j[part]]
+        difference = x[i[part]].astype(np.float64) - y[j[part]]
         out[part] = np.einsum("ij,ij->i", difference, difference)
     return out
 

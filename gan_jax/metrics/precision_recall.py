@@ -37,7 +37,7 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3, *, closed: bo
     References:
       Kynkäänniemi et al. 2019, Improved precision and recall metric for assessing generative models, equations 1-2.
     """
-    real, fake = feature_pair(real, fake)
+    real, fake = feature_pair(real, fake, as_given=True)
     k = at_least(k, 1, "k")
     x, y = prepared(real, fake)
     around_real, around_fake = balls(x, k, "real"), balls(y, k, "fake")
