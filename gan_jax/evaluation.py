@@ -65,7 +65,7 @@ class Reals:
         return ENDLESS if arrays is None else len(arrays["real"])
 
     def fingerprint(self, split: str) -> str:
-        """A hash of the real samples themselves: of their values, resolution and number; of the config where they have no end."""
+        """A hash of the real samples themselves: of values, resolution and number; of the config where they have no end."""
         return self._once(("fingerprint", split), lambda: self._fingerprint(split))
 
     def _fingerprint(self, split: str) -> str:
@@ -294,7 +294,9 @@ def _check_fits(protocol: Protocol, shape: tuple[int, ...]) -> None:
     extractor = protocol.extractor
     assert extractor is not None
     if len(shape) != 3:
-        raise UserError(f"the metric {protocol.name} needs images [height, width, channels]; the samples of this run are {shape}")
+        raise UserError(
+            f"the metric {protocol.name} needs images [height, width, channels]; the samples of this run are {shape}"
+        )
     channels = 1 if protocol.metric == "stacked_modes" else shape[2]
     if channels not in (1, extractor.channels):
         raise UserError(
@@ -306,7 +308,9 @@ def _check_fits(protocol: Protocol, shape: tuple[int, ...]) -> None:
         jax.eval_shape(extractor.apply, extractor.variables, images)
     except (ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"the metric {protocol.name} does not suit images of {shape}: {reason}; choose another extractor") from error
+        raise UserError(
+            f"the metric {protocol.name} does not suit images of {shape}: {reason}; choose another extractor"
+        ) from error
 
 
 def ordered(protocols: Sequence[Protocol]) -> list[Protocol]:
@@ -367,7 +371,9 @@ def comparable(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str,
                 )
     if not pairs:
         names = [sorted({row["protocol"] for row in rows}) for rows in (first, second)]
-        raise UserError(f"no metric in common: {', '.join(names[0]) or 'none'} in one and {', '.join(names[1]) or 'none'} in the other")
+        raise UserError(
+            f"no metric in common: {', '.join(names[0]) or 'none'} in one and {', '.join(names[1]) or 'none'} in the other"
+        )
     return list(pairs.values())
 
 
