@@ -2,34 +2,62 @@
 
     python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring-unrolled
 
-Settings of Metz et al., "Unrolled Generative Adversarial Networks" (2017), section 3.1 and appendix A: Adam 1e-4 with
-b1 = 0.5 for both, batch 512, latent 256, saddle objective (both halves of V), K = 10 look-ahead steps of Adam.
+`vanilla`, `non_saturating`, `unrolled`: settings of Metz et al., "Unrolled Generative Adversarial Networks" (2017), section
+3.1 and appendix A: Adam 1e-4 with b1 = 0.5 for both, batch 512, latent 256, the saddle objective (both halves of V), K = 10
+look-ahead steps of Adam. `wgan`, `wgan_gp`: settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017),
+section 4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three hidden layers of 512.
 """
 
 from ml_collections import ConfigDict
 
 from configs import default
 
-VARIANTS = ("vanilla", "unrolled")
+VARIANTS = ("vanilla", "non_saturating", "unrolled", "wgan", "wgan_gp")
 
 
 def get_config(variant: str = "vanilla") -> ConfigDict:
     config = default.get_config()
-    config.dataset = {"ring": {}}
-    config.networks = {"mlp": {}}
-    config.objective = {"minimax": {}}
-    config.unroll = {"vanilla": 0, "unrolled": 10}[variant]
-    # The look-ahead differentiates Adam, whose square root has no derivative at 0 without eps_root.
-    adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.999, "eps_root": 1e-14}}
-    config.generator_optimizer = (adam,)
-    config.discriminator_optimizer = (adam,)
-    config.batch_size = 512
-    config.steps = 20_000  # the paper shows 25,000
     config.steps_per_call = 250
-    config.log_every = 1_000
-    config.evaluate_every = 1_000
-    config.metrics = {"modes": {}}
+    config.log_every = config.evaluate_every = 1_000
+    config.checkpoint_every = 2_000
     config.sample_every = 4_000
     config.samples = 2_500
-    config.checkpoint_every = 2_000
+    config.metrics = {"modes": {}}
+    return _wasserstein(config, variant) if variant.startswith("wgan") else _metz(config, variant)
+
+
+def _metz(config: ConfigDict, variant: str) -> ConfigDict:
+    config.dataset = {"ring": {}}
+    config.networks = {"mlp": {}}
+    config.objective = {"non_saturating" if variant == "non_saturating" else "minimax": {}}
+    config.unroll = 10 if variant == "unrolled" else 0
+    # The look-ahead differentiates Adam, whose square root has no derivative at 0 without eps_root.
+    adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.999, "eps_root": 1e-14}}
+    config.generator_optimizer = config.discriminator_optimizer = (adam,)
+    config.batch_size = 512
+    config.steps = 20_000  # the paper shows 25,000
+    return config
+
+
+def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
+    widths = (512, 512, 512)
+    config.dataset = {"ring": {"scale": 1 / 1.414}}
+    config.networks = {
+        "mlp": {
+            "latent_size": 2, "generator_widths": widths, "discriminator_widths": widths, "init": "he_uniform",
+            "input_scale": 1.0,
+        }
+    }  # fmt: skip
+    config.batch_size = 256
+    config.turns = 5
+    config.steps = 4_000
+    if variant == "wgan":
+        config.objective = {"wasserstein": {}}
+        rmsprop = {"rmsprop": {"learning_rate": 5e-5, "decay": 0.99}}
+        config.generator_optimizer = (rmsprop,)
+        config.discriminator_optimizer = (rmsprop, {"clip_weights": {"bound": 0.01}})
+    else:
+        config.objective = {"wasserstein": {}, "gradient_penalty": {"weight": 0.1}}  # the authors' toy code; the paper says 10
+        adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9}}
+        config.generator_optimizer = config.discriminator_optimizer = (adam,)
     return config

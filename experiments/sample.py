@@ -39,13 +39,15 @@ def sample(arguments: list[str]) -> None:
     classes = run.dataset.classes
     if flags.label is not None and not 0 <= flags.label < classes:
         raise UserError(f"--label is below the {classes} classes of this run, not {flags.label}")
-    label = None if flags.label is None else np.full(flags.num, flags.label)
+    label, columns = plots.class_rows(flags.num, classes)
+    if flags.label is not None:
+        label, columns = np.full(flags.num, flags.label), None
     samples = draw(jax.random.key(flags.seed), flags.num, label)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".npy":
         np.save(out, samples)
     else:
-        plots.save_samples(out, samples, run.dataset)
+        plots.save_samples(out, samples, run.dataset, columns)
     print(f"{out}: {flags.num} samples of step {step}")
 
 

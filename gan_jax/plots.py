@@ -75,13 +75,21 @@ def scatter(ax, samples: np.ndarray, real: np.ndarray, extent: float):
     return ax
 
 
-def save_samples(path: str | Path, samples: np.ndarray, dataset: Dataset) -> None:
+def class_rows(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
+    """Labels ``[n]`` and columns of a grid with a row a class; ``(None, None)`` without labels or where rows are too few."""
+    columns = n // classes if classes else 0
+    if not columns:
+        return None, None
+    return np.minimum(np.arange(n) // columns, classes - 1), columns
+
+
+def save_samples(path: str | Path, samples: np.ndarray, dataset: Dataset, columns: int | None = None) -> None:
     """Writes a PNG of samples ``[n, *dataset.shape]``: a grid of images, or points beside as many real ones.
 
     Points of two dimensions are scattered; of others each dimension gets a histogram.
     """
     if len(dataset.shape) == 3:
-        save_image(path, image_grid(samples), scale=2)
+        save_image(path, image_grid(samples, columns), scale=2)
         return
     real = np.asarray(dataset.draw(0, np.arange(len(samples)))["real"]).reshape(len(samples), -1)
     samples = samples.reshape(len(samples), -1)

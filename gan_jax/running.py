@@ -148,11 +148,12 @@ class _Run:
     def draw(self, state: TrainState, step: int) -> None:
         """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones."""
         dataset = self.experiment.dataset
-        samples = _sampler(self.experiment, state, step)(evaluation_key(self.config["seed"]), self.config["samples"])
+        label, columns = plots.class_rows(self.config["samples"], dataset.classes)
+        samples = _sampler(self.experiment, state, step)(evaluation_key(self.config["seed"]), self.config["samples"], label)
         path = self.workdir / "samples" / f"step_{step:08d}.png"
         if len(dataset.shape) < 3:
             np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
-        plots.save_samples(path, samples, dataset)
+        plots.save_samples(path, samples, dataset, columns)
         for log in self.logs:
             log.image(step, "samples", path)
 

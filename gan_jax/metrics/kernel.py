@@ -59,10 +59,11 @@ def kernel_distance(
     x, y = _points(real, fake, size)
     if 2 * count * size**2 > (n + m) ** 2 / 2:
         # Subsets that overlap so much: one pass over all pairs, counted for every subset, is less work.
-        values = _distances(x, y, _counts(rows, n), _counts(columns, m), size, size)
+        values = _distances(_subsets(x, _counts(rows, n), size), _subsets(y, _counts(columns, m), size))
     else:
-        ones = np.ones((size, 1))
-        values = np.concatenate([_distances(x.take(i), y.take(j), ones, ones, size, size) for i, j in zip(rows, columns)])
+        whole = np.ones((size, 1))
+        pairs = ((_subsets(x.take(i), whole, size), _subsets(y.take(j), whole, size)) for i, j in zip(rows, columns))
+        values = np.concatenate([_distances(*pair) for pair in pairs])
     return KernelDistance(float(values.mean()), float(values.std()), values)
 
 
@@ -85,7 +86,7 @@ def kernel_distance_full(real: ArrayLike, fake: ArrayLike) -> float:
     real, fake = feature_pair(real, fake, minimum=2, as_given=True)
     n, m = len(real), len(fake)
     x, y = _points(real, fake, min(n, m))
-    return float(_distances(x, y, np.ones((n, 1)), np.ones((m, 1)), n, m)[0])
+    return float(_distances(_subsets(x, np.ones((n, 1)), n), _subsets(y, np.ones((m, 1)), m))[0])
 
 
 class _Points(NamedTuple):
@@ -115,7 +116,7 @@ def _points(real: Array, fake: Array, size: int) -> tuple[_Points, _Points]:
         for rows in slices(len(features), ROWS):
             part = np.subtract(features[rows], mean, out=centred[rows])
             part *= scale
-            offset[rows] = part @ scaled_mean + constant
+            offset[rows] = np.einsum("nd,d->n", part, scaled_mean) + constant
         return _Points(centred, offset)
 
     return prepared(real), prepared(fake)
@@ -129,51 +130,59 @@ def _counts(rows: Array, n: int) -> Array:
     return counts
 
 
-def _distances(x: _Points, y: _Points, in_x: Array, in_y: Array, n: int, m: int) -> Array:
-    """The estimate for each subset, of n samples of x and m of y, counted in ``in_x`` and ``in_y``: ``[subsets]``."""
-    within = _kernel_sums(x, x, in_x, in_x) / (n * (n - 1)) + _kernel_sums(y, y, in_y, in_y) / (m * (m - 1))
-    return within - 2 * _kernel_sums(x, y, in_x, in_y) / (n * m)
+class _Subsets(NamedTuple):
+    """Subsets of some points, and their sums over single points that sums over pairs are made of."""
+
+    points: _Points
+    size: int
+    counts: Array  # [n, subsets] float64
+    offsets: list[Array]  # counts^T offset^k for k = 0 to 3, [subsets] float64
+    moments: list[Array]  # counts^T (offset^k centred) for k = 0 to 2, [subsets, d] float64
 
 
-def _kernel_sums(x: _Points, y: _Points, in_x: Array, in_y: Array) -> Array:
+def _subsets(points: _Points, counts: Array, size: int) -> _Subsets:
+    powers = [counts * points.offset[:, None] ** k for k in range(4)]
+    moments = []
+    for power in powers[:3]:
+        weights = power.T.astype(points.centred.dtype)
+        # One row of weights as a vector, which BLAS does faster.
+        moment = (weights[0] @ points.centred)[None] if len(weights) == 1 else weights @ points.centred
+        moments.append(moment.astype(np.float64))
+    return _Subsets(points, size, counts, [power.sum(axis=0) for power in powers], moments)
+
+
+def _distances(x: _Subsets, y: _Subsets) -> Array:
+    """The estimate for each pair of subsets: ``[subsets]``."""
+    within = [_kernel_sums(side, side) / (side.size * (side.size - 1)) for side in (x, y)]
+    return within[0] + within[1] - 2 * _kernel_sums(x, y) / (x.size * y.size)
+
+
+def _kernel_sums(x: _Subsets, y: _Subsets) -> Array:
     """The sum of ``(p + a + b)^3`` over each subset's pairs, p the product of centred features and a, b the offsets.
 
-    Where both sides are the same points, no sample is paired with itself. Of the terms ``(a + b)^3``, ``3 (a + b)^2 p``,
-    ``3 (a + b) p^2`` and ``p^3`` the first two sum up without visiting pairs, so little is done per pair.
+    Where both sides are the same, no sample is paired with itself. With ``c = a + b`` this is
+    ``c^3 + 3 c^2 p + p^2 (p + 3 c)``, of which the first two terms sum up without visiting pairs.
     """
-    same, dtype = x is y, x.centred.dtype
-    powers_x, powers_y = (
-        [part * offset[:, None] ** k for k in range(4)] for part, offset in ((in_x, x.offset), (in_y, y.offset))
-    )
-    total = np.zeros(in_x.shape[1])
-    for binomial, k in ((1, 0), (3, 1), (3, 2), (1, 3)):
-        total += binomial * powers_x[k].sum(axis=0) * powers_y[3 - k].sum(axis=0)
-    u = [_weighted(power.T.astype(dtype), x.centred) for power in powers_x[:3]]
-    v = u if same else [_weighted(power.T.astype(dtype), y.centred) for power in powers_y[:3]]
-    for binomial, k in ((1, 0), (2, 1), (1, 2)):
-        total += 3 * binomial * np.einsum("sd,sd->s", u[k].astype(np.float64), v[2 - k].astype(np.float64))
-    for rows in slices(len(in_x), BLOCK):
+    total = sum(binomial * x.offsets[k] * y.offsets[3 - k] for k, binomial in enumerate((1, 3, 3, 1)))
+    for k, binomial in enumerate((1, 2, 1)):
+        total = total + 3 * binomial * np.einsum("sd,sd->s", x.moments[k], y.moments[2 - k])
+    (a, b), dtype = (x.points.offset, y.points.offset), x.points.centred.dtype
+    for rows in slices(len(a), BLOCK):
         # Pairs of one set: those beyond the block stand for their mirror images too.
-        columns = slice(rows.start if same else 0, None)
-        weights = np.concatenate([powers_y[0][columns], powers_y[1][columns]], axis=1).astype(dtype)
-        if same:
+        columns = slice(rows.start if x is y else 0, None)
+        weights = y.counts[columns].astype(dtype)
+        if x is y:
             weights[rows.stop - rows.start :] *= 2
-        products = x.centred[rows] @ y.centred[columns].T
-        squares = products * products
-        sums = (squares @ weights).astype(np.float64)
-        once, by_offset = np.split(sums, 2, axis=1)
-        total += 3 * np.sum(powers_x[1][rows] * once + powers_x[0][rows] * by_offset, axis=0)
-        squares *= products
-        total += np.sum(powers_x[0][rows] * (squares @ weights[:, : in_x.shape[1]]), axis=0)
-    if same:
-        own = np.einsum("nd,nd->n", x.centred, x.centred).astype(np.float64)
-        total -= (own + 2 * x.offset) ** 3 @ in_x
-    return total
-
-
-def _weighted(weights: Array, points: Array) -> Array:
-    """``weights @ points``; for one row of weights as a vector, which BLAS does faster."""
-    return (weights[0] @ points)[None] if len(weights) == 1 else weights @ points
+        products = x.points.centred[rows] @ y.points.centred[columns].T
+        terms = products * products
+        products += (3 * a[rows, None]).astype(dtype)
+        products += (3 * b[columns]).astype(dtype)
+        terms *= products
+        total = total + np.sum(x.counts[rows] * (terms @ weights), axis=0)
+    if x is y:
+        own = np.einsum("nd,nd->n", x.points.centred, x.points.centred).astype(np.float64)
+        total = total - (own + 2 * a) ** 3 @ x.counts
+    return np.asarray(total)
 
 
 def _drawn_rows(subsets: int, size: int | None, rng, n: int, m: int) -> tuple[Array, Array]:
