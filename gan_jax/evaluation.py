@@ -263,6 +263,9 @@ RESIZES = {
 }
 """How extractors bring images to their size; others take them as they are."""
 
+BY_STEP = ("generator/", "discriminator/", "scores/", "augmentation/")
+"""How the names of what each train step measures start."""
+
 COMPARED = ("n", "split", "reals", "data", "extractor", "extractor_hash", "resize", "settings")
 """The facts in which two scores of one metric must agree to be compared."""
 
@@ -284,8 +287,7 @@ def check(protocols: Sequence[Protocol], reals: Reals, best_metric: str = "") ->
         if protocol.extractor is not None:
             _check_fits(protocol, reals.train.shape)
     given = [name for protocol in protocols for name in protocol.names()]
-    # What each train step measures is not known here.
-    if best_metric and best_metric not in given and not best_metric.startswith(("generator/", "discriminator/")):
+    if best_metric and best_metric not in given and not best_metric.startswith(BY_STEP):
         known = near(best_metric, given) if given else "config.metrics is empty"
         raise UserError(f"config.best_metric is {best_metric!r}, which no metric of this config gives: {known}")
 

@@ -181,6 +181,8 @@ def precision_recall(
 
     Source: Kynkäänniemi et al., "Improved precision and recall metric" (2019), equations 1-2.
     """
+    if not 1 <= k < samples:
+        raise UserError(f"the metric precision_recall needs more samples than neighbours: not {samples} for k = {k}")
     network = _extractor(extractor, weights)
 
     def score(subject: Subject) -> dict[str, float]:
@@ -215,6 +217,8 @@ def density_coverage(
 
     Source: Naeem et al., "Reliable fidelity and diversity metrics for generative models" (2020), equations 3-4.
     """
+    if not 1 <= k < samples:
+        raise UserError(f"the metric density_coverage needs more samples than neighbours: not {samples} for k = {k}")
     network = _extractor(extractor, weights)
 
     def score(subject: Subject) -> dict[str, float]:
