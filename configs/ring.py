@@ -35,7 +35,7 @@ def _metz(config: ConfigDict, variant: str) -> ConfigDict:
     adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.999, "eps_root": 1e-14}}
     config.generator_optimizer = config.discriminator_optimizer = (adam,)
     config.batch_size = 512
-    config.steps = 20_000  # the paper shows 25,000
+    config.steps = 25_000
     return config
 
 

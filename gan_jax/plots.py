@@ -115,9 +115,15 @@ def over_training(
     ``runs``: name -> [(step, samples ``[n, 2]``), ...], the same steps for each; ``captions``: a line for each row.
     Returns the figure. After figure 2 of Metz et al., "Unrolled Generative Adversarial Networks" (2017).
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     columns = max(len(snapshots) for snapshots in runs.values()) + 1
-    drawing, axes = figure(len(runs), columns, (1.6, 1.9))
-    for row, (name, snapshots) in zip(axes, runs.items(), strict=True):
+    drawing = Figure(figsize=(1.6 * columns, 2.1 * len(runs)), layout="constrained")
+    FigureCanvasAgg(drawing)
+    for part, (name, snapshots) in zip(drawing.subfigures(len(runs), 1, squeeze=False)[:, 0], runs.items(), strict=True):
+        part.suptitle(f"{name}: {captions[name]}" if name in captions else name, fontsize="medium")
+        row = part.subplots(1, columns)
         for ax in row:
             ax.set_axis_off()
         for ax, (step, samples) in zip(row, snapshots, strict=False):
@@ -125,7 +131,4 @@ def over_training(
             ax.set_axis_on()
         density(row[-1], real, extent).set_title("real", fontsize="small")
         row[-1].set_axis_on()
-        row[0].set_ylabel(name)
-        middle = row[columns // 2]
-        middle.text(0.5, -0.1, captions.get(name, ""), transform=middle.transAxes, ha="center", va="top", fontsize="small")
     return drawing
