@@ -6,7 +6,6 @@ RUNS ?= runs
 # Of the main job: all modes are covered by then. The paper shows 25,000; `make run STEPS=25000` continues to there.
 STEPS ?= 16000
 PYTEST_ARGS ?=
-PRE_INSTALL ?=
 BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
@@ -19,7 +18,6 @@ help: ## list the commands
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"gan_jax needs Python 3.11 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(PRE_INSTALL),$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PRE_INSTALL))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 

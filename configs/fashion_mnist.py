@@ -25,7 +25,7 @@ def get_config(variant: str = "dcgan") -> ConfigDict:
     config.steps_per_call = 25
     config.log_every = 100
     config.sample_every = config.checkpoint_every = config.evaluate_every = 500
-    config.steps = {"dcgan": 3_000, "conditional": 3_000, "acgan": 3_000, "wgan": 2_000, "wgan_gp": 1_500, "progan": 3_000}[variant]
+    config.steps = {"wgan": 2_000, "wgan_gp": 1_500}.get(variant, 3_000)
     if variant in ("dcgan", "conditional", "acgan"):
         _non_saturating(config, variant)
     else:
