@@ -351,6 +351,7 @@ assert len(data.mnist(data_dir={str(tmp_path / "prepared")!r}).arrays["real"]) =
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs the real files: apt-get install dataset-fashion-mnist")
 def test_the_real_fashion_mnist(tmp_path):
     preparing.prepare("fashion_mnist", data_dir=tmp_path)

@@ -158,6 +158,7 @@ def test_parameter_counts_of_the_papers():
     assert count(discriminator) == first + (2 * conv + 128 * 128 + 128) + 2 * 2 * conv + 129 + 10 * 128
 
 
+@pytest.mark.slow
 def test_every_promised_resolution_is_made():
     for name, sides in {"dcgan": (28, 32, 64, 128), "resnet": (28, 32, 64, 128), "sngan": (64, 128)}.items():
         for side in sides:
