@@ -1,4 +1,4 @@
-"""JAX's own random numbers, bit for bit, drawn faster on a CPU.
+"""JAX's own random bits, drawn faster on a CPU.
 
 On a CPU JAX runs the rounds of Threefry in a loop over arrays in memory, to compile quickly. Written out they fuse into
 one pass over registers: about 3x faster for the latents of a toy GAN, whose random numbers are much of its step. Keys

@@ -103,8 +103,8 @@ def test_sliced_wasserstein_of_one_patch_position_equals_sorting_by_hand():
 
 
 def test_sliced_wasserstein_sees_what_changes_at_each_level():
-    real = rng.normal(size=(24, 64, 64, 1)).astype(np.float32)
-    other = rng.normal(size=(24, 64, 64, 1)).astype(np.float32)
+    draws = np.random.default_rng(5)  # of its own: what ran before must not matter
+    real, other = draws.normal(size=(2, 96, 64, 64, 1)).astype(np.float32)
     floor = sliced_wasserstein(real, other)
     assert floor.resolutions == (64, 32, 16)
     assert sliced_wasserstein(real, real).mean == 0
@@ -113,6 +113,6 @@ def test_sliced_wasserstein_sees_what_changes_at_each_level():
     coarse[:, 1::2] = coarse[:, ::2]
     coarse[:, :, 1::2] = coarse[:, :, ::2]
     found = sliced_wasserstein(real, coarse)
-    assert found.values[0] > 2 * floor.values[0]
-    assert np.all(found.values[1:] < 1.2 * floor.values[1:])
+    above = found.values / floor.values  # 3.7 to 4.2 and 0.9 to 1.2 for other draws
+    assert above[0] > 3 and np.all(above[1:] < 1.5)
     assert np.array_equal(found.values, sliced_wasserstein(real, coarse).values)
