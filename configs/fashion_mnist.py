@@ -6,6 +6,11 @@
 `dcgan`: non-saturating, Radford et al. (2016). `wgan`: weights clipped to 0.01, RMSProp 5e-5, Arjovsky et al. (2017).
 `wgan_gp`: Gulrajani et al. (2017). `conditional`: labels beside every layer's input, Radford et al. (2016), code. `acgan`: a
 discriminator that classifies too, Odena et al. (2017). `progan`: grown from 4x4 to 32x32, Karras et al. (2018).
+
+Expected, seed 0 on 2 CPU cores: `dcgan` 13 steps/s, 4 minutes for its 3,000 steps, whose samples have a LeNet Frechet
+distance (fd_lenet, 10,000 samples) of 49, precision 0.65 and recall 0.55 (LeNet features, 2,000 samples). A step of `wgan`
+or `wgan_gp` takes five turns and so about five times as long: `wgan_gp` ran 1 to 2 steps/s on busy cores, and its full 1,500
+steps, like the other variants, have not been scored yet.
 """
 
 from ml_collections import ConfigDict

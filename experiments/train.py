@@ -20,10 +20,11 @@ def train(arguments: list[str]) -> None:
 
     loaded = config.load(flags.config, overrides)
     set_up_jax()
-    from gan_jax import running
+    from gan_jax import running, writers
 
     metrics = running.run(config.to_dict(loaded), flags.workdir)
-    print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "time" and value is not None))
+    shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
+    print("  ".join(f"{name} {writers.short(value)}" for name, value in shown.items()))
 
 
 if __name__ == "__main__":

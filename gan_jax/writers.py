@@ -141,14 +141,15 @@ class Progress:
         now = time.perf_counter()
         rate = (step - self._step) / max(now - self._time, 1e-9)
         pace = f"{rate:.4g} steps/s  {duration((self.steps - step) / rate)} left" if step > self._step else "first call"
-        shown = "  ".join(f"{name} {_short(value)}" for name, value in metrics.items())
+        shown = "  ".join(f"{name} {short(value)}" for name, value in metrics.items())
         width = len(str(self.steps))
         print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}", flush=True)
         self.restart(step)
         return rate
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A number as progress lines show it: four digits, whole numbers as they are."""
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
 
 
