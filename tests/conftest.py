@@ -1,6 +1,8 @@
 """What all tests share: four virtual devices, a cache of compiled programs, strict rank promotion."""
 
+import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 # Before jax starts. More threads than cores, or collectives over virtual devices can deadlock.
@@ -44,9 +46,11 @@ def fashion_mnist() -> None:
     from gan_jax.data.prepare import INSTALLED, prepare
     from gan_jax.errors import UserError
 
-    try:
-        data.fashion_mnist("test")
-    except UserError:
-        if not INSTALLED["fashion_mnist"].is_dir():
-            pytest.skip("apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist")
-        prepare("fashion_mnist")
+    with open(Path(tempfile.gettempdir()) / "gan_jax_fashion_mnist.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests in parallel prepare it once
+        try:
+            data.fashion_mnist("test")
+        except UserError:
+            if not INSTALLED["fashion_mnist"].is_dir():
+                pytest.skip("apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist")
+            prepare("fashion_mnist")
