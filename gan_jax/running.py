@@ -115,7 +115,8 @@ class _Run:
                     jax.block_until_ready(state)
                     progress.compiled(step)
                 values = self.evaluate(state, step) if self._due("evaluate_every", step) else {}
-                save = self._due("checkpoint_every", step) or bool(stop.asked)
+                asked = stop.asked  # read once: a signal from here on waits for the next call, which saves
+                save = self._due("checkpoint_every", step) or bool(asked)
                 if self._due("log_every", step) or save:
                     fetched, history = jax.device_get(history), []
                     self._check_finite(fetched, step)
@@ -129,9 +130,9 @@ class _Run:
                     self.draw(state, step)
                 if save:
                     self.checkpoints.save(step, state, values)
-                if stop.asked and step < self.steps:
+                if asked and step < self.steps:
                     self.checkpoints.close()
-                    print(f"stopped by {stop.asked} at step {step}, saved; the same command resumes", flush=True)
+                    print(f"stopped by {asked} at step {step}, saved; the same command resumes", flush=True)
                     raise KeyboardInterrupt
 
     def _due(self, interval: str, step: int) -> bool:
