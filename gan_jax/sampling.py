@@ -1,16 +1,60 @@
 """Samples of a trained generator."""
 
 import functools
-from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.game import Array, Networks, Params, PRNGKey, per_row
+from gan_jax.spread import Spread, batch_size_for, filled, shared, spread
 
-Sampler = Callable[..., np.ndarray]
-"""``(rng, n, label=None, first=0) -> samples [n, ...]`` float32 on the host; label: ``[n]`` int."""
+
+class Sampler:
+    """Draws samples of one generator, in batches of one fixed size that are split over all devices: see `sampler`.
+
+    All arrays that it takes and gives are on the host. Where there are several processes, all of them call it with the
+    same arguments, and each gets all samples.
+    """
+
+    def __init__(self, networks: Networks, params: Params, classes: int, fade: float | None, batch_size: int) -> None:
+        self._networks, self._params, self._classes, self._fade = networks, params, classes, fade
+        self._batch_size = batch_size_for(batch_size)
+
+    def __call__(self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0) -> np.ndarray:
+        """Samples ``first`` to ``first + n``: ``[n, ...]`` float32; ``label``: ``[n]`` int, one each."""
+        return self._of_rows(_generated, rng, n, label, first)
+
+    def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
+        """The latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``."""
+        return self._of_rows(_latents, rng, n, None, first)
+
+    def generate(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
+        """Samples ``[n, ...]`` float32 of latents ``[n, ...]``."""
+        row = np.arange(len(latents))
+        return self._batches(_decoded(self._networks), self._params, {"latents": latents} | self._conditions(row, label))
+
+    def _of_rows(self, program: Any, rng: PRNGKey, n: int, label: np.ndarray | None, first: int) -> np.ndarray:
+        row = np.arange(first, first + n)
+        return self._batches(
+            program(self._networks), (self._params, rng), {"row": row.astype(np.int32)} | self._conditions(row, label)
+        )
+
+    def _conditions(self, row: np.ndarray, label: np.ndarray | None) -> dict[str, np.ndarray]:
+        conditions: dict[str, np.ndarray] = {}
+        if label is not None or self._classes:
+            conditions["label"] = np.resize(row % self._classes if label is None else label, len(row)).astype(np.int32)
+        if self._fade is not None:
+            conditions["fade"] = np.full(len(row), self._fade, np.float32)
+        return conditions
+
+    def _batches(self, program: Spread, given: Any, rows: dict[str, np.ndarray]) -> np.ndarray:
+        size, n = self._batch_size, len(next(iter(rows.values())))
+        batches = (
+            {name: filled(leaf[start : start + size], size) for name, leaf in rows.items()} for start in range(0, n, size)
+        )
+        return np.concatenate([np.asarray(program(given, batch), np.float32) for batch in batches])[:n]
 
 
 def sampler(
@@ -22,42 +66,55 @@ def sampler(
     batch_size: int = 256,
     standing: int = 2048,
 ) -> Sampler:
-    """A function that draws samples of the generator ``params`` in batches of one fixed size.
+    """What draws samples of the generator ``params``, ``batch_size`` at once (rounded up to divide over the devices).
 
     Sample i depends on ``(rng, i)`` and its label alone: not on how many are drawn nor on its neighbours. Where the
     generator has BatchNorm, its statistics are gathered once over ``standing`` latents and held. With ``classes`` the
     generator is given a label a sample, i mod ``classes`` where none is named; ``fade``: that of a growing generator.
     """
-    constant = {} if fade is None else {"fade": jnp.full(batch_size, fade, jnp.float32)}
-
-    def labels(row: np.ndarray | Array) -> dict[str, Array]:
-        return {"label": jnp.asarray(row % classes, jnp.int32)} if classes else {}
-
+    params = shared(params)
     if networks.standing:
-        row = jnp.arange(standing)
-        latents = per_row(jax.random.key(0), row, lambda key: networks.latent(key, 1)[0])
-        params = _settled(networks, params, latents, labels(row))
-
-    def draw(rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0) -> np.ndarray:
-        pieces = []
-        for start in range(0, n, batch_size):
-            row = np.arange(start, start + batch_size)  # the last batch is drawn whole too: one shape, one compile
-            conditions = labels(row + first)
-            if label is not None:
-                conditions = {"label": jnp.asarray(np.resize(label, n)[np.minimum(row, n - 1)], jnp.int32)}
-            pieces.append(np.asarray(_generated(networks, params, rng, row + first, conditions | constant), np.float32))
-        return np.concatenate(pieces)[:n]
-
-    return draw
+        row = np.arange(standing, dtype=np.int32)
+        # A program of one device would do, but statistics are of whole batches: each device gathers them alike.
+        params = _settled(networks, params, row, {"label": row % classes} if classes else {})
+    return Sampler(networks, params, classes, fade, batch_size)
 
 
-# Compiled once for the networks and shapes, not once for each sampler: evaluations during training make many samplers.
+# Programs are compiled once for the networks and shapes, not once for each sampler: evaluations during training make many.
+
+
+@functools.lru_cache(maxsize=16)
+def _generated(networks: Networks) -> Spread:
+    def generated(given: tuple[Params, PRNGKey], batch: dict[str, Array]) -> Array:
+        (params, rng), (row, conditions) = given, _parted(batch, "row")
+        return networks.generate(params, _latents_of(networks, rng, row), **conditions)
+
+    return spread(generated)
+
+
+@functools.lru_cache(maxsize=16)
+def _latents(networks: Networks) -> Spread:
+    return spread(lambda given, batch: _latents_of(networks, given[1], batch["row"]))
+
+
+@functools.lru_cache(maxsize=16)
+def _decoded(networks: Networks) -> Spread:
+    def decoded(params: Params, batch: dict[str, Array]) -> Array:
+        latents, conditions = _parted(batch, "latents")
+        return networks.generate(params, latents, **conditions)
+
+    return spread(decoded)
+
+
+def _parted(batch: dict[str, Array], name: str) -> tuple[Array, dict[str, Array]]:
+    return batch[name], {key: leaf for key, leaf in batch.items() if key != name}
+
+
+def _latents_of(networks: Networks, rng: PRNGKey, row: Array) -> Array:
+    return per_row(rng, row, lambda key: networks.latent(key, 1)[0])
+
+
 @functools.partial(jax.jit, static_argnums=0)
-def _generated(networks: Networks, params: Params, rng: PRNGKey, row: Array, conditions: dict[str, Array]) -> Array:
-    return networks.generate(params, per_row(rng, row, lambda key: networks.latent(key, 1)[0]), **conditions)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _settled(networks: Networks, params: Params, latents: Array, conditions: dict[str, Array]) -> Params:
+def _settled(networks: Networks, params: Params, row: Array, conditions: dict[str, Array]) -> Params:
     assert networks.standing is not None
-    return networks.standing(params, latents, **conditions)
+    return networks.standing(params, _latents_of(networks, jax.random.key(0), jnp.asarray(row)), **conditions)

@@ -1,4 +1,4 @@
-"""The type of every feature extractor: images in, features out, in batches of one size under jit."""
+"""The type of every feature extractor: images in, features out, in batches of one size, each split over all devices."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix, image_batch
+from gan_jax.spread import batch_size_for, filled, shared, spread
 
 Weights = Mapping[str, Array]
 
@@ -16,6 +17,8 @@ Weights = Mapping[str, Array]
 @dataclass(frozen=True)
 class Extractor:
     """A network that turns images into features; calling it takes NumPy images of any number.
+
+    Where there are several processes, all of them call it with the same images, and each gets all features.
 
     ``apply(variables, images)`` is the network itself, pure and traceable, for use inside other compiled functions.
     """
@@ -27,11 +30,8 @@ class Extractor:
     variables: Any
     channels: int = 3  # what the network takes; grey images are repeated for 3
     head: tuple[Array, Array] | None = None  # kernel [d, classes] and bias [classes] of the classifier
-    batch_size: int = 64
-    _compiled: Callable = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self):
-        object.__setattr__(self, "_compiled", jax.jit(self.apply))
+    batch_size: int = 64  # rounded up to divide over the devices
+    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, images: ArrayLike) -> Array:
         """Features of images.
@@ -48,13 +48,15 @@ class Extractor:
         images = image_batch(images, "images", -1.0, 1.0).astype(np.float32)
         if images.shape[3] not in (1, self.channels):
             raise ValueError(f"images: found {images.shape[3]} channels, expected 1 or {self.channels} for {self.name}")
-        features = np.empty((len(images), self.dimension), np.float32)
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            missing = self.batch_size - len(batch)  # the last batch is filled up: one shape, one compilation
-            filled = np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)])
-            filled = np.broadcast_to(filled, (*filled.shape[:3], self.channels))
-            features[start : start + len(batch)] = np.asarray(self._compiled(self.variables, filled))[: len(batch)]
+        if not self._held:  # at first use: an extractor that only names a score costs nothing
+            self._held.update(program=spread(self.apply), variables=shared(self.variables))
+        features, size = np.empty((len(images), self.dimension), np.float32), batch_size_for(self.batch_size)
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            whole = filled(batch, size)
+            whole = np.broadcast_to(whole, (*whole.shape[:3], self.channels))
+            found = np.asarray(self._held["program"](self._held["variables"], whole))
+            features[start : start + len(batch)] = found[: len(batch)]
         return features
 
     def logits(self, features: ArrayLike) -> Array:
