@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from gan_jax import data, evaluation, metrics, protocols, running, statistics_ca
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
+from gan_jax.game import Networks
 from gan_jax.metrics.features import Extractor
+from gan_jax.sampling import sampler
 from gan_jax.workdir import read_config
 
 N, TINY = 300, 64  # real images, samples
@@ -105,7 +108,7 @@ def test_training_records_its_scores_and_keeps_the_best(run):
 
 
 def test_a_streamed_frechet_distance_is_that_of_the_features(run, monkeypatch):
-    monkeypatch.setattr(evaluation, "CHUNK", 17)
+    monkeypatch.setattr("gan_jax.evaluation.reals.CHUNK", 17)
     extractor, subject = projection(), subject_of(run)
     found = evaluation.scores(protocols.frechet(extractor, TINY, "train"), subject)
     real = extractor(np.load(read_config(run)["dataset"]["npz"]["path"])["real"].astype(np.float32) / 127.5 - 1)
@@ -122,7 +125,7 @@ def test_samples_do_not_depend_on_how_many_nor_on_the_chunks(run, monkeypatch):
         return np.concatenate([x for x, _ in pieces]), np.concatenate([label for _, label in pieces])
 
     many, labels = drawn(40)
-    monkeypatch.setattr(evaluation, "CHUNK", 7)
+    monkeypatch.setattr("gan_jax.evaluation.reals.CHUNK", 7)
     few, few_labels = drawn(20)
     np.testing.assert_allclose(few, many[:20], rtol=1e-6, atol=1e-7)
     np.testing.assert_array_equal(few_labels, labels[:20])
@@ -147,6 +150,8 @@ def test_every_protocol_gives_the_values_that_it_names(run):
         protocols.sliced_wasserstein(TINY, patches=8, directions=16),
         protocols.ms_ssim(TINY),
         protocols.label_accuracy("lenet", TINY, "train"),
+        protocols.classification_accuracy(extractor, TINY, "train"),
+        protocols.perceptual_path_length(extractor, TINY),
     ]
     evaluation.check(asked, subject.reals)
     for protocol in asked:
@@ -158,7 +163,7 @@ def test_every_protocol_gives_the_values_that_it_names(run):
 
 
 def labelled(real, label):
-    dataset = data.dataset.finite(real, label, 10)
+    dataset = data.dataset.finite(real, label, 0 if label is None else 10)
     return evaluation.Reals({"dataset": {"npz": {"path": "x"}}}, dataset)
 
 
@@ -179,13 +184,67 @@ def test_label_accuracy_and_similarity_of_samples_that_are_the_data(images):
 
 
 def test_nearest_neighbours_tell_a_copier(images, monkeypatch):
-    file = np.load(images)
-    train, test = (labelled(file["real"][part], file["label"][part]) for part in (slice(0, N, 2), slice(1, N, 2)))
-    monkeypatch.setitem(train._splits, "test", test.train)
-    copies = file["real"][::2].astype(np.float32) / 127.5 - 1
+    train = split_in_two(images, monkeypatch)
+    copies = train.train.arrays["real"].astype(np.float32) / 127.5 - 1
     subject = evaluation.Subject(lambda rng, n, label=None, first=0: copies[first : first + n], train, 0)
     found = evaluation.scores(protocols.nearest_neighbours(projection(), 100), subject)
     assert found["nn_projection_100/z_score"] < -5 and found["nn_projection_100/distance"] < 1e-3
+
+
+def split_in_two(images, monkeypatch):
+    """Every second image to train on, the others held out."""
+    file = np.load(images)
+    train, test = (labelled(file["real"][part], file["label"][part]) for part in (slice(0, N, 2), slice(1, N, 2)))
+    monkeypatch.setitem(train._splits, "test", test.train)
+    return train
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_what_is_learnt_from_samples_is_scored_on_real_ones(images, monkeypatch, wrong):
+    reals = split_in_two(images, monkeypatch)
+    arrays = reals.train.arrays
+    pictures = [arrays["real"][arrays["label"] == c].astype(np.float32) / 127.5 - 1 for c in range(10)]
+
+    def draw(rng, n, label=None, first=0):
+        return np.stack([pictures[c][(first + i) % len(pictures[c])] for i, c in enumerate((label + wrong) % 10)])
+
+    protocol = protocols.classification_accuracy("lenet", 400)
+    evaluation.check([protocol], reals)
+    found = evaluation.scores(protocol, evaluation.Subject(draw, reals, 0))
+    assert list(found) == protocol.names() == ["cas_lenet_400", "cas_lenet_400/real"]
+    assert found["cas_lenet_400/real"] > 0.9
+    assert found["cas_lenet_400"] == pytest.approx(0.0 if wrong else found["cas_lenet_400/real"], abs=0.1)
+    with pytest.raises(UserError, match="needs samples with labels"):
+        evaluation.check([protocols.classification_accuracy(split="train")], labelled(arrays["real"], None))
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_path_length_of_a_linear_generator(images, labels):
+    """What moves linearly in latents and features has the path length ``E |A (z' - z)|^2`` on straight lines."""
+    file = np.load(images)
+    reals = labelled(file["real"], file["label"] if labels else None)
+    matrix = np.random.default_rng(0).normal(size=(3, 28 * 28)).astype(np.float32) / 100
+
+    def generate(params, latents, label=None):
+        flat = latents @ params + (0.0 if label is None else 0.01 * label[:, None])
+        return flat.reshape(-1, 28, 28, 1)
+
+    nets = Networks(
+        init=lambda rng: (matrix, {}),
+        latent=lambda rng, n: jax.random.normal(rng, (n, 3)),
+        generate=generate,
+        score=lambda params, samples: jnp.zeros(len(samples)),
+    )
+    subject = evaluation.Subject(sampler(nets, matrix, classes=reals.train.classes), reals, 0)
+    extractor = projection()
+    found = evaluation.scores(
+        protocols.perceptual_path_length(extractor, TINY, interpolation="lerp", epsilon=0.1, discard=0.0), subject
+    )
+    latents = subject.latents(2 * TINY)
+    moves = (latents[TINY:] - latents[:TINY]) @ (matrix @ extractor.variables)
+    lengths = np.sum(moves.astype(np.float64) ** 2, axis=1)
+    assert found[f"ppl_projection_{TINY}"] == pytest.approx(lengths.mean(), rel=1e-4)
+    assert found[f"ppl_projection_{TINY}/std"] == pytest.approx(lengths.std(), rel=1e-4)
 
 
 def test_stacked_modes_count_triples(images):
@@ -329,6 +388,12 @@ def test_runs_are_compared_only_where_measured_alike(run, copy, evaluate, tmp_pa
         (["--metrics=inception_score(extractor='lenet')", "--num=12"], "2 samples a split"),
         (["--metrics=fd_lenet", "--step=3"], "no checkpoint of step 3"),
         (["--metrics=density_coverage(k=70, split='train')", "--num=64"], "more samples than neighbours: not 64 for k = 70"),
+        (["--metrics=ppl"], "convert torch-fidelity's"),
+        (["--metrics=perceptual_path_length(where='middle')"], "'full' paths or at their 'end', not 'middle'"),
+        (["--metrics=perceptual_path_length(interpolation='spline')"], "slerp, lerp, not 'spline'"),
+        (["--metrics=perceptual_path_length(epsilon=0.0)"], "epsilon > 0"),
+        (["--metrics=cas"], "convert torch-fidelity's"),
+        (["--metrics=classification_accuracy"], "npz has no split 'test'"),
         (["--seed=-1"], "--seed is an integer from 0"),
     ],
 )
@@ -389,6 +454,10 @@ def test_names_say_which_network():
         (protocols.inception_score(inception), "is50k"),
         (protocols.inception_score("lenet"), "cs_lenet_50k"),
         (protocols.swd(), "swd16384"),
+        (protocols.perceptual_path_length(inception, 50_000), "ppl_inception_50k"),
+        (protocols.perceptual_path_length(), "ppl_lenet_10k"),
+        (protocols.classification_accuracy(inception, 50_000), "cas_inception_50k_test"),
+        (protocols.classification_accuracy(), "cas_lenet_10k"),
         (protocols.modes(), "modes"),
     ):
         assert protocol.name == name

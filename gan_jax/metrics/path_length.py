@@ -17,12 +17,13 @@ class PathLength(NamedTuple):
 
 
 def perceptual_path_length(
-    generate: Callable[[Array], ArrayLike],
+    generate: Callable[..., ArrayLike],
     embed: Callable[[ArrayLike], ArrayLike],
     latents1: ArrayLike,
     latents2: ArrayLike,
     positions: ArrayLike,
     *,
+    labels: ArrayLike | None = None,
     epsilon: float = 1e-4,
     interpolation: str = "slerp",
     discard: float = 0.01,
@@ -35,11 +36,12 @@ def perceptual_path_length(
     epsilon then tells more.
 
     Args:
-      generate: latents ``[b, d]`` float32 -> images ``[b, ...]``.
+      generate: latents ``[b, d]`` float32 -> images ``[b, ...]``; with ``labels`` ``(latents, labels [b])`` -> images.
       embed: images -> embeddings ``[b, k]``, such as a feature extractor; the distance is squared Euclidean between them.
       latents1: starts of the paths ``[n, d]``.
       latents2: ends of the paths ``[n, d]``.
       positions: ``[n]``, where on each path to look, in [0, 1].
+      labels: ``[n]`` int, one for both ends of each path.
       epsilon: the step along the path.
       interpolation: ``"slerp"`` along the great circle (for normal latents) or ``"lerp"`` along the straight line.
       discard: share of the pairs to leave out at either end before averaging.
@@ -60,6 +62,8 @@ def perceptual_path_length(
         raise ValueError(
             f"latents2, positions: found shapes {end.shape} and {positions.shape}, expected {start.shape} and {(len(start),)}"
         )
+    if labels is not None and np.shape(labels) != (len(start),):
+        raise ValueError(f"labels: found shape {np.shape(labels)}, expected {(len(start),)}")
     if interpolation not in PATHS:
         raise ValueError(f"interpolation: found {interpolation!r}, expected one of {tuple(PATHS)}")
     if not 0 <= discard < 0.5:
@@ -71,7 +75,8 @@ def perceptual_path_length(
         part = slice(i, i + step)
         t = positions[part, None]
         pair = np.concatenate([path(start[part], end[part], t), path(start[part], end[part], t + epsilon)])
-        here, there = np.split(np.asarray(embed(generate(pair.astype(np.float32))), np.float64), 2)
+        given = () if labels is None else (np.tile(np.asarray(labels)[part], 2),)
+        here, there = np.split(np.asarray(embed(generate(pair.astype(np.float32), *given)), np.float64), 2)
         parts.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
     values = finite(np.concatenate(parts), "embeddings")
     low = np.quantile(values, discard, method="lower")
