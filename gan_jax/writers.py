@@ -30,6 +30,9 @@ class JsonLines:
     def image(self, step: int, name: str, path: Path) -> None:
         """Pictures are in the workdir already."""
 
+    def histograms(self, step: int, values: Mapping[str, np.ndarray]) -> None:
+        """The scores of single samples are no metrics; the workdir keeps their means."""
+
     def close(self) -> None:
         self._file.close()
 
@@ -57,6 +60,12 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
             continue
         rows[key] = rows.get(key, {}) | row
     return [rows[key] for key in sorted(rows, key=lambda key: (key[0], key[1] or ""))]
+
+
+def best(rows: list[dict[str, Any]], name: str, highest: bool) -> tuple[int, float] | None:
+    """The step and the best value of a metric, the first where several are equal; None where it was never finite."""
+    found = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
+    return (max if highest else min)(found, key=lambda entry: entry[1]) if found else None
 
 
 class WandB:
