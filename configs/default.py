@@ -32,8 +32,13 @@ def get_config() -> ConfigDict:
     config.averaging_warm_up = ""  # or "counted", "ramped" [gan_jax.schedules]
     config.averaging = 0.0  # decay of the moving average of the generator, which is what gets sampled
 
+    # Values of the fields in which the members of a population differ, one a member: {"seed": (0, 1, 2)}.
+    config.population = {}
+
     # Where it runs.
-    config.mapping = "sharded"  # one of [gan_jax.parallel]
+    config.mapping = "sharded"  # or "pmapped" [gan_jax.parallel]: the same numbers
+    config.precision = "float32"  # or "bfloat16": of the work inside the networks; all else stays float32
+    config.accumulate = 1  # parts that a batch is worked through in, for memory [gan_jax.accumulation]
     config.steps_per_call = 50  # steps in one call of the device; the intervals below are multiples of it
 
     # What is written to the workdir, every so many steps.

@@ -4,6 +4,10 @@
 
 Any field of configs/default.py is a flag; named parts take text such as
 --config.objective='wasserstein + gradient_penalty(weight=10)'.
+
+Many seeds or learning rates as one program: --config.population.seed='range(8)'; a run of each lies in members/.
+Many processes: the same command in each of them, with --distributed under SLURM, on a TPU pod or on GKE, and elsewhere
+with --coordinator=HOST:PORT --processes=N --process=I.
 """
 
 from gan_jax.command_line import Parser, main, set_up_jax, split_overrides
@@ -14,15 +18,23 @@ def train(arguments: list[str]) -> None:
     parser = Parser(__doc__)
     parser.add_argument("--config", required=True, metavar="FILE.py[:VARIANT]", help="a file under configs/")
     parser.add_argument("--workdir", required=True, help="where checkpoints, metrics and samples go")
+    parser.add_argument("--distributed", action="store_true", help="one of several processes, as the cluster says")
+    parser.add_argument("--coordinator", default="", metavar="HOST:PORT", help="address of process 0, the same for all")
+    parser.add_argument("--processes", type=int, default=0, help="how many there are")
+    parser.add_argument("--process", type=int, default=-1, help="which this is, from 0")
     flags = parser.parse_args(rest)
 
     from gan_jax import config
 
     loaded = config.load(flags.config, overrides)
     set_up_jax()
-    from gan_jax import running, writers
+    from gan_jax import processes, running, writers
 
+    if flags.distributed or flags.coordinator or flags.processes or flags.process >= 0:
+        processes.start(flags.coordinator, flags.processes, flags.process)
     metrics = running.run(config.to_dict(loaded), flags.workdir)
+    if not processes.is_main_process():
+        return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
     print("  ".join(f"{name} {writers.short(value)}" for name, value in shown.items()))
 

@@ -12,15 +12,16 @@ import importlib
 from typing import Any
 
 MODULES = (
-    "augmentation", "batch_axis", "checkpoint", "config", "data", "diagnosis", "divergences", "evaluation", "experiment",
-    "game", "growing", "information", "losses", "metrics", "networks", "optimizers", "parallel", "penalties", "plots",
+    "accumulation", "augmentation", "batch_axis", "checkpoint", "config", "data", "diagnosis", "divergences", "evaluation", "experiment",
+    "game", "growing", "information", "losses", "metrics", "networks", "optimizers", "parallel", "penalties", "plots", "population", "processes",
     "protocols", "running", "sampling", "schedules", "theory", "threefry", "training", "unrolling", "writers",
 )  # fmt: skip
 NAMES = {
     "game": ("Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_row", "update"),
     "unrolling": ("unrolled",),
     "training": ("TrainState", "TrainStep", "alternating", "fused", "init_state"),
-    "parallel": ("device_mesh", "sharded"),
+    "accumulation": ("accumulated",),
+    "parallel": ("device_mesh", "pmapped", "sharded"),
     "sampling": ("sampler",),
     "errors": ("UserError",),
 }

@@ -1,7 +1,8 @@
 """The mapped axis over which a batch is spread, for whatever couples the samples of a batch.
 
 Under ``jax.jit`` with shardings an array is the whole batch and nothing here does anything. Under ``jax.pmap`` each device
-holds a part; what couples samples then looks over the whole axis.
+holds a part; what couples samples then looks over the whole axis. Where parts come one after the other, in gradient
+accumulation, nothing can look over all of them, and what would is refused.
 """
 
 import contextlib
@@ -11,11 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 
-from gan_jax.game import Array
+from gan_jax.errors import UserError
 
 _batch_axis: ContextVar[str | None] = ContextVar("batch_axis", default=None)
+_one_part: ContextVar[int] = ContextVar("one_part", default=0)
 
 
 @contextlib.contextmanager
@@ -31,6 +33,25 @@ def batch_axis(name: str | None) -> Iterator[None]:
         _batch_axis.reset(token)
 
 
+@contextlib.contextmanager
+def one_part(parts: int) -> Iterator[None]:
+    """Within it there is one part of a batch of so many: whatever asks for more than that raises UserError."""
+    token = _one_part.set(parts)
+    try:
+        yield
+    finally:
+        _one_part.reset(token)
+
+
+def _axis() -> str | None:
+    if parts := _one_part.get():
+        raise UserError(
+            f"gradients cannot be accumulated over {parts} parts of a batch here: a layer or a term (BatchNorm, minibatch "
+            "statistics, a mean over the batch) looks at the whole batch at once"
+        )
+    return _batch_axis.get()
+
+
 def batch_mean(x: Array, axes: tuple[int, ...]) -> Array:
     """The mean over ``axes`` (the batch's among them) and over all devices, with the reduced axes kept as size 1."""
     return over_devices(jnp.mean(x, axes, keepdims=True))
@@ -38,17 +59,17 @@ def batch_mean(x: Array, axes: tuple[int, ...]) -> Array:
 
 def over_devices(tree: Any) -> Any:
     """The mean of each leaf over all devices: what was computed from a part of the batch, as from the whole."""
-    axis = _batch_axis.get()
+    axis = _axis()
     return tree if axis is None else jax.tree.map(lambda leaf: lax.pmean(leaf, axis), tree)
 
 
 def whole_batch(x: Array) -> Array:
     """The samples of all devices in their global order: ``[batch, ...] -> [devices * batch, ...]``."""
-    axis = _batch_axis.get()
+    axis = _axis()
     return x if axis is None else lax.all_gather(x, axis, tiled=True)
 
 
 def own_rows(x: Array, batch: int) -> Array:
     """This device's ``batch`` rows of something computed for the whole batch; the inverse of `whole_batch`."""
-    axis = _batch_axis.get()
+    axis = _axis()
     return x if axis is None else lax.dynamic_slice_in_dim(x, lax.axis_index(axis) * batch, batch)

@@ -11,9 +11,11 @@ import copy
 import difflib
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -40,21 +42,11 @@ def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     Raises UserError, one line each: a missing file, an unknown variant or key, a value of the wrong type.
     """
     path, _, variant = spec.partition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise UserError(f"no config file {path}: configs lie under configs/, for example configs/ring.py")
-    root = str(file.resolve().parent.parent)
-    if root not in sys.path:  # config files import configs.default
-        sys.path.insert(0, root)
-    module_spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
-    if module_spec is None or module_spec.loader is None:
-        raise UserError(f"config file {path} is not a Python file")
-    module = importlib.util.module_from_spec(module_spec)
+    module = load_module(path)
+    variants = getattr(module, "VARIANTS", ())
+    if variant and variant not in variants:
+        raise UserError(f"{path} has no variant {variant!r}: {near(variant, variants) if variants else 'it has none'}")
     try:
-        module_spec.loader.exec_module(module)
-        variants = getattr(module, "VARIANTS", ())
-        if variant and variant not in variants:
-            raise UserError(f"{path} has no variant {variant!r}: {near(variant, variants) if variants else 'it has none'}")
         config = module.get_config(variant) if variant else module.get_config()
     except UserError:
         raise
@@ -70,6 +62,25 @@ def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     return config
 
 
+def load_module(path: str) -> ModuleType:
+    """The module of a config file. Raises UserError, one line: a missing file, one that is broken."""
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"no config file {path}: configs lie under configs/, for example configs/ring.py")
+    root = str(file.resolve().parent.parent)
+    if root not in sys.path:  # config files import configs.default
+        sys.path.insert(0, root)
+    module_spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
+    if module_spec is None or module_spec.loader is None:
+        raise UserError(f"config file {path} is not a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"config file {path} cannot be loaded: {type(error).__name__}: {first_line(error)}") from error
+    return module
+
+
 def first_line(error: Exception) -> str:
     return (str(error).strip() or repr(error)).splitlines()[0]
 
@@ -82,6 +93,9 @@ def override(config: ConfigDict, path: str, value: Any) -> None:
     """
     *parents, last = path.split(".")
     top, node, seen = (parents or [last])[0], config, "config"
+    if top == "population" and parents:
+        _set_column(config, parents[1:], last, value)
+        return
     for part in parents:
         node = _child(node, part, seen)
         seen = f"{seen}.{part}"
@@ -100,6 +114,18 @@ def override(config: ConfigDict, path: str, value: Any) -> None:
         if isinstance(node, ConfigDict) and last in node:
             del node[last]  # ConfigDict keeps an int field an int even where int | float is meant
         node[last] = ConfigDict(new) if isinstance(new, dict) and isinstance(node, ConfigDict) else new
+
+
+def _set_column(config: ConfigDict, parents: Sequence[str], last: str, value: Any) -> None:
+    """Sets the values of one field in `config.population`, which has any fields: `0,1,2`, `range(32)`."""
+    values = _literal(value)
+    values = tuple(range(int(values[6:-1]))) if isinstance(values, str) and re.fullmatch(r"range\(\d+\)", values) else values
+    with config.unlocked():
+        node = config.population
+        for part in parents:
+            node[part] = node.get(part, ConfigDict())
+            node = node[part]
+        node[last] = tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
 
 def _child(node: Any, part: str, seen: str) -> Any:

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax import augmentation, data, growing, losses, networks, optimizers, parts, penalties, schedules, training
+from gan_jax import (
+    augmentation, data, growing, losses, networks, optimizers, parallel, parts, penalties, schedules, training,
+)  # fmt: skip
+from gan_jax.accumulation import accumulated
 from gan_jax.config import to_text
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
@@ -46,16 +49,18 @@ class Experiment(NamedTuple):
     init: Callable[[PRNGKey], TrainState]
     stages: tuple[Stage, ...]
     chunks: Callable[[int, int, int], Iterator[Chunk]]  # (first step, last step, most steps in a chunk)
-    batch: Callable[[Chunk, slice], Batch]  # the chunk's batches, [steps, turns, batch, ...]: the given rows of the global ones
+    # the chunk's batches, [steps, turns, batch, ...]: the given rows of the global ones, of another seed where one is given
+    batch: Callable[..., Batch]  # (chunk, rows=slice(None), seed=None)
     stage_at: Callable[[int], tuple[Stage, float | None]]  # steps done -> the stage, and the fade to sample it with
 
 
-def build(config: Mapping[str, Any]) -> Experiment:
+def build(config: Mapping[str, Any], dataset: Dataset | None = None) -> Experiment:
     """The objects that a config (plain dicts: `gan_jax.config.to_dict`) describes. Raises UserError.
 
-    Numbers in it may be traced arrays: a population builds its members inside ``vmap``.
+    ``dataset``: that of the config, where it is at hand already. Numbers in the config may be traced arrays: a population
+    builds its members inside ``vmap``.
     """
-    dataset = parts.named("dataset", (data,), Dataset, *_only(config, "dataset"))
+    dataset = dataset or parts.named("dataset", (data,), Dataset, *_only(config, "dataset"))
     phases = growing.check(config["growing"]) if config["growing"] else ()
     sizes: list[tuple[int | None, int]] = [(phase.resolution, phase.batch_size) for phase in phases]
     sizes = sizes or [(None, config["batch_size"])]
@@ -79,10 +84,10 @@ def build(config: Mapping[str, Any]) -> Experiment:
         fading = bool(phases) and step - growing.starts(phases)[index] < phases[index].fade_steps
         return index, fading, schedules.turns_at(step, **schedule)
 
-    def batch(chunk: Chunk, rows: slice = slice(None)) -> Batch:
-        size = stages[chunk.stage].batch_size
+    def batch(chunk: Chunk, rows: slice = slice(None), seed: int | None = None) -> Batch:
+        size, seed = stages[chunk.stage].batch_size, config["seed"] if seed is None else seed
         batch: dict[str, Any] = data.batches(
-            dataset, config["seed"], chunk.first, chunk.steps, chunk.turns, size, rows, first_turn=chunk.first_turn
+            dataset, seed, chunk.first, chunk.steps, chunk.turns, size, rows, first_turn=chunk.first_turn
         )
         if chunk.fading:
             fades = np.asarray(growing.fade(phases, jnp.arange(chunk.first, chunk.first + chunk.steps)))
@@ -136,7 +141,10 @@ def _stage(
         if "resolution" not in inspect.signature(getattr(networks, name, dict.fromkeys)).parameters:
             raise UserError(f"config.growing needs networks that grow, such as progan, not {name}")
         settings = settings | {"resolution": resolution}
-    nets = parts.named("networks", (networks,), Networks, name, settings, shape=dataset.shape, classes=dataset.classes)
+    nets = parts.named(
+        "networks", (networks,), Networks, name, settings, shape=dataset.shape, classes=dataset.classes,
+        dtype=config["precision"],
+    )  # fmt: skip
     augmentations = [
         parts.named("augmentation", (augmentation,), augmentation.Augmentation, name, settings)
         for stage in config["augmentation"]
@@ -208,7 +216,7 @@ def _objective(config: Mapping[str, Any], nets: Networks, augmentations: list, a
         objective = augmentation.augmented(objective, augmentation.composed(augmentations))
     if _on(config["gradient_regularisation"]):
         objective = penalties.gradient_regularised(objective, config["gradient_regularisation"])
-    return objective
+    return accumulated(objective, config["accumulate"])
 
 
 def _optimizer(config: Mapping[str, Any], field: str) -> optax.GradientTransformation:
@@ -260,10 +268,10 @@ def _on(value: Any) -> bool:
     return not isinstance(value, int | float) or value != 0
 
 
-def check_fields(config: Mapping[str, Any]) -> None:
-    """Bounds of the plain fields. Raises UserError."""
+def check_fields(config: Mapping[str, Any], devices: int = 1) -> None:
+    """Bounds of the plain fields, for batches that are split over so many devices. Raises UserError."""
     for field in ("steps", "batch_size", "turns", "steps_per_call", "log_every", "checkpoint_every", "sample_every",
-                  "evaluate_every", "keep", "samples"):  # fmt: skip
+                  "evaluate_every", "keep", "samples", "accumulate"):  # fmt: skip
         if config[field] < 1:
             raise UserError(f"config.{field} must be at least 1, not {config[field]}")
     if config["unroll"] < 0:
@@ -279,8 +287,10 @@ def check_fields(config: Mapping[str, Any]) -> None:
             )
     if config["best_is"] not in ("lowest", "highest"):
         raise UserError(f"config.best_is is 'lowest' or 'highest', not {config['best_is']!r}")
-    if config["mapping"] not in ("sharded",):
-        raise UserError(f"config.mapping names {config['mapping']!r}: it is 'sharded'")
+    if config["mapping"] not in parallel.MAPPINGS:
+        raise UserError(f"config.mapping is {' or '.join(map(repr, parallel.MAPPINGS))}, not {config['mapping']!r}")
+    if config["precision"] not in ("float32", "bfloat16"):
+        raise UserError(f"config.precision is 'float32' or 'bfloat16', not {config['precision']!r}")
     if config["wandb"]["mode"] not in ("offline", "online"):
         raise UserError(f"config.wandb.mode is 'offline' or 'online', not {config['wandb']['mode']!r}")
     for phase in config["growing"]:
@@ -288,7 +298,13 @@ def check_fields(config: Mapping[str, Any]) -> None:
             raise UserError(f"config.growing has phases (resolution, batch size, steps, fade steps), not {phase!r}")
     sizes = [phase[1] for phase in config["growing"]] or [config["batch_size"]]
     for size in sizes:
-        if size % jax.device_count():
-            raise UserError(f"a batch of {size} does not divide over {jax.device_count()} devices: change config.batch_size")
+        if size % devices:
+            raise UserError(f"a batch of {size} does not divide over {devices} devices: change config.batch_size")
+        shares = devices if config["mapping"] == "pmapped" else 1
+        if size // shares % config["accumulate"]:
+            raise UserError(
+                f"config.accumulate must divide the batch of {size // shares}{' on each device' * (shares > 1)}, "
+                f"not {config['accumulate']}"
+            )
     if jnp.size(config["seed"]) == 1 and config["seed"] < 0:
         raise UserError(f"config.seed must be at least 0, not {config['seed']}")

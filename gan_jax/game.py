@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.batch_axis import over_devices
+
 Array = jax.Array
 PRNGKey = jax.Array
 Params = Any
@@ -188,9 +190,11 @@ def update(
 ) -> tuple[Player, Metrics]:
     """One optimizer step of ``player`` on ``loss`` against a fixed ``opponent``.
 
-    The metrics gain ``"gradient_norm"``, the global l2 norm of the gradient before the optimizer sees it.
+    The metrics gain ``"gradient_norm"``, the global l2 norm of the gradient before the optimizer sees it. Where the batch is
+    spread over a mapped axis (`gan_jax.batch_axis`), the gradient is that of the whole batch.
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(player.params, opponent, batch, rng)
+    gradient = over_devices(gradient)
     step, opt_state = optimizer.update(gradient, player.opt_state, player.params)
     moved = Player(optax.apply_updates(player.params, step), opt_state)
     return moved, metrics | {"gradient_norm": optax.global_norm(gradient)}

@@ -1,79 +1,104 @@
 """Runs a config in a workdir: trains, evaluates, draws, saves, and goes on from where it was."""
 
+import contextlib
 import signal
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gan_jax import checkpoint, data, evaluation, parallel, plots, protocols, threefry, writers
 from gan_jax import config as configs
+from gan_jax import data, evaluation, parallel, population, processes, protocols, writers
 from gan_jax import workdir as workdirs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import evaluation_key
+from gan_jax.evaluation import Protocol, Reals
 from gan_jax.experiment import Experiment, build, check, check_fields
-from gan_jax.sampling import Sampler, sampler
-from gan_jax.training import TrainState, fused
+from gan_jax.member import DIVERGED, Member, TrainingDiverged, checkpoints_in, sampler_of
+from gan_jax.programs import Alone, Together
+from gan_jax.sampling import Sampler
+from gan_jax.training import TrainState
+
+__all__ = ["TrainingDiverged", "load_sampler", "run"]
 
 
-class TrainingDiverged(RuntimeError):
-    """A loss or a gradient is no longer finite."""
-
-
-def run(config: Mapping[str, Any], workdir: str | Path) -> dict[str, float]:
+def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | Path] | None = None) -> dict[str, float]:
     """Trains what ``config`` describes in ``workdir``, from its newest checkpoint on; returns the last metrics.
 
-    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/``, ``samples/``. SIGINT and SIGTERM save a checkpoint and
-    raise KeyboardInterrupt. Raises UserError for bad input and TrainingDiverged where numbers are no longer finite.
+    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/``, ``samples/``. With ``config.population`` each member has
+    these in a folder of its own, ``members/000`` and so on in the workdir or those given as ``members``, and is a run like
+    any other; the metrics returned are means over the members.
+
+    SIGINT and SIGTERM save a checkpoint and raise KeyboardInterrupt. Raises UserError for bad input and TrainingDiverged
+    where numbers are no longer finite; members of a population that diverge are left behind, unless all do.
     """
     config, workdir = configs.to_dict(config), Path(workdir)
-    check_fields(config)
-    experiment = build(config)
+    together = bool(config["population"])
+    each = population.members(config) if together else [config]
+    for own in each:
+        check_fields(own, 1 if together else jax.device_count())
+    if together and jax.process_count() > 1:
+        raise UserError("a population runs in one process, on all of its devices: start it without --distributed")
+    experiment = build(each[0])
     check(experiment)
     measured = evaluation.ordered(protocols.build(config["metrics"]))
-    reals = evaluation.Reals(config, experiment.dataset)
+    reals = Reals(each[0], experiment.dataset)
     evaluation.check(measured, reals, config["best_metric"])
-    workdirs.open_workdir(workdir, config)
-    with _checkpoints(workdir, config) as checkpoints:
-        found = checkpoints.restore(_abstract_state(experiment))
+    program = Together(config, experiment, each) if together else Alone(config, experiment)
+    folders = [Path(folder) for folder in members or ()] or [workdir]
+    if together and not members:
+        folders = [workdir / "members" / f"{index:03d}" for index in range(len(each))]
+    opened = [(workdir, config)] if together and not members else []
+    _opened([*opened, *zip(folders, each, strict=True)])
+    with contextlib.ExitStack() as open_runs:
+        runs = [open_runs.enter_context(Member(own, folder, experiment)) for own, folder in zip(each, folders, strict=True)]
+        found = _restored(runs, _abstract_state(experiment))
         first = found[0] if found else 0
+        name = workdir if not together else f"{workdir}: {len(runs)} members"
         if first >= config["steps"]:
-            print(f"{workdir} is done: {first} steps", flush=True)
-            return workdirs.last_metrics(workdir)
-        print(f"{workdir}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps", flush=True)
-        key = threefry.key(config["seed"])
-        state = found[1] if found else jax.jit(experiment.init, out_shardings=parallel.replicated())(key)
-        logs: list[Any] = [writers.JsonLines(workdir / "metrics.jsonl")]
-        if config["wandb"]["use"]:
-            logs.append(writers.WandB(workdir, config, config["wandb"]["name"] or workdir.name, config["wandb"]))
+            print(f"{name} is done: {first} steps", flush=True)
+            return _mean_metrics(folders)
+        if processes.is_main_process():
+            print(f"{name}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps", flush=True)
+        state = program.joined(found[1]) if found else program.init()
+        for own in runs:
+            own.start()
         try:
-            _Run(config, experiment, measured, reals, checkpoints, logs, workdir).train(state, first, key)
-        finally:
-            for log in logs:
-                log.close()
-    return workdirs.last_metrics(workdir)
+            _train(config, program, runs, measured, reals, state, first)
+        except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() > 1:
+                processes.lost(error)
+            raise
+    return _mean_metrics(folders)
 
 
 def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experiment, Sampler]:
     """The step, the experiment and the sampler of a run's newest checkpoint, or of ``step``. Raises UserError."""
     config = workdirs.read_config(workdir)
+    if config["population"]:
+        raise UserError(f"{workdir} holds a population: choose a member, such as {workdir / 'members' / '000'}")
     experiment = build(config)
     if not (workdir / "checkpoints").is_dir():
         raise UserError(f"{workdir} has no checkpoint yet")
-    with _checkpoints(workdir, config) as checkpoints:
+    with checkpoints_in(workdir, config) as checkpoints:
         found = checkpoints.restore(_abstract_state(experiment), step)
     if not found:
         raise UserError(f"{workdir} has no checkpoint yet")
-    return found[0], experiment, _sampler(experiment, found[1], found[0])
+    return found[0], experiment, sampler_of(experiment, found[1], found[0])
 
 
-def _checkpoints(workdir: Path, config: Mapping[str, Any]) -> checkpoint.Checkpoints:
-    return checkpoint.Checkpoints(
-        workdir / "checkpoints", config["keep"], config["best_metric"], config["best_is"] == "highest"
-    )
+def _opened(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+    """Makes or checks all workdirs: by the first process, the others wait for it. Raises UserError."""
+    refused: UserError | None = None
+    if processes.is_main_process():
+        try:
+            for workdir, config in runs:
+                workdirs.open_workdir(workdir, config)
+        except UserError as error:
+            refused = error
+    if processes.any_process(refused is not None):
+        raise refused or UserError("process 0 refused the workdir: see there")
 
 
 def _abstract_state(experiment: Experiment) -> TrainState:
@@ -84,91 +109,119 @@ def _abstract_state(experiment: Experiment) -> TrainState:
     )
 
 
-def _sampler(experiment: Experiment, state: TrainState, step: int) -> Sampler:
-    stage, fade = experiment.stage_at(step)
-    return sampler(stage.networks, state.average, classes=experiment.dataset.classes, fade=fade)
+def _restored(runs: Sequence[Member], like: TrainState) -> tuple[int, list[TrainState]] | None:
+    """The newest step of which all runs have a sound checkpoint, and their states; None where there is none.
+
+    Of members that diverged any state will do: they are left behind. Raises UserError.
+    """
+    if len(runs) == 1:
+        if processes.is_main_process():
+            (runs[0].workdir / DIVERGED).unlink(missing_ok=True)  # alone, it may try again
+        found = runs[0].checkpoints.restore(like)
+        return found and (found[0], [found[1]])
+    alive = [run for run in runs if not run.diverged]
+    if not alive:
+        raise TrainingDiverged("all members diverged before; choose another --workdir to try other settings")
+    for step in sorted(set.intersection(*(set(run.checkpoints.steps()) for run in alive)), reverse=True):
+        states: dict[Member, TrainState] = {}
+        try:
+            for run in alive:
+                restored = run.checkpoints.restore(like, step)
+                assert restored is not None
+                states[run] = restored[1]
+        except UserError as error:
+            print(f"warning: {error}; trying the one before it", flush=True)
+            continue
+        any_state = states[alive[0]]
+        return step, [states.get(run, any_state) for run in runs]
+    return None
 
 
-class _Run:
-    """One run's loop over chunks of steps, and what happens between them."""
+def _mean_metrics(folders: Sequence[Path]) -> dict[str, float]:
+    each = [workdirs.last_metrics(folder) for folder in folders]
+    if len(each) == 1:
+        return each[0]
+    values = {name: [one[name] for one in each if one.get(name) is not None] for name in each[0]}
+    return {name: float(np.mean(found)) for name, found in values.items() if found}
 
-    def __init__(self, config, experiment, protocols, reals, checkpoints, logs, workdir) -> None:
-        self.config, self.experiment, self.protocols, self.reals = config, experiment, protocols, reals
-        self.checkpoints, self.logs, self.workdir = checkpoints, logs, workdir
-        self.steps = config["steps"]
-        (workdir / "samples").mkdir(exist_ok=True)
 
-    def train(self, state: TrainState, first: int, key: jax.Array) -> None:
-        experiment = self.experiment
-        programs = [parallel.sharded(fused(stage.train_step, stage.prepare)) for stage in experiment.stages]
-        if not first:
-            self.draw(state, 0)
-        progress = writers.Progress(self.steps, first)
-        history: list[Any] = []
-        chunks = experiment.chunks(first, self.steps, self.config["steps_per_call"])
-        with _Stop() as stop:
-            for chunk, batch in data.prefetched((chunk, experiment.batch(chunk, slice(None))) for chunk in chunks):
-                state, metrics = programs[chunk.stage](state, batch, key)
-                history.append(metrics)
-                step = chunk.first + chunk.steps
-                if chunk.first == first:
-                    jax.block_until_ready(state)
-                    progress.compiled(step)
-                values = self.evaluate(state, step) if self._due("evaluate_every", step) else {}
-                asked = stop.asked  # read once: a signal from here on waits for the next call, which saves
-                save = self._due("checkpoint_every", step) or bool(asked)
-                if self._due("log_every", step) or save:
-                    fetched, history = jax.device_get(history), []
-                    self._check_finite(fetched, step)
-                    main, values = values, values | writers.mean_of(fetched)
-                    losses = {name: values[name] for name in ("discriminator/loss", "generator/loss")}
-                    values["steps_per_second"] = progress.report(step, main | losses)
-                if values:
-                    for log in self.logs:
-                        log.scalars(step, values | {"time": time.time()})
-                if self._due("sample_every", step):
-                    self.draw(state, step)
-                if save:
-                    self.checkpoints.save(step, state, values)
-                if asked and step < self.steps:
-                    self.checkpoints.close()
-                    print(f"stopped by {asked} at step {step}, saved; the same command resumes", flush=True)
-                    raise KeyboardInterrupt
+def _train(
+    config: Mapping[str, Any],
+    program: Alone | Together,
+    runs: Sequence[Member],
+    measured: Sequence[Protocol],
+    reals: Reals,
+    state: TrainState,
+    first: int,
+) -> None:
+    """The loop over calls of many steps each, and what happens between them."""
 
-    def _due(self, interval: str, step: int) -> bool:
-        return step % self.config[interval] == 0 or step == self.steps
+    def due(interval: str, step: int) -> bool:
+        return step % config[interval] == 0 or step == config["steps"]
 
-    def evaluate(self, state: TrainState, step: int) -> dict[str, float]:
-        values: dict[str, float] = {}
-        if self.protocols:
-            subject = evaluation.Subject(_sampler(self.experiment, state, step), self.reals, self.config["seed"])
-            for protocol in self.protocols:
-                values |= evaluation.scores(protocol, subject)
-        return values
+    alive = {index: run for index, run in enumerate(runs) if not run.diverged}
+    if not first:
+        host = program.host(state)
+        for index, run in alive.items():
+            run.draw(program.of(host, index), 0, program.key_of(index))
+    progress = writers.Progress(config["steps"], first, quiet=not processes.is_main_process())
+    history: list[Any] = []
+    chunks = program.experiment.chunks(first, config["steps"], config["steps_per_call"])
+    with _Stop() as stop:
+        for chunk, batch in data.prefetched((chunk, program.batch(chunk)) for chunk in chunks):
+            state, metrics = program(chunk, state, batch)
+            history.append(metrics)
+            step = chunk.first + chunk.steps
+            if chunk.first == first:
+                jax.block_until_ready(state)
+                progress.compiled(step)
+            asked = stop.asked  # read once: a signal from here on waits for the next call, which saves
+            stopping = processes.any_process(bool(asked))
+            evaluating, drawing = due("evaluate_every", step) and measured, due("sample_every", step)
+            saving = due("checkpoint_every", step) or stopping
+            logging = due("log_every", step) or saving
+            if not (logging or evaluating or drawing):
+                continue
+            host = program.host(state) if evaluating or drawing or saving else state
+            scored = {}
+            if evaluating:
+                for index, run in alive.items():
+                    scored[index] = run.evaluate(measured, reals, program.of(host, index), step)
+            values: dict[int, dict[str, float]] = {index: dict(scored.get(index, {})) for index in alive}
+            if logging:
+                fetched, history = jax.device_get(history), []
+                for index, run in list(alive.items()):
+                    own = [program.of(call, index) for call in fetched]
+                    try:
+                        run.check_finite(own, step)
+                    except TrainingDiverged as error:
+                        del alive[index], values[index]
+                        if not alive:
+                            raise
+                        print(f"member {index} diverged: {error}", flush=True)
+                        continue
+                    values[index] |= writers.mean_of(own)
+                rate = progress.report(step, [_shown(values[index], scored.get(index, {})) for index in alive])
+                for index in alive:
+                    values[index]["steps_per_second"] = rate
+            for index, run in alive.items():
+                if values[index]:
+                    run.log(step, values[index])
+                if drawing:
+                    run.draw(program.of(host, index), step, program.key_of(index))
+                if saving:
+                    run.checkpoints.save(step, program.of(host, index), values[index])
+            if stopping and step < config["steps"]:
+                for run in runs:
+                    run.checkpoints.close()
+                by = asked or "a signal to another process"
+                print(f"stopped by {by} at step {step}, saved; the same command resumes", flush=True)
+                raise KeyboardInterrupt
 
-    def draw(self, state: TrainState, step: int) -> None:
-        """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones."""
-        dataset = self.experiment.dataset
-        label, columns = plots.class_rows(self.config["samples"], dataset.classes)
-        samples = _sampler(self.experiment, state, step)(evaluation_key(self.config["seed"]), self.config["samples"], label)
-        path = self.workdir / "samples" / f"step_{step:08d}.png"
-        if len(dataset.shape) < 3:
-            np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
-        plots.save_samples(path, samples, dataset, columns)
-        for log in self.logs:
-            log.image(step, "samples", path)
 
-    def _check_finite(self, history: list[Mapping[str, np.ndarray]], step: int) -> None:
-        """Raises TrainingDiverged with the first step whose metrics are not finite: such a state is not worth saving."""
-        finite = {
-            name: np.isfinite(np.concatenate([np.ravel(call[name]) for call in history])) for name in history[0]
-        }
-        late = {name: int(np.argmin(good)) - len(good) + 1 + step for name, good in finite.items() if not good.all()}
-        if late:
-            name = min(late, key=lambda name: late[name])
-            steps = self.checkpoints.steps()
-            kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
-            raise TrainingDiverged(f"{name} is not finite from step {late[name]} on ({kept} in {self.workdir})")
+def _shown(values: Mapping[str, float], scored: Mapping[str, float]) -> dict[str, float]:
+    """What a progress line shows: the scores, and both losses."""
+    return dict(scored) | {name: values[name] for name in ("discriminator/loss", "generator/loss")}
 
 
 class _Stop:

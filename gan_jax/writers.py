@@ -1,10 +1,9 @@
-"""Where a run's numbers and pictures go: `metrics.jsonl` and PNGs in the workdir always, W&B when asked."""
+"""Where a run's numbers and pictures go: `metrics.jsonl` and PNGs in the workdir; `wandb_writer.py` has W&B."""
 
 import json
 import math
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,73 +67,11 @@ def best(rows: list[dict[str, Any]], name: str, highest: bool) -> tuple[int, flo
     return (max if highest else min)(found, key=lambda entry: entry[1]) if found else None
 
 
-class WandB:
-    """A W&B run, offline unless told otherwise. Whatever W&B does wrong is said once, and training goes on without it."""
-
-    def __init__(self, workdir: str | Path, config: Mapping[str, Any], name: str, settings: Mapping[str, Any]) -> None:
-        self._run: Any = None
-        try:
-            import wandb
-
-            identity = Path(workdir) / "wandb_run_id"
-            run_id = identity.read_text().strip() if identity.exists() else uuid.uuid4().hex[:8]
-            arguments = dict(
-                project=settings["project"], name=name, group=settings["group"] or None, tags=list(settings["tags"]),
-                dir=str(workdir), config=dict(config), id=run_id, resume="allow",
-                settings=wandb.Settings(init_timeout=10, silent=True, console="off"),
-            )
-            try:
-                self._run = wandb.init(mode=settings["mode"], **arguments)
-            except wandb.errors.Error as error:
-                print(f"warning: W&B is not reachable ({_line(error)}); logging offline", flush=True)
-                self._run = wandb.init(mode="offline", **arguments)
-            identity.write_text(self._run.id + "\n")
-            # W&B drops rows whose own step goes back, as after a resume: the step is a metric like the others.
-            self._run.define_metric("train/step")
-            self._run.define_metric("*", step_metric="train/step")
-        except Exception as error:
-            self._stop(error)
-
-    def scalars(self, step: int, values: Scalars) -> None:
-        self._log(step, dict(values))
-
-    def image(self, step: int, name: str, path: Path) -> None:
-        def picture() -> dict[str, Any]:
-            import wandb
-
-            return {name: wandb.Image(str(path))}
-
-        self._log(step, picture)
-
-    def _log(self, step: int, values: Any) -> None:
-        if self._run is None:
-            return
-        try:
-            self._run.log({"train/step": step} | (values() if callable(values) else values))
-        except Exception as error:
-            self._stop(error)
-
-    def _stop(self, error: Exception) -> None:
-        print(f"warning: no more W&B logging ({_line(error)})", flush=True)
-        self._run = None
-
-    def close(self) -> None:
-        if self._run is not None:
-            try:
-                self._run.finish()
-            except Exception as error:
-                self._stop(error)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 class Progress:
-    """Prints step, rate, time left and the main metrics of a run."""
+    """Prints step, rate, time left and the main metrics of a run, or of the members of a population; or nothing."""
 
-    def __init__(self, steps: int, start: int) -> None:
-        self.steps, self._step, self._time = steps, start, time.perf_counter()
+    def __init__(self, steps: int, start: int, quiet: bool = False) -> None:
+        self.steps, self._step, self._time, self._quiet = steps, start, time.perf_counter(), quiet
 
     def restart(self, step: int) -> None:
         """Leaves what came before out of the rate."""
@@ -142,19 +79,34 @@ class Progress:
 
     def compiled(self, step: int) -> None:
         """Says how long the first call took, compiling included, and leaves it out of the rate."""
-        print(f"compiled and ran the first {step - self._step} steps in {time.perf_counter() - self._time:.1f} s", flush=True)
+        self._print(f"compiled and ran the first {step - self._step} steps in {time.perf_counter() - self._time:.1f} s")
         self.restart(step)
 
-    def report(self, step: int, metrics: Scalars) -> float:
-        """Prints one line and returns the steps per second since the last."""
+    def report(self, step: int, metrics: Sequence[Scalars]) -> float:
+        """Prints one line for the ``metrics`` of each member and returns the steps per second since the last.
+
+        Of several members it shows the median, and the lowest and highest in brackets.
+        """
         now = time.perf_counter()
         rate = (step - self._step) / max(now - self._time, 1e-9)
         pace = f"{rate:.4g} steps/s  {duration((self.steps - step) / rate)} left" if step > self._step else "first call"
-        shown = "  ".join(f"{name} {short(value)}" for name, value in metrics.items())
+        shown = "  ".join(f"{name} {among([one[name] for one in metrics])}" for name in metrics[0])
         width = len(str(self.steps))
-        print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}", flush=True)
+        self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
         self.restart(step)
         return rate
+
+
+    def _print(self, line: str) -> None:
+        if not self._quiet:
+            print(line, flush=True)
+
+
+def among(values: Sequence[float]) -> str:
+    """One value as it is; several as ``"median [lowest, highest]"``."""
+    if len(values) == 1:
+        return short(values[0])
+    return f"{short(float(np.median(values)))} [{short(min(values))}, {short(max(values))}]"
 
 
 def short(value: float) -> str:

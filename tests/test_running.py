@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import running, writers
+from gan_jax import member, running, writers
 from gan_jax.checkpoint import Checkpoints, checksums
 from gan_jax.errors import UserError
 from gan_jax.experiment import build, check, check_fields
@@ -120,9 +120,28 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(how, whole, root, tmp
     resumed = subprocess.run(command(root, workdir, *LONG), capture_output=True, text=True, check=True)
     assert f"resuming at step {stopped_at}" in resumed.stdout
     assert final_state(workdir) == final_state(whole)
-    numbers = [{key: row[key] for key in ("step", "generator/loss", "modes/high_quality")} for run in (workdir, whole)
-               for row in writers.read_metrics(run / "metrics.jsonl") if row["step"] % 250 == 0]  # fmt: skip
-    assert numbers[: len(numbers) // 2] == numbers[len(numbers) // 2 :]
+    rows = [[row for row in writers.read_metrics(run / "metrics.jsonl") if row["step"] % 250 == 0] for run in (workdir, whole)]
+    cut_short = stopped_at + -stopped_at % 250 if stopped_at % 250 else None  # a row's means are over the steps since the last
+    for name in ("step", "modes/high_quality", "generator/loss"):
+        mine, theirs = ([row[name] for row in run if name != "generator/loss" or row["step"] != cut_short] for run in rows)
+        assert mine == theirs
+
+
+def test_a_signal_between_saving_and_stopping_waits_for_the_next_call(root, tmp_path, monkeypatch, capsys):
+    """It comes after this call has decided not to save; saying "saved" then would be a lie."""
+
+    def signalling(self, step, values):
+        if step == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return log(self, step, values)
+
+    log = member.Member.log
+    monkeypatch.setattr(member.Member, "log", signalling)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(tiny(root, "steps_per_call=10", "log_every=20", "checkpoint_every=40"), tmp_path / "run")
+    stopped_at = final_state(tmp_path / "run")[0]
+    assert f"stopped by SIGTERM at step {stopped_at}, saved" in capsys.readouterr().out
+    assert stopped_at == 30
 
 
 def listing(folder: Path) -> dict[str, bytes]:

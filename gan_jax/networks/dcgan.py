@@ -11,6 +11,7 @@ from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
 from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
+from gan_jax.networks.variants import variant_of
 from gan_jax.networks.weights import Conv, Dense, TransposedConv, initializer
 
 
@@ -208,6 +209,7 @@ def dcgan(
     return assemble(generator, discriminator, tuple(shape), sample, labels, standing=norm == "batch")
 
 
+@variant_of(dcgan)
 def infogan(
     shape: tuple[int, ...],
     classes: int = 0,

@@ -1,12 +1,12 @@
 """PacGAN: a discriminator that judges several samples of the same source together."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params
+from gan_jax.networks.inner import Inner, maker
 
 
 def packed(
@@ -14,7 +14,8 @@ def packed(
     classes: int = 0,
     *,
     m: int = 2,
-    networks: Callable[..., Networks] | Mapping[str, Mapping[str, Any]],
+    networks: Inner,
+    dtype: Any = jnp.float32,
 ) -> Networks:
     """Any network with a discriminator that sees packs of ``m`` samples, joined along their last axis.
 
@@ -31,6 +32,7 @@ def packed(
       m: samples a pack.
       networks: ``shape=, classes= -> Networks``, called once for the generator's shape and once for the pack's, or the name
         of a network of this package with its settings, ``{"mlp": {...}}``.
+      dtype: of the work inside networks that are named.
 
     Raises UserError where there are classes, m is below 1, or the discriminator classifies; ValueError where the batch
     is not a multiple of m.
@@ -40,7 +42,7 @@ def packed(
         raise UserError(f"a pack needs at least one sample, not m={m}")
     if classes:
         raise UserError("packed networks take no labels: what the label of a pack would be is not defined")
-    make = networks if callable(networks) else _named(networks)
+    make = maker("packed", networks, dtype=dtype)
     single = make(shape=tuple(shape), classes=0)
     joined = make(shape=(*shape[:-1], m * shape[-1]), classes=0)
     if joined.classify is not None:
@@ -58,12 +60,3 @@ def packed(
         return jnp.repeat(joined.score(params, packs, **first), m)
 
     return single._replace(init=init, score=score, classify=None)
-
-
-def _named(networks: Mapping[str, Mapping[str, Any]]) -> Callable[..., Networks]:
-    import gan_jax.networks
-
-    known = [name for name in gan_jax.networks.__all__ if name != "packed"]
-    if len(networks) != 1 or (name := next(iter(networks))) not in known:
-        raise UserError(f"packed needs one network to pack, not {sorted(networks)}: choose one of {', '.join(known)}")
-    return lambda **given: getattr(gan_jax.networks, name)(**given, **networks[name])

@@ -13,6 +13,7 @@ from gan_jax.networks.assembly import assemble
 from gan_jax.networks.labels import Code, Head, beside, way
 from gan_jax.networks.latents import sampler
 from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_norm
+from gan_jax.networks.variants import variant_of
 from gan_jax.networks.weights import Conv, Dense, initializer
 
 MAIN = initializer("glorot_uniform", math.sqrt(2.0))
@@ -194,6 +195,7 @@ def resnet(
     )
 
 
+@variant_of(resnet)
 def sngan(
     shape: tuple[int, ...],
     classes: int = 0,

@@ -1,0 +1,120 @@
+"""One run's folder while it trains: what is measured, drawn, logged and saved there."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import checkpoint, evaluation, plots, processes, scores, wandb_writer, writers
+from gan_jax.evaluation import Protocol, Reals, evaluation_key
+from gan_jax.experiment import Experiment
+from gan_jax.sampling import Sampler, sampler
+from gan_jax.training import TrainState
+
+DIVERGED = "diverged"
+"""The file that says why a run cannot go on: its numbers are no longer finite."""
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a gradient is no longer finite."""
+
+
+class Member:
+    """A run in its workdir, alone or as a member of a population. A context manager: leaving it waits for what is pending.
+
+    Where there are several processes, each has one, and all of them call the same methods; the first writes.
+    """
+
+    def __init__(self, config: Mapping[str, Any], workdir: Path, experiment: Experiment) -> None:
+        self.config, self.workdir, self.experiment = config, workdir, experiment
+        self.checkpoints = checkpoints_in(workdir, config)
+        self.logs: list[Any] = []
+        self.last: dict[str, float] = {}
+
+    def __enter__(self) -> "Member":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.checkpoints.close()
+        for log in self.logs:
+            log.close()
+
+    @property
+    def diverged(self) -> str:
+        """Why the run cannot go on; empty where it can."""
+        file = self.workdir / DIVERGED
+        return file.read_text().strip() if file.exists() else ""
+
+    def start(self) -> None:
+        """Opens its logs."""
+        if processes.is_main_process():
+            (self.workdir / "samples").mkdir(exist_ok=True)
+            self.logs.append(writers.JsonLines(self.workdir / "metrics.jsonl"))
+            if self.config["wandb"]["use"]:
+                name = self.config["wandb"]["name"] or self.workdir.name
+                self.logs.append(wandb_writer.WandB(self.workdir, self.config, name, self.config["wandb"]))
+
+    def evaluate(self, protocols: Sequence[Protocol], reals: Reals, state: TrainState, step: int) -> dict[str, float]:
+        """The values of the protocols for the averaged generator."""
+        values: dict[str, float] = {}
+        if protocols:
+            subject = evaluation.Subject(sampler_of(self.experiment, state, step), reals, self.config["seed"])
+            for protocol in protocols:
+                values |= evaluation.scores(protocol, subject)
+        return values
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes a row of numbers."""
+        self.last |= values
+        for log in self.logs:
+            log.scalars(step, dict(values) | {"time": time.time()})
+
+    def draw(self, state: TrainState, step: int, key: jax.Array) -> None:
+        """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones."""
+        dataset = self.experiment.dataset
+        label, columns = plots.class_rows(self.config["samples"], dataset.classes)
+        draw = sampler_of(self.experiment, state, step)
+        samples = draw(evaluation_key(self.config["seed"]), self.config["samples"], label)
+        found = scores.of_step(self.experiment, state, step, key) if step and self.config["wandb"]["use"] else {}
+        if not processes.is_main_process():
+            return
+        path = self.workdir / "samples" / f"step_{step:08d}.png"
+        if len(dataset.shape) < 3:
+            np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
+        plots.save_samples(path, samples, dataset, columns)
+        for log in self.logs:
+            log.image(step, "samples", path)
+            if found:
+                log.histograms(step, found)
+
+    def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
+        """Raises TrainingDiverged with the first step whose metrics are not finite: such a state is not worth saving."""
+        finite = {
+            name: np.isfinite(np.concatenate([np.ravel(call[name]) for call in history])) for name in history[0]
+        }
+        late = {name: int(np.argmin(good)) - len(good) + 1 + step for name, good in finite.items() if not good.all()}
+        if late:
+            name = min(late, key=lambda name: late[name])
+            steps = self.checkpoints.steps()
+            kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
+            reason = f"{name} is not finite from step {late[name]} on ({kept} in {self.workdir})"
+            if processes.is_main_process():
+                (self.workdir / DIVERGED).write_text(reason + "\n")
+            raise TrainingDiverged(reason)
+
+
+def checkpoints_in(workdir: Path, config: Mapping[str, Any]) -> checkpoint.Checkpoints:
+    """The checkpoints of the run in a workdir."""
+    return checkpoint.Checkpoints(
+        workdir / "checkpoints", config["keep"], config["best_metric"], config["best_is"] == "highest"
+    )
+
+
+def sampler_of(experiment: Experiment, state: TrainState, step: int) -> Sampler:
+    """What draws samples of the averaged generator after ``step`` steps."""
+    stage, fade = experiment.stage_at(step)
+    return sampler(stage.networks, state.average, classes=experiment.dataset.classes, fade=fade)
+

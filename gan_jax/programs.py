@@ -1,0 +1,96 @@
+"""How the steps of a run are computed: by itself on all devices, or as one of a population in one program."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import parallel, population, processes, threefry
+from gan_jax.experiment import Chunk, Experiment
+from gan_jax.game import Batch, Metrics
+from gan_jax.training import TrainState, fused
+
+Config = Mapping[str, Any]
+
+
+class Alone:
+    """The programs of one run: each batch is split over all devices, as ``config.mapping`` says."""
+
+    def __init__(self, config: Config, experiment: Experiment) -> None:
+        self.experiment = experiment
+        mapped = parallel.MAPPINGS[config["mapping"]]
+        self.programs = [mapped(fused(stage.train_step, stage.prepare)) for stage in experiment.stages]
+        self.key = parallel.everywhere(lambda: threefry.key(config["seed"]))
+
+    def init(self) -> TrainState:
+        """The state before the first step."""
+        return jax.jit(self.experiment.init, out_shardings=parallel.replicated())(self.key)
+
+    def joined(self, states: Sequence[TrainState]) -> TrainState:
+        """The state of all runs, from theirs."""
+        return states[0]
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """The chunk's batches."""
+        return self.experiment.batch(chunk, processes.own_rows(self.experiment.stages[chunk.stage].batch_size))
+
+    def __call__(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        """The state after the chunk's steps, and its metrics ``[steps]``."""
+        return self.programs[chunk.stage](state, batch, self.key)
+
+    def host(self, state: TrainState) -> TrainState:
+        """The state as `of` takes it apart."""
+        return state
+
+    def of(self, tree: Any, index: int) -> Any:
+        """What belongs to run ``index``."""
+        return tree
+
+    def key_of(self, index: int) -> jax.Array:
+        """The key of run ``index``."""
+        return self.key
+
+
+class Together:
+    """The program of a population: its members, whose leaves are ``[members, ...]``, are spread over the devices."""
+
+    def __init__(self, config: Config, experiment: Experiment, members: Sequence[Config]) -> None:
+        self.experiment = experiment
+        self.seeds = [member["seed"] for member in members]
+        self.numbers = population.numbers(config)
+        mesh = parallel.device_mesh(population.devices_for(len(members)))
+        self.place = parallel.spread_over(mesh)
+        self.programs = [
+            parallel.population(population.step_of_member(config, experiment.dataset, index), mesh)
+            for index in range(len(experiment.stages))
+        ]
+        self.keys = jax.vmap(threefry.key)(np.asarray(self.seeds, np.uint32))
+
+    def init(self) -> TrainState:
+        """The states before the first step."""
+        return jax.jit(jax.vmap(self.experiment.init), out_shardings=self.place)(self.keys)
+
+    def joined(self, states: Sequence[TrainState]) -> TrainState:
+        """The state of all members, from theirs."""
+        return jax.device_put(population.stacked(states), self.place)
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """The chunk's batches, ``[members, ...]``."""
+        return population.batches(lambda seed: self.experiment.batch(chunk, seed=seed), self.seeds)
+
+    def __call__(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        """The states after the chunk's steps, and metrics ``[members, steps]``."""
+        return self.programs[chunk.stage](self.numbers, state, batch, self.keys)
+
+    def host(self, state: TrainState) -> TrainState:
+        """The states on the host: taking members out of arrays on devices is slow."""
+        return jax.device_get(state)
+
+    def of(self, tree: Any, index: int) -> Any:
+        """What belongs to one member, from arrays on the host."""
+        return jax.tree.map(lambda leaf: np.asarray(leaf[index]), tree)
+
+    def key_of(self, index: int) -> jax.Array:
+        """The key of one member."""
+        return self.keys[index]
