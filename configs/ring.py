@@ -66,3 +66,21 @@ def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
         adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9}}
         config.generator_optimizer = config.discriminator_optimizer = (adam,)
     return config
+
+
+def sweep(variant: str = "unrolled") -> dict:
+    """Of the look-ahead and of the discriminator's learning rate, which covers the modes, whatever the seed?
+
+    python experiments/sweep.py --config=configs/ring.py:unrolled --workdir=runs/ring_sweep --config.steps=8000
+    """
+    rate = "rmsprop" if variant == "wgan" else "adam"
+    steps = {} if variant.startswith("wgan") else {"config.unroll": {"values": [0, 1, 5]}}
+    return {
+        "method": "grid",
+        "metric": {"name": "modes/high_quality", "goal": "maximize"},
+        "parameters": {
+            **steps,
+            f"config.discriminator_optimizer.{rate}.learning_rate": {"values": [5e-5, 1e-4, 2e-4]},
+            "config.seed": {"values": [0, 1, 2]},
+        },
+    }

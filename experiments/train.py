@@ -10,7 +10,7 @@ Many processes: the same command in each of them, with --distributed under SLURM
 with --coordinator=HOST:PORT --processes=N --process=I.
 """
 
-from gan_jax.command_line import Parser, main, set_up_jax, split_overrides
+from gan_jax.command_line import Parser, expanded, main, set_up_jax, split_overrides
 
 
 def train(arguments: list[str]) -> None:
@@ -27,12 +27,14 @@ def train(arguments: list[str]) -> None:
     from gan_jax import config
 
     loaded = config.load(flags.config, overrides)
+    workdir = expanded(flags.workdir)
     set_up_jax()
     from gan_jax import processes, running, writers
+    from gan_jax.sweeps.naming import named
 
     if flags.distributed or flags.coordinator or flags.processes or flags.process >= 0:
         processes.start(flags.coordinator, flags.processes, flags.process)
-    metrics = running.run(config.to_dict(loaded), flags.workdir)
+    metrics = running.run(named(flags.config, config.to_dict(loaded)), workdir)
     if not processes.is_main_process():
         return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}

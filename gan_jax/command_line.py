@@ -42,6 +42,32 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return overrides, rest
 
 
+def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """Separates the flags of one prefix from the others: ``--slurm.mem_gb=8`` is ``({"mem_gb": 8}, rest)``.
+
+    Whole numbers and true or false are read as such, all else is text. Raises UserError.
+    """
+    settings: dict[str, Any] = {}
+    rest = []
+    for argument in arguments:
+        if not argument.startswith(f"--{prefix}."):
+            rest.append(argument)
+            continue
+        name, equals, text = argument.removeprefix(f"--{prefix}.").partition("=")
+        if not equals:
+            raise UserError(f"--{prefix}.{name} needs a value: --{prefix}.{name}=VALUE")
+        settings[name] = int(text) if text.isdecimal() else {"true": True, "false": False}.get(text.lower(), text)
+    return settings, rest
+
+
+def expanded(path: str) -> str:
+    """A path with its ``$NAMES`` replaced by what the environment says, as W&B's agent starts no shell. Raises UserError."""
+    whole = os.path.expandvars(path)
+    if "$" in whole:
+        raise UserError(f"{path} names a variable that is not set")
+    return whole
+
+
 def main(program: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs ``program(arguments)`` and exits: 0 or what it returns; 2 and one line for bad input; 130 where interrupted."""
     try:

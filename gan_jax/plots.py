@@ -1,7 +1,8 @@
 """Pictures: arrays in, matplotlib Axes or pixels out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -132,3 +133,99 @@ def over_training(
         density(row[-1], real, extent).set_title("real", fontsize="small")
         row[-1].set_axis_on()
     return drawing
+
+
+def parallel_coordinates(
+    ax, columns: Mapping[str, Sequence[Any]], metric: np.ndarray, name: str, highest: bool = True,
+    logarithmic: Collection[str] = (), levels: int = 8,
+):  # fmt: skip
+    """A line a run through its values of each of ``columns`` (name -> ``[n]``) to its ``metric`` ``[n]``, which colours it.
+
+    Text, and numbers of at most ``levels`` different values, are spaced evenly; other numbers by size, or by logarithm in
+    the columns named as ``logarithmic``. Lines that would coincide are spread a little, and the best are drawn last.
+    ``highest``: whether more is better.
+    """
+    metric = np.asarray(metric, float)
+    order = np.argsort(metric if highest else -metric)
+    spread = np.linspace(-0.025, 0.025, len(metric))[np.argsort(order)]
+    heights: list[np.ndarray] = []
+    ticks: list[list[tuple[float, str]]] = []
+    for column, values in columns.items():
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        distinct = sorted(set(values)) if numeric else list(dict.fromkeys(map(str, values)))
+        if not numeric or len(distinct) <= levels:
+            found = values if numeric else [str(value) for value in values]
+            even = {value: i / max(len(distinct) - 1, 1) for i, value in enumerate(distinct)}
+            heights.append(0.05 + 0.9 * np.array([even[value] for value in found]) + spread)
+            ticks.append([(0.05 + 0.9 * at, f"{value:.4g}" if numeric else _short(value)) for value, at in even.items()])
+            continue
+        placed, marks = _scaled(np.asarray(values, float), column in logarithmic)
+        heights.append(placed)
+        ticks.append(marks)
+    share = (metric - metric.min()) / (np.ptp(metric) or 1.0)
+    placed, marks = _scaled(metric)
+    heights.append(placed)
+    ticks.append(marks)
+    colours = _colours(highest)
+    for run in order:
+        ax.plot(range(len(heights)), [height[run] for height in heights], color=colours(share[run]), alpha=0.75, linewidth=1.4)
+    for at, labels in enumerate(ticks):
+        ax.axvline(at, color="0.3", linewidth=0.8)
+        for height, label in labels:
+            ax.annotate(
+                label, (at, height), (4, 0), textcoords="offset points", va="center", fontsize="small",
+                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+            )  # fmt: skip
+    names = [*columns, name]
+    ax.set_xticks(range(len(names)), [label.replace(".", ".\n") for label in names[:-1]] + [name.replace("/", "/\n")])
+    ax.set(xlim=(-0.05, len(names) - 0.7), ylim=(0, 1), yticks=[])
+    for side in ("left", "right", "top", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(length=0)
+    return ax
+
+
+def _scaled(values: np.ndarray, logarithmic: bool = False) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Heights in [0.05, 0.95] of numbers, and where which marks stand."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    locator = LogLocator(subs=(1.0, 3.0)) if logarithmic else MaxNLocator(5)
+    marks = [mark for mark in locator.tick_values(values.min(), values.max()) if values.min() <= mark <= values.max()]
+    scale = np.log if logarithmic else np.asarray
+    low, width = scale(values.min()), (scale(values.max()) - scale(values.min())) or 1.0
+    return 0.05 + 0.9 * (scale(values) - low) / width, [(0.05 + 0.9 * (scale(m) - low) / width, f"{m:.3g}") for m in marks]
+
+
+def _short(label: str, most: int = 28) -> str:
+    """A long label in lines, at its plus signs, each of ``most`` letters."""
+    lines = [line if len(line) <= most else f"{line[: most - 3]}..." for line in label.split(" + ")]
+    return " +\n".join(lines)
+
+
+def heat_map(ax, means: np.ndarray, ticks: tuple[Sequence[str], Sequence[str]], names: tuple[str, str], title: str,
+             highest: bool = True):  # fmt: skip
+    """``means`` ``[rows, columns]`` as colours with their numbers; NaN, where nothing ran, is left white.
+
+    ``ticks``: the names of the rows and of the columns; ``names``: what varies down and across.
+    """
+    colours = _colours(highest)
+    ax.imshow(means, cmap=colours, aspect="auto")
+    low, high = np.nanmin(means), np.nanmax(means)
+    for (row, column), value in np.ndenumerate(means):
+        if np.isfinite(value):
+            shade = sum(colours((value - low) / ((high - low) or 1.0))[:3]) / 3
+            ax.text(column, row, f"{value:.3g}", ha="center", va="center", color="black" if shade > 0.5 else "white")
+    long = max(map(len, ticks[1])) > 8
+    ax.set_yticks(range(len(ticks[0])), [_short(label) for label in ticks[0]])
+    turned: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
+    ax.set_xticks(range(len(ticks[1])), [_short(label) for label in ticks[1]], **turned)
+    ax.set(ylabel=names[0], xlabel=names[1])
+    ax.set_title(title, fontsize="medium")
+    return ax
+
+
+def _colours(highest: bool):
+    """Dark for bad, bright for good."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis" if highest else "viridis_r"]

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.command_line import expanded
+from gan_jax.errors import UserError
+
 TINY = [
     "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "--config.batch_size=16",
     "--config.steps=20", "--config.steps_per_call=10", "--config.log_every=10", "--config.checkpoint_every=10",
@@ -94,7 +97,7 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("script", ["train.py", "sample.py", "compare.py"])
+@pytest.mark.parametrize("script", ["train.py", "sample.py", "compare.py", "sweep.py"])
 def test_help_does_not_wait_for_jax(script, root):
     run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
     code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
@@ -108,3 +111,11 @@ def test_importing_the_package_is_light(root):
     code = f"{use}; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_workdirs_may_name_a_variable_as_agents_start_no_shell(monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    assert expanded("runs/$WANDB_RUN_ID") == expanded("runs/${WANDB_RUN_ID}") == "runs/abc"
+    monkeypatch.delenv("WANDB_RUN_ID")
+    with pytest.raises(UserError, match="names a variable that is not set"):
+        expanded("runs/$WANDB_RUN_ID")
