@@ -104,7 +104,7 @@ class WandB:
             reinit="create_new",  # members of a population log side by side
             settings=wandb.Settings(
                 init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS, silent=True, console="off", disable_git=True,
-                disable_code=True, base_url=address,
+                disable_code=True, base_url=address, **_flushing(wandb),
             ),
         )  # fmt: skip
         with _starting:
@@ -146,6 +146,12 @@ def readable(config: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: configs.to_text(config[name]) for name in configs.NAMED + configs.CHAINS if config.get(name)}
     leaves = {path: value for path, value in configs.flat(config).items() if value != {} and not path.startswith("wandb.")}
     return fields | leaves
+
+
+def _flushing(wandb: Any) -> dict[str, float]:
+    """The setting that puts rows on disk each second, where W&B has it: a kill loses what was not."""
+    name = "x_transaction_log_flush_interval"
+    return {name: 1.0} if name in wandb.Settings.model_fields else {}
 
 
 def _probe(address: str) -> None:

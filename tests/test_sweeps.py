@@ -407,9 +407,9 @@ def test_eight_runs_killed_in_the_middle_and_resumed(root, tmp_path):
     assert "what moves generator/loss" in resumed.stdout and (workdir / "heat_maps.png").exists()
     found = {}
     for run in (workdir / "runs").iterdir():
-        parts = [read(path) for path in files(run)]
+        parts = [part for part in map(read, files(run)) if part["run"]]  # the last second before a kill may be lost
         assert len({part["run"].run_id for part in parts}) == 1  # stopped and resumed, it is one run of W&B's
-        assert len(parts) == (1 if run.name.startswith("unroll=0") else 2)
+        assert len(files(run)) == (1 if run.name.startswith("unroll=0") else 2)
         assert {part["run"].display_name for part in parts} == {run.name}
         assert (parts[-1]["run"].run_group, list(parts[-1]["run"].tags)) == ("sweep", ["sweep"])
         assert parts[-1]["rows"][-1]["train/step"] == 2000 and parts[-1]["exit"]

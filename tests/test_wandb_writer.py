@@ -4,6 +4,8 @@ import contextlib
 import http.server
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -215,6 +217,27 @@ def test_a_server_that_does_not_answer_costs_the_run_nothing(kind, tmp_path, mon
     assert closed < 30, "the end of the run waited for W&B"
     assert capsys.readouterr().out.count("warning: W&B is not reachable") == 1
     assert [row["train/step"] for row in read(files(tmp_path)[-1])["rows"]] == list(range(1000))  # `wandb sync` sends them
+
+
+def test_a_kill_loses_a_second_at_most(root, tmp_path):
+    code = f"""
+import time
+from gan_jax import wandb_writer
+log = wandb_writer.WandB({str(tmp_path)!r}, {{"seed": 0}}, "a", {SETTINGS!r})
+for step in range(1000):
+    log.scalars(step, {{"loss": 1.0}})
+    time.sleep(0.02)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+    end, seen = time.monotonic() + 60, 0
+    while seen < 20:
+        assert process.poll() is None and time.monotonic() < end, "nothing was put on disk while the run went on"
+        time.sleep(0.1)
+        seen = len(read(files(tmp_path)[0])["rows"]) if files(tmp_path) and files(tmp_path)[0].stat().st_size > 7 else 0
+    process.kill()
+    process.wait()
+    found = read(files(tmp_path)[0])
+    assert len(found["rows"]) >= seen and not found["exit"] and found["run"].display_name == "a"
 
 
 def test_a_queue_that_is_full_drops_rows_and_does_not_block(tmp_path, monkeypatch):

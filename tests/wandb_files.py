@@ -22,6 +22,8 @@ def records(path: Path) -> Iterator[Any]:
             position += left
             continue
         _checksum, length, kind = struct.unpack("<IHB", data[position : position + HEADER])
+        if position + HEADER + length > len(data):
+            return
         parts += data[position + HEADER : position + HEADER + length]
         position += HEADER + length
         if kind in (1, 4):  # whole, or the last of several parts

@@ -77,7 +77,7 @@ def run_name(spec: str, config: Mapping[str, Any]) -> str:
 
 
 def named(spec: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with a name for W&B, where W&B is used and the config gives none; the members of a population share a group."""
+    """The config with a name for W&B, where W&B is used and the config gives none; members of a population share a group."""
     settings = config["wandb"]
     if not settings["use"] or settings["name"]:
         return dict(config)
