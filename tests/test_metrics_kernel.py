@@ -43,12 +43,13 @@ def test_equals_torch_fidelity(real, fake, size):
     np.testing.assert_allclose(found.std, expected["kernel_inception_distance_std"], rtol=1e-6)
 
 
+@pytest.mark.parametrize("subsets", [1, 3])  # each by itself, and all in one pass
 @pytest.mark.parametrize("offset", [0.0, 3.0])
-def test_float32_products_agree_with_float64(offset):
+def test_float32_products_agree_with_float64(offset, subsets):
     real = (np.maximum(rng.normal(size=(1500, 256)), 0) + offset).astype(np.float32)
     fake = (np.maximum(rng.normal(size=(1400, 256)) + 0.05, 0) + offset).astype(np.float32)
-    narrow = kernel_distance(real, fake, 3, 1000)
-    wide = kernel_distance(real.astype(np.float64), fake.astype(np.float64), 3, 1000)
+    narrow = kernel_distance(real, fake, subsets, 1000)
+    wide = kernel_distance(real.astype(np.float64), fake.astype(np.float64), subsets, 1000)
     np.testing.assert_allclose(narrow.values, wide.values, rtol=1e-6)
     np.testing.assert_allclose(
         kernel_distance_full(real, fake), kernel_distance_full(real.astype(float), fake.astype(float)), rtol=1e-6
@@ -64,9 +65,21 @@ def test_explicit_subsets_and_the_full_estimate_equal_the_definition():
     np.testing.assert_allclose(kernel_distance_full(REAL[:30], FAKE[:20]), by_definition(REAL[:30], FAKE[:20]), rtol=1e-10)
 
 
+@pytest.mark.parametrize("d", [1, 7, 96])
+@pytest.mark.parametrize("stacked", [4096, 10])
+def test_a_subset_equals_the_full_estimate_of_its_samples(d, stacked, monkeypatch):
+    monkeypatch.setattr("gan_jax.metrics.kernel_sums.STACKED", stacked)  # large ones go by blocks
+    draws = np.random.default_rng(d)
+    real, fake = draws.normal(size=(400, d)), draws.normal(size=(300, d)) + 5
+    rows, columns = (np.stack([draws.choice(n, 70, replace=False) for _ in range(3)]) for n in (400, 300))
+    found = kernel_distance(real, fake, subsets=(rows, columns)).values
+    expected = [kernel_distance_full(real[i], fake[j]) for i, j in zip(rows, columns, strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_full_estimate_is_the_same_in_blocks(monkeypatch):
     whole = kernel_distance_full(REAL, FAKE)
-    monkeypatch.setattr("gan_jax.metrics.kernel.BLOCK", 7)
+    monkeypatch.setattr("gan_jax.metrics.kernel_sums.BLOCK", 7)
     np.testing.assert_allclose(kernel_distance_full(REAL, FAKE), whole, rtol=1e-11)
 
 

@@ -89,9 +89,11 @@ class Reals:
 
     def labels(self, split: str, n: int) -> Array:
         """The labels ``[min(n, size)]`` of the samples that `samples` and `features` give. Raises UserError without any."""
-        found = [label for _, label in self.samples(split, n)]
-        if any(label is None for label in found):
-            raise UserError(f"the dataset {self.name} has no labels in its split {split!r}")
+        found = []
+        for _, label in self.samples(split, n):
+            if label is None:
+                raise UserError(f"the dataset {self.name} has no labels in its split {split!r}")
+            found.append(label)
         return np.concatenate(found)
 
     def features(self, split: str, extractor: Extractor, n: int) -> Array:
