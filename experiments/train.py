@@ -10,6 +10,8 @@ Many processes: the same command in each of them, with --distributed under SLURM
 with --coordinator=HOST:PORT --processes=N --process=I.
 """
 
+import contextlib
+
 from gan_jax.command_line import Parser, expanded, main, set_up_jax, split_overrides
 
 
@@ -32,11 +34,11 @@ def train(arguments: list[str]) -> None:
     from gan_jax import processes, running, writers
     from gan_jax.sweeps.naming import named
 
-    if flags.distributed or flags.coordinator or flags.processes or flags.process >= 0:
-        processes.start(flags.coordinator, flags.processes, flags.process)
-    metrics = running.run(named(flags.config, config.to_dict(loaded)), workdir)
-    if not processes.is_main_process():
-        return
+    in_job = flags.distributed or flags.coordinator or flags.processes or flags.process >= 0
+    with processes.job(flags.coordinator, flags.processes, flags.process) if in_job else contextlib.nullcontext():
+        metrics = running.run(named(flags.config, config.to_dict(loaded)), workdir)
+        if not processes.is_main_process():
+            return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
     print("  ".join(f"{name} {writers.short(value)}" for name, value in shown.items()))
 

@@ -10,8 +10,18 @@ import numpy as np
 import optax
 
 from gan_jax import (
-    augmentation, data, growing, losses, networks, optimizers, parallel, parts, penalties, schedules, training,
-)  # fmt: skip
+    augmentation,
+    data,
+    growing,
+    losses,
+    networks,
+    optimizers,
+    parallel,
+    parts,
+    penalties,
+    schedules,
+    training,
+)
 from gan_jax.accumulation import accumulated
 from gan_jax.config import to_text
 from gan_jax.data import Dataset

@@ -1,7 +1,16 @@
-"""Jobs of several processes, on one host or many: how they start, agree and end."""
+"""Jobs of several processes, on one host or many: how they start, agree and end.
 
+JAX notices a process that is gone only after seconds without heartbeat, or not before a collective has hung, and then aborts
+with a stack trace. So each process also holds a connection to process 0: when one is killed, its connection closes at
+once, and all others end with one line.
+"""
+
+import contextlib
 import os
+import socket
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import jax
@@ -13,8 +22,15 @@ START_SECONDS, HEARTBEAT_SECONDS = 120, 10
 """How long processes wait for each other at the start, and after how long a silent one counts as lost."""
 
 
-def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
-    """Joins this process to the job, before JAX computes anything; without arguments JAX finds out from SLURM, a TPU pod, GKE.
+_ending = threading.Lock()  # whoever notices first that another process is gone ends this one
+
+
+@contextlib.contextmanager
+def job(coordinator: str = "", processes: int = 0, process: int = -1) -> Iterator[None]:
+    """Within it this process is one of a job; enter it before JAX computes anything.
+
+    Without arguments JAX finds the job out from SLURM, a TPU pod or GKE. When another process is lost, this one ends with
+    one line and code 1: nothing can be saved then, as a checkpoint needs them all. Start all again to resume.
 
     Args:
       coordinator: ``host:port`` of process 0, the same for all.
@@ -39,6 +55,55 @@ def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
         reason = str(error).strip().splitlines()[0]
         hint = "" if given else "; name the job by --coordinator, --processes and --process"
         raise UserError(f"the processes of this job do not find each other: {reason}{hint}") from error
+    others = _connections(coordinator.rpartition(":")[0])
+    try:
+        yield
+    except (UserError, KeyboardInterrupt):  # all processes raise it alike
+        _part(others)
+        raise
+    _part(others)
+
+
+def _connections(host: str) -> list[socket.socket]:
+    """Process 0's connections to all others, or this one's to process 0, each watched by a thread."""
+    from jax.experimental import multihost_utils
+
+    alone = jax.process_count() == 1
+    server = None if alone or jax.process_index() else socket.create_server(("", 0))
+    where = f"{host or socket.getfqdn()}:{server.getsockname()[1]}" if server else ""
+    told = multihost_utils.broadcast_one_to_all(np.frombuffer(where.encode().ljust(256), np.uint8)) if not alone else None
+    others: list[socket.socket] = []
+    try:
+        if server:
+            server.settimeout(START_SECONDS)
+            others = [server.accept()[0] for _ in range(jax.process_count() - 1)]
+            server.close()
+        elif told is not None:
+            name, _, port = np.asarray(told, np.uint8).tobytes().decode().strip().rpartition(":")
+            others = [socket.create_connection((name, int(port)), START_SECONDS)]
+    except OSError as error:  # a firewall, say: JAX's own heartbeats remain
+        print(f"warning: process {jax.process_index()} cannot watch the others ({error})", file=sys.stderr, flush=True)
+    for other in others:
+        other.settimeout(None)
+        threading.Thread(target=_watch, args=(other,), name="watch", daemon=True).start()
+    return others
+
+
+def _watch(other: socket.socket) -> None:
+    """Ends this process when the other closes the connection without having said that it is done."""
+    try:
+        said = other.recv(1)
+    except OSError:
+        said = b""
+    if not said:
+        lost("a connection was closed")
+
+
+def _part(others: list[socket.socket]) -> None:
+    """Says that this process is done, so that nobody misses it."""
+    for other in others:
+        with contextlib.suppress(OSError):
+            other.sendall(b".")
 
 
 def own_rows(batch_size: int) -> slice:
@@ -47,12 +112,12 @@ def own_rows(batch_size: int) -> slice:
     return slice(jax.process_index() * own, (jax.process_index() + 1) * own)
 
 
-def lost(error: Exception) -> NoReturn:
+def lost(reason: str) -> NoReturn:
     """Ends this process where another is gone: nothing can be saved without it, and waiting for it would never end."""
-    reason = str(error).strip().splitlines()[0]
+    _ending.acquire()
     print(
-        f"error: process {jax.process_index()} of {jax.process_count()} lost the others ({reason}); start all of them again "
-        "to go on from the newest checkpoint",
+        f"error: process {jax.process_index()} of {jax.process_count()} has lost another one ({reason}); start all of them "
+        "again to go on from the newest checkpoint",
         file=sys.stderr,
         flush=True,
     )

@@ -68,7 +68,7 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
             _train(config, program, runs, measured, reals, state, first)
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() > 1:
-                processes.lost(error)
+                processes.lost(configs.first_line(error))
             raise
     return _mean_metrics(folders)
 
