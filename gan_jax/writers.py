@@ -47,18 +47,18 @@ def _number(value: Any) -> float | int | str | None:
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.jsonl` by step; of a step that was run again after a crash, the later values.
 
-    Rows of named protocols (`evaluate.py` appends them) are kept apart, one row a protocol and step. A line that a crash
-    cut short is skipped.
+    Rows of named protocols (`evaluate.py` appends them) are kept apart, one row a protocol, seed and step. A line that a
+    crash cut short is skipped.
     """
     rows: dict[tuple, dict[str, Any]] = {}
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         try:
             row = json.loads(line)
-            key = (row["step"], row.get("protocol"))
+            key = (row["step"], row.get("protocol") or "", row.get("seed") or 0)
         except (ValueError, KeyError, TypeError):
             continue
         rows[key] = rows.get(key, {}) | row
-    return [rows[key] for key in sorted(rows, key=lambda key: (key[0], key[1] or ""))]
+    return [rows[key] for key in sorted(rows)]
 
 
 def best(rows: list[dict[str, Any]], name: str, highest: bool) -> tuple[int, float] | None:

@@ -27,6 +27,17 @@ def test_rows_come_back_by_step_and_later_ones_win(tmp_path):
         json.loads(line, parse_constant=pytest.fail)  # no NaN: it is not JSON
 
 
+def test_rows_of_protocols_are_kept_by_name_and_seed(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log = writers.JsonLines(path)
+    rows = [{"protocol": "fid10k", "seed": 0, "fid10k": 9.0}, {"protocol": "fid10k", "seed": 1, "fid10k": 8.0}]
+    rows += [{"protocol": "kid50k", "seed": 0, "kid50k/mean": 1.0}]
+    for row in [rows[2], rows[1], rows[0] | {"fid10k": 7.0}, {"loss": 1.0}, rows[0]]:  # the last: computed again
+        log.scalars(4, row)
+    log.close()
+    assert writers.read_metrics(path) == [{"step": 4, "loss": 1.0}] + [{"step": 4} | row for row in rows]
+
+
 def test_a_line_cut_short_spoils_no_other(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1, "a": 1}\n{"step": 2, "a"')
