@@ -62,8 +62,11 @@ def sweep(arguments: list[str]) -> int:
         plans.save(plan)
         if slurm:
             groups = runner.pending(plan)
-            jobs = cluster.submit(plan, groups, slurm) if groups else []
-            print(f"submitted {len(jobs)} tasks{f', {jobs[0].job_id} and on' if jobs else ''}; see {workdir / 'slurm'}")
+            if not groups:
+                report.finish(plan)
+                return 0
+            jobs = cluster.submit(plan, groups, slurm)
+            print(f"submitted {len(jobs)} tasks, {jobs[0].job_id} and on; see {workdir / 'slurm'}")
             print("the same command with --report instead of --slurm... writes the results of what has run")
             return 0
         code = runner.run(plan)

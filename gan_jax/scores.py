@@ -12,7 +12,7 @@ from gan_jax.training import TrainState
 
 
 def of_step(experiment: Experiment, state: TrainState, step: int, key: PRNGKey) -> dict[str, np.ndarray]:
-    """The raw scores of ``step``'s real batch and of as many generated samples, ``{"scores/real": [n], "scores/fake": [n]}``.
+    """The raw scores of ``step``'s real batch and of as many generated samples, ``[n]`` each, by the names of their histograms.
 
     ``state``: after ``step >= 1`` steps. The generator is the one that plays, not its average; nothing is augmented. Two
     histograms that lie apart say that the discriminator has won; ones that coincide, that it sees no difference (at the
@@ -24,7 +24,8 @@ def of_step(experiment: Experiment, state: TrainState, step: int, key: PRNGKey) 
     real, fake = _scored(
         stage.networks, stage.prepare, state.generator.params, state.discriminator.params, batch, jax.random.fold_in(key, step)
     )
-    return {"scores/real": np.asarray(real, np.float32), "scores/fake": np.asarray(fake, np.float32)}
+    # Not "scores/real", which is their mean over the steps: a name of W&B's has one type.
+    return {"histograms/real_scores": np.asarray(real, np.float32), "histograms/fake_scores": np.asarray(fake, np.float32)}
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -340,6 +340,25 @@ def test_each_group_is_a_task_of_one_array(tmp_path, monkeypatch):
     assert Counter(row["status"] for row in results(tmp_path)) == {"finished": 2, "diverged": 1, "waiting": 1}
 
 
+def test_what_has_been_submitted_is_not_submitted_again_until_it_ends(tmp_path):
+    submitit = pytest.importorskip("submitit")
+    found = planned(tmp_path, SEEDS)
+    executor = submitit.AutoExecutor(tmp_path / "slurm", cluster="local")
+    done = executor.submit(sum, [1, 2])
+    done.result()
+    hangs = executor.submit(time.sleep, 60)
+    try:
+        for jobs, says in (([done.job_id], None), ([done.job_id, hangs.job_id], "1 tasks of this sweep have not ended")):
+            (tmp_path / "slurm" / "jobs.json").write_text(json.dumps({"cluster": "local", "jobs": jobs}))
+            if says is None:
+                cluster._refuse_twice(tmp_path / "slurm", executor)
+                continue
+            with pytest.raises(UserError, match=says):
+                cluster.submit(found, found.groups, {"cluster": "local"})
+    finally:
+        hangs.cancel(check=False)
+
+
 def test_a_task_is_queued_again_as_it_was(tmp_path):
     pytest.importorskip("submitit")
     task = cluster.Task()
@@ -413,6 +432,8 @@ def test_eight_runs_killed_in_the_middle_and_resumed(root, tmp_path):
         assert {part["run"].display_name for part in parts} == {run.name}
         assert (parts[-1]["run"].run_group, list(parts[-1]["run"].tags)) == ("sweep", ["sweep"])
         assert parts[-1]["rows"][-1]["train/step"] == 2000 and parts[-1]["exit"]
+        assert "histogram" in {row.get("histograms/real_scores/_type") for row in parts[-1]["rows"]}
+        assert "image-file" in {row.get("samples/_type") for row in parts[-1]["rows"]}
         found[parts[0]["run"].run_id] = run.name
     assert len(found) == 8
 

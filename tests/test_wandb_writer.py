@@ -46,7 +46,7 @@ def written(tmp_path_factory):
             for writer in (rows, log):
                 writer.scalars(step, {"modes/high_quality": value, "generator/gradient_norm": 1.0, "steps_per_second": 9.0})
         log.image(2, "samples", workdir / "grid.png")
-        log.histograms(2, {"scores/real": np.array([0.0, 1.0, 1.0, np.nan])})
+        log.histograms(2, {"histograms/real_scores": np.array([0.0, 1.0, 1.0, np.nan])})
         log.close()
     rows.close()
     return workdir, [read(path) for path in files(workdir)]
@@ -79,8 +79,8 @@ def test_rows_pictures_and_histograms_are_in_the_history(written):
         (1, 0.25, 1.0), (2, 0.75, 1.0),
     ]  # fmt: skip
     assert (rows[2]["train/step"], rows[2]["samples/_type"], rows[2]["samples/width"]) == (2, "image-file", 4)
-    assert rows[3]["scores/real/_type"] == "histogram"
-    counts, edges = rows[3]["scores/real/values"], rows[3]["scores/real/bins"]
+    assert rows[3]["histograms/real_scores/_type"] == "histogram"
+    counts, edges = rows[3]["histograms/real_scores/values"], rows[3]["histograms/real_scores/bins"]
     assert sum(counts) == 3 and (edges[0], edges[-1]) == (0, 1) and counts[-1] == 2
     assert list(written[0].glob("wandb/offline-run-*/files/media/images/samples_*.png"))
 
@@ -256,3 +256,4 @@ def test_a_queue_that_is_full_drops_rows_and_does_not_block(tmp_path, monkeypatc
         log.scalars(step, {"loss": 1.0})
     assert time.perf_counter() - began < 5
     release.set()
+    log.close()

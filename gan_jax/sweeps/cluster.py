@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def _refuse_twice(folder: Path, executor: Any) -> None:
     before = json.loads(file.read_text())
     if before["cluster"] != executor.cluster or executor.cluster == "debug":
         return
-    pending = [name for name in before["jobs"] if not executor.job_class(folder, name).done()]
+    pending = [name for name in before["jobs"] if not _ended(executor, folder, name)]
     if pending:
         raise UserError(f"{len(pending)} tasks of this sweep have not ended, such as job {pending[0]}: wait, or cancel them")
+
+
+def _ended(executor: Any, folder: Path, name: str) -> bool:
+    job = executor.job_class(folder, name)
+    if job.paths.result_pickle.exists():
+        return True
+    if executor.cluster == "local":  # where the name is that of a process
+        try:
+            os.kill(int(name), 0)
+        except ProcessLookupError:
+            return True
+        return False
+    return job.done(force_check=True)
