@@ -6,11 +6,12 @@ RUNS ?= runs
 # Of the main job: all modes are covered by then. The paper shows 25,000; `make run STEPS=25000` continues to there.
 STEPS ?= 16000
 PYTEST_ARGS ?=
+CASE ?= metrics
 BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all lint clean
+.PHONY: help run test test-slow test-all bench lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +32,9 @@ test-slow: $(INSTALLED) ## the slow tests alone
 	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
 
 test-all: test test-slow ## all tests
+
+bench: $(INSTALLED) ## timings beside other packages: make bench EXTRAS=test,lint,oracles CASE=metrics
+	$(BIN)/python experiments/benchmark.py $(CASE) --out=results/benchmarks/$(CASE)
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,52 @@
+"""Times gan_jax beside the packages that a user would pick instead, on the same work in the same process.
+
+    python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small] [--out=results/benchmarks/metrics]
+
+Cases are the files of experiments/benchmarks/. Each prints a line a contest: the median times, and how many times as fast
+gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes the table as .json,
+.md, or both where it has no ending. The peers are installed by: pip install -e '.[oracles]'
+"""
+
+import importlib.util
+from pathlib import Path
+
+from gan_jax.command_line import Parser, main, set_up_jax
+from gan_jax.errors import UserError
+
+FOLDER = Path(__file__).resolve().parent / "benchmarks"
+
+
+def benchmark(arguments: list[str]) -> None:
+    parser = Parser(__doc__)
+    parser.add_argument("case", nargs="?", help=", ".join(cases()))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="", metavar="TEXT", help="contests with this in their names")
+    parser.add_argument("--small", action="store_true", help="small sizes, for a quick look")
+    parser.add_argument("--out", metavar="FILE", help="where to write the table")
+    flags = parser.parse_args(arguments)
+    if flags.case not in cases():
+        raise UserError(f"name a case: {', '.join(cases())}" + (f"; not {flags.case!r}" if flags.case else ""))
+    if flags.rounds < 1:
+        raise UserError(f"--rounds must be at least 1, not {flags.rounds}")
+    from gan_jax import benchmarking
+
+    set_up_jax()
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{flags.case}", FOLDER / f"{flags.case}.py")
+    assert spec is not None and spec.loader is not None
+    case = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(case)
+    try:
+        results = benchmarking.run(case.contests(flags.small), flags.rounds, flags.only)
+    except ModuleNotFoundError as error:
+        raise UserError(f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'") from error
+    if flags.out:
+        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).splitlines()[0], case.PACKAGES)
+
+
+def cases() -> list[str]:
+    """The files of the folder, by name."""
+    return sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+
+
+if __name__ == "__main__":
+    main(benchmark)

@@ -1,0 +1,81 @@
+"""The benchmarks: how both sides are timed, and the command."""
+
+import importlib.util
+import json
+import runpy
+import time
+
+import numpy as np
+import pytest
+
+from gan_jax import benchmarking
+from gan_jax.benchmarking import Contest
+from gan_jax.errors import UserError
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only where a side says so; the machine is free."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(benchmarking, "_canary", lambda: 1.0)
+
+    def work(*seconds, result=None):
+        left = [0.0, *seconds]  # the first call warms up
+
+        def call():
+            now[0] += left.pop(0) if len(left) > 1 else left[0]
+            return result
+
+        return call
+
+    return work
+
+
+def test_the_quickest_peer_is_the_opponent(clock):
+    found = benchmarking.timed(Contest("a", clock(2.0), {"slow": clock(9.0), "quick": clock(5.0)}), 4)
+    assert (found.peer, found.seconds, found.peer_seconds, found.ratio) == ("quick", 2.0, 5.0, 2.5)
+    assert found.quartiles == (2.5, 2.5) and (found.rounds, found.left_out, found.difference) == (4, 0, None)
+
+
+def test_rounds_on_a_busy_machine_are_left_out(clock, monkeypatch):
+    canaries = iter([1.0, 1.0, 1.0, 1.3, 1.0, 1.2, 1.1, 1.0])
+    monkeypatch.setattr(benchmarking, "_canary", lambda: next(canaries))
+    found = benchmarking.timed(Contest("a", clock(1.0, 50.0, 1.0, 1.0), {"peer": clock(2.9, 2.0, 3.1, 3.0)}), 4)
+    assert (found.rounds, found.left_out) == (3, 1) and found.ratio == 3.0
+
+
+def test_a_ratio_that_depends_on_how_it_is_taken_is_not_one(clock):
+    found = benchmarking.timed(Contest("a", clock(1.0), {"peer": clock(1.0, 2.0, 2.0, 2.0)}), 4)
+    assert found.ratio is None and "unstable" in benchmarking._row(found)
+
+
+def test_sides_that_compute_something_else_are_not_compared(clock):
+    contest = Contest("a", clock(1.0, result=1.0), {"peer": clock(1.0, result=1.1)}, tolerance=0.05)
+    with pytest.raises(AssertionError, match=r"a: 1\.0 here and 1\.1 from peer"):
+        benchmarking.timed(contest, 1)
+    assert benchmarking.timed(contest._replace(tolerance=0.1), 1).difference == pytest.approx(1 / 11)
+
+
+def test_the_command_times_metrics_and_writes_a_table(root, tmp_path, capsys):
+    if importlib.util.find_spec("torch_fidelity") is None:
+        pytest.skip("pip install -e '.[oracles]'")
+    program = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
+    program(["metrics", "--small", "--rounds=2", "--only=kernel", f"--out={tmp_path / 'made' / 'metrics'}"])
+    assert capsys.readouterr().out.count("torch-fidelity") == 2
+    found = json.loads((tmp_path / "made" / "metrics.json").read_text())
+    assert len(found["results"]) == 2 and found["packages"]["torch-fidelity"]
+    assert all(np.isfinite(result["seconds"]) and result["difference"] < 1e-3 for result in found["results"])
+    table = (tmp_path / "made" / "metrics.md").read_text().splitlines()
+    assert len([line for line in table if line.startswith("| kernel distance")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [([], "name a case: .*metrics"), (["none"], "not 'none'"), (["metrics", "--rounds=0"], "at least 1")],
+)
+def test_bad_input_is_said_in_one_line(root, arguments, says):
+    program = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
+    with pytest.raises(UserError, match=says) as error:
+        program(arguments)
+    assert "\n" not in str(error.value)
