@@ -252,6 +252,19 @@ def test_each_run_is_run_once_and_reported(tmp_path, monkeypatch, capsys):
     assert runner.run(found) == 0 and again.ran == []
 
 
+def test_of_a_group_only_what_has_not_ended_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "run", Trainer())
+    found = planned(tmp_path, {"config.seed": {"min": 0, "max": 3}})
+    runner.run(found)
+    for seed in (1, 3):
+        shutil.rmtree(tmp_path / "runs" / f"seed={seed}")
+    again = Trainer()
+    monkeypatch.setattr(running, "run", again)
+    assert runner.run(found) == 0 and again.ran == ["seed=1", "seed=3"]
+    shutil.rmtree(tmp_path / "runs" / "seed=2")
+    assert runner.run(found) == 0 and again.ran[2:] == ["seed=2"]
+
+
 def test_divergence_is_recorded_and_never_tried_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "run", Trainer(unroll0="diverge"))
     found = planned(tmp_path, UNROLLS)
@@ -437,6 +450,7 @@ def test_eight_runs_killed_in_the_middle_and_resumed(root, tmp_path):
         found[parts[0]["run"].run_id] = run.name
     assert len(found) == 8
 
-    shutil.rmtree(workdir / "runs" / rows[0]["name"])  # lost: only it is run again
+    shutil.rmtree(workdir / "runs" / rows[0]["name"])  # lost: only it is run again, alone, and to the same numbers
     again = subprocess.run(typed, capture_output=True, text=True, env=environment, timeout=300)
-    assert again.returncode == 0 and "7 of 8 runs have ended before" in again.stdout, again.stdout + again.stderr
+    assert again.returncode == 0 and "run 8 of 8: " in again.stdout, again.stdout + again.stderr
+    assert float(results(workdir)[0]["metric"]) == pytest.approx(float(rows[0]["metric"]), rel=1e-3)

@@ -63,10 +63,13 @@ def pending(plan: Plan) -> list[tuple[Trial, ...]]:
 
 
 def run_group(workdir: Path, group: Sequence[Trial]) -> None:
-    """Trains the runs of one group, each from where it was. Those that have ended are not touched.
+    """Trains the runs of one group that have not ended, together, each from where it was; the others are not touched.
 
     Raises KeyboardInterrupt where it was stopped; divergence and other failures are noted in the runs' folders.
     """
+    group = [trial for trial in group if status(workdir, trial) not in ENDED]
+    if not group:
+        return
     folders = [folder(workdir, trial) for trial in group]
     for trial in group:
         failure(workdir, trial).unlink(missing_ok=True)
