@@ -432,7 +432,7 @@ def test_extractors_must_suit_the_images():
     def reals(*shape):
         return evaluation.Reals({"dataset": {"npz": {}}}, Dataset(shape, lambda seed, positions: {}))
 
-    for shape, says in (((28, 28, 3), "1 or 1 channels"), ((64, 64, 1), "found shape"), ((2,), "needs images")):
+    for shape, says in (((28, 28, 3), "for images of 1 channel"), ((64, 64, 1), "found shape"), ((2,), "needs images")):
         with pytest.raises(UserError, match=says):
             evaluation.check([protocols.frechet(split="train")], reals(*shape))
     with pytest.raises(UserError, match="two metrics are both called"):

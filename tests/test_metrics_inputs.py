@@ -61,6 +61,8 @@ def call(function, *arguments, **settings):
         (call("kernel_distance", X, X, subset_size=41), "41"),
         (call("kernel_distance", X, X, subsets=(np.array([[0, 40]]), np.array([[0, 1]]))), "40"),
         (call("kernel_distance", X, X, subsets=0), "0"),
+        (call("kernel_distance", X, X, subsets="all"), "'all'"),
+        (call("kernel_distance", X, X, subsets=[np.array([[0, 1]])]), "expected a number or a pair"),
         (call("precision_recall", X[:3], X, k=3), "3 samples"),
         (call("precision_recall", X, X[:3], k=3), "3 samples"),
         (call("density_coverage", X, X, k=0), "0"),

@@ -62,6 +62,7 @@ def test_explicit_subsets_and_the_full_estimate_equal_the_definition():
     np.testing.assert_allclose(
         found.values, [by_definition(REAL[r], FAKE[c]) for r, c in zip(rows, columns, strict=True)], rtol=1e-10
     )
+    np.testing.assert_array_equal(kernel_distance(REAL, FAKE, subsets=[rows, columns]).values, found.values)
     np.testing.assert_allclose(kernel_distance_full(REAL[:30], FAKE[:20]), by_definition(REAL[:30], FAKE[:20]), rtol=1e-10)
 
 

@@ -33,6 +33,11 @@ class Extractor:
     batch_size: int = 64  # rounded up to divide over the devices
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def takes(self) -> str:
+        """The numbers of channels that images may have, in words."""
+        return "1" if self.channels == 1 else f"1 or {self.channels}"
+
     def __call__(self, images: ArrayLike) -> Array:
         """Features of images.
 
@@ -47,7 +52,7 @@ class Extractor:
         """
         images = image_batch(images, "images", -1.0, 1.0).astype(np.float32)
         if images.shape[3] not in (1, self.channels):
-            raise ValueError(f"images: found {images.shape[3]} channels, expected 1 or {self.channels} for {self.name}")
+            raise ValueError(f"images: found {images.shape[3]} channels, expected {self.takes} for {self.name}")
         if not self._held:  # at first use: an extractor that only names a score costs nothing
             self._held.update(program=spread(self.apply), variables=shared(self.variables))
         features, size = np.empty((len(images), self.dimension), np.float32), batch_size_for(self.batch_size)

@@ -1,5 +1,6 @@
 """The kernel distance: squared maximum mean discrepancy under a cubic kernel; with Inception features, KID."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     real: ArrayLike,
     fake: ArrayLike,
-    subsets: int | tuple[ArrayLike, ArrayLike] = 100,
+    subsets: int | Sequence[ArrayLike] = 100,
     subset_size: int | None = None,
     rng: np.random.Generator | np.random.RandomState | int = 0,
 ) -> KernelDistance:
@@ -49,10 +50,10 @@ def kernel_distance(
       Binkowski et al. 2018, Demystifying MMD GANs, section 4.
     """
     real, fake = feature_pair(real, fake, minimum=2, as_given=True)
-    if isinstance(subsets, tuple):
-        rows, columns = _checked_rows(subsets, len(real), len(fake))
-    else:
+    if isinstance(subsets, int | float | np.number):
         rows, columns = _drawn_rows(at_least(subsets, 1, "subsets"), subset_size, rng, len(real), len(fake))
+    else:
+        rows, columns = _checked_rows(subsets, len(real), len(fake))
     values = subset_distances(real, fake, rows, columns)
     return KernelDistance(float(values.mean()), float(values.std()), values)
 
@@ -88,7 +89,9 @@ def _drawn_rows(subsets: int, size: int | None, rng, n: int, m: int) -> tuple[Ar
     return np.stack(rows), np.stack(columns)
 
 
-def _checked_rows(subsets: tuple[ArrayLike, ArrayLike], n: int, m: int) -> tuple[Array, Array]:
+def _checked_rows(subsets: Sequence[ArrayLike], n: int, m: int) -> tuple[Array, Array]:
+    if not isinstance(subsets, Sequence | np.ndarray) or len(subsets) != 2:
+        raise ValueError(f"subsets: found {subsets!r:.60}, expected a number or a pair of arrays [subsets, size]")
     rows, columns = (np.asarray(part) for part in subsets)
     if rows.ndim != 2 or rows.shape != columns.shape or rows.shape[1] < 2 or rows.shape[0] < 1:
         raise ValueError(f"subsets: found shapes {rows.shape} and {columns.shape}, expected [subsets, size >= 2] twice")
