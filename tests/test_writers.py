@@ -55,11 +55,13 @@ def test_durations():
 def test_progress_shows_step_rate_and_time_left(capsys):
     progress = writers.Progress(100, 0)
     progress._time -= 10.0
-    rate = progress.report(50, {"modes/covered": 8.0, "loss": 0.12345})
+    rate = progress.report(50, [{"modes/covered": 8.0, "loss": 0.12345}])
     line = capsys.readouterr().out
     assert rate == pytest.approx(5.0, rel=0.01)
-    assert ("50/100" in line and "steps/s" in line and "9s left" in line) or "10s left" in line
-    assert ("modes/covered 8" in line and "loss 0.1235" in line) or "loss 0.1234" in line
+    assert "50/100" in line and "steps/s" in line and ("9s left" in line or "10s left" in line)
+    assert "modes/covered 8" in line and ("loss 0.1235" in line or "loss 0.1234" in line)
+    progress.report(60, [{"loss": 3.0}, {"loss": 1.0}, {"loss": 2.0}])  # of the members of a population
+    assert "loss 2 [1, 3]" in capsys.readouterr().out
 
 
 def test_the_best_value_is_the_first_of_equals_and_finite():
