@@ -89,9 +89,9 @@ class Checkpoints:
     def restore(self, like: Any, step: int | None = None) -> tuple[int, Any] | None:
         """The newest sound checkpoint as ``(step, state)``, or that of ``step``; None where there are none.
 
-        ``like``: the state as ``jax.eval_shape`` gives it, with shardings where they matter. A damaged checkpoint is
-        reported and the one before it is tried. Raises UserError where a ``step`` that was asked for is missing or
-        damaged, where all are, or where the state saved has another structure.
+        ``like``: the state as ``jax.eval_shape`` gives it, with shardings where they matter (else: one device). A damaged
+        checkpoint is reported and the one before it is tried. Raises UserError where a ``step`` that was asked for is
+        missing or damaged, where all are, or where the state saved has another structure.
         """
         steps = self.steps()
         if step is not None and step not in steps:
@@ -120,8 +120,12 @@ class Checkpoints:
             there, here = saved.get(name, [0, "missing"])[1:], wanted.get(name, ["missing"])
             if there != here:
                 raise _OtherStructure(f"{name} is {there} there and {here} here")
+        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        like = jax.tree.map(  # without a place of its own Orbax wants the devices that the state was saved from
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or place), like
+        )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "Sharding info not provided": the topology may have changed since
+            warnings.simplefilter("ignore")
             state = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
         wrong = [name for name, entry in checksums(state).items() if entry != saved[name]]
         if wrong:

@@ -118,8 +118,8 @@ def override(config: ConfigDict, path: str, value: Any) -> None:
 
 def _set_column(config: ConfigDict, parents: Sequence[str], last: str, value: Any) -> None:
     """Sets the values of one field in `config.population`, which has any fields: `0,1,2`, `range(32)`."""
-    values = _literal(value)
-    values = tuple(range(int(values[6:-1]))) if isinstance(values, str) and re.fullmatch(r"range\(\d+\)", values) else values
+    many = re.fullmatch(r"range\((\d+)\)", str(value).strip())
+    values = tuple(range(int(many[1]))) if many else _literal(value)
     with config.unlocked():
         node = config.population
         for part in parents:

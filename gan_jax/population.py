@@ -37,6 +37,9 @@ def columns(config: Mapping[str, Any]) -> dict[str, tuple]:
     for path, values in flat(config["population"]).items() if config["population"] else ():
         if not isinstance(values, tuple) or not values:
             raise UserError(f"config.population.{path} takes a tuple with a value for each member, not {values!r}")
+        known = [name for name in flat(config) if name.split(".")[0] in TRACED]
+        if path.split(".")[0] not in config:
+            raise UserError(f"config.population.{path} is no field of this config: {near(path, known)}")
         if path.split(".")[0] not in TRACED:
             raise UserError(f"config.population.{path} cannot differ between members: only numbers in {', '.join(TRACED)} can")
         kinds = (int,) if path == "seed" else (int, float)
@@ -47,7 +50,6 @@ def columns(config: Mapping[str, Any]) -> dict[str, tuple]:
         try:
             with_numbers(config, {path: values[0]})
         except (KeyError, StopIteration, TypeError) as error:
-            known = [name for name in flat(config) if name.split(".")[0] in TRACED]
             raise UserError(f"config.population.{path} is no field of this config: {near(path, known)}") from error
         found[path] = values
     sizes = {path: len(values) for path, values in found.items()}
@@ -88,14 +90,14 @@ def joined(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def with_numbers(config: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
     """A config with the numbers (which may be traced) put in at their paths."""
-    config = copy.deepcopy(dict(config))
+    made: dict[str, Any] = copy.deepcopy(dict(config))
     for path, value in numbers.items():
         *parents, last = path.split(".")
-        node: Any = config
+        node: Any = made
         for part in parents:
             node = next(stage[part] for stage in node if part in stage) if isinstance(node, tuple) else node[part]
         node[last] = value
-    return config
+    return made
 
 
 def step_of_member(config: Mapping[str, Any], dataset: Dataset, stage: int) -> Callable[[Numbers], TrainStep]:

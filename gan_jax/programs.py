@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import parallel, population, processes, threefry
@@ -65,7 +66,7 @@ class Together:
             parallel.population(population.step_of_member(config, experiment.dataset, index), mesh)
             for index in range(len(experiment.stages))
         ]
-        self.keys = jax.vmap(threefry.key)(np.asarray(self.seeds, np.uint32))
+        self.keys = jax.vmap(threefry.key)(jnp.asarray(self.seeds, jnp.uint32))
 
     def init(self) -> TrainState:
         """The states before the first step."""

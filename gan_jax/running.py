@@ -62,8 +62,8 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
         if processes.is_main_process():
             print(f"{name}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps", flush=True)
         state = program.joined(found[1]) if found else program.init()
-        for own in runs:
-            own.start()
+        for member in runs:
+            member.start()
         try:
             _train(config, program, runs, measured, reals, state, first)
         except jax.errors.JaxRuntimeError as error:

@@ -1,46 +1,52 @@
-"""The numbers of a step do not depend on the devices that it runs on."""
+"""The numbers of a step do not depend on the devices that it runs on, nor on how it is mapped."""
+
+import functools
 
 import jax
-import jax.numpy as jnp
+import mapping_cases
 import numpy as np
 import optax
 import pytest
 
-from gan_jax import data, losses, networks, penalties
+from gan_jax import losses, networks
 from gan_jax.game import adversarial
-from gan_jax.parallel import device_mesh, sharded
+from gan_jax.optimizers import average_over
+from gan_jax.parallel import device_mesh, pmapped, sharded
 from gan_jax.training import alternating, fused, init_state
-from gan_jax.unrolling import unrolled
-
-# SGD: Adam would hide a factor in the gradients.
-SGD = optax.sgd(0.1)
-CASES = {
-    "non_saturating with BatchNorm": ({"non_saturating": losses.non_saturating()}, {"discriminator_norm": "batch"}, 0),
-    "WGAN-GP": ({"wasserstein": losses.wasserstein(), "gp": penalties.gradient_penalty()}, {"discriminator_norm": "layer"}, 0),
-    "unrolled 2 steps": ({"minimax": losses.minimax()}, {"discriminator_norm": "batch"}, 2),
-}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_four_devices_give_the_numbers_of_one(case):
-    terms, settings, unroll = CASES[case]
-    nets = networks.dcgan((8, 8, 1), width=4, latent_size=3, **settings)
-    objective = unrolled(adversarial(nets, terms), unroll, SGD)
-    step = fused(alternating(objective, SGD, SGD), data.decode)
-    key = jax.random.key(0)
-    images = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 8, 8, 1), np.uint8)
-    batch = {"real": images, "row": np.tile(np.arange(16, dtype=np.int32), (2, 2, 1))}
-    ends, metrics = {}, {}
-    for devices in (1, 4):
-        run = sharded(step, device_mesh(jax.devices()[:devices]))
-        ends[devices], metrics[devices] = jax.device_get(run(init_state(nets, SGD, SGD, key), batch, key))
-    start = jax.device_get(init_state(nets, SGD, SGD, key))
-    for player in ("generator", "discriminator"):
-        def moved(end, player=player):
-            return jax.tree.map(jnp.subtract, getattr(end, player).params, getattr(start, player).params)
+@functools.cache
+def on_one_device(case):
+    return mapping_cases.gradients(case, lambda step: sharded(step, device_mesh(jax.devices()[:1])))
 
-        # What SGD moved is the gradient times its rate.
-        distance = optax.global_norm(jax.tree.map(jnp.subtract, moved(ends[1]), moved(ends[4])))
-        assert distance < 1e-5 * optax.global_norm(moved(ends[1]))
-    for name, values in metrics[1].items():
-        np.testing.assert_allclose(values, metrics[4][name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+@pytest.mark.parametrize("mapping", [sharded, pmapped])
+@pytest.mark.parametrize("case", mapping_cases.CASES)
+def test_four_devices_give_the_numbers_of_one(case, mapping):
+    assert jax.device_count() == 4
+    mapping_cases.assert_alike(on_one_device(case), mapping_cases.gradients(case, mapping))
+
+
+def test_a_plain_pmap_with_averaged_gradients_does_too():
+    """For those who map the step themselves: `average_over` as the first stage of both optimizers."""
+    nets = networks.mlp((2,), latent_size=2, generator_widths=(4,), discriminator_widths=(4,))
+    objective = adversarial(nets, {"wasserstein": losses.wasserstein()})
+    real = np.random.default_rng(0).normal(size=(1, 8, 2)).astype(np.float32)
+    batch = {"real": real, "row": np.arange(8, dtype=np.int32)[None]}
+    ends = []
+    for stages, mapped in (
+        ((), lambda step: jax.jit(step)),
+        ((average_over("axis"),), lambda step: jax.pmap(step, "axis", in_axes=(None, 0, None), out_axes=None)),
+    ):
+        optimizer = optax.chain(*stages, optax.sgd(0.1))
+        state = init_state(nets, optimizer, optimizer, jax.random.key(0))
+        split = {name: leaf.reshape(1, 4, 2, *leaf.shape[2:]).swapaxes(0, 1) for name, leaf in batch.items()}
+        given = split if stages else batch
+        ends.append(mapped(alternating(objective, optimizer, optimizer))(state, given, jax.random.key(0))[0])
+    for one, other in zip(jax.tree.leaves(ends[0]), jax.tree.leaves(ends[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_pmapped_needs_rows():
+    with pytest.raises(ValueError, match='"row"'):
+        pmapped(fused(lambda *given: given))({}, {"real": np.zeros((1, 1, 4, 2))}, jax.random.key(0))

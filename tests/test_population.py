@@ -1,0 +1,159 @@
+"""Populations: members are ordinary runs, trained as they would be alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import population, running, writers
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.errors import UserError
+from gan_jax.experiment import build
+from gan_jax.workdir import read_config
+
+TINY = [
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=40",
+    "steps_per_call=5", "log_every=10", "checkpoint_every=10", "sample_every=40", "evaluate_every=20", "samples=20", "keep=10",
+    "averaging=0.9",
+]  # fmt: skip
+COLUMNS = [
+    "population.seed=0,1,2,3", "population.discriminator_optimizer.adam.learning_rate=1e-3,1e-3,1e-2,1e-3",
+    "population.objective.drift.weight=0.001,0.5,0.01,0.1", "population.averaging=0.9,0.5,0.9,0.0",
+]  # fmt: skip
+
+
+def tiny(root: Path, *overrides: str) -> dict:
+    given = [*TINY, "objective=minimax + drift(weight=0.001)", "unroll=1", *overrides]
+    return configs.to_dict(configs.load(str(root / "configs" / "ring.py:unrolled"), given))
+
+
+def final_state(folder: Path, step: int | None = None):
+    config = read_config(folder)
+    with Checkpoints(folder / "checkpoints", config["keep"]) as checkpoints:
+        step, state = checkpoints.restore(jax.eval_shape(build(config).init, jax.random.key(0)), step)
+    return step, np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(state)])
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("population") / "run"
+    running.run(tiny(Path(__file__).parent.parent, *COLUMNS), folder)
+    return folder
+
+
+def test_each_member_equals_the_same_run_alone(together, root, tmp_path):
+    for index, member in enumerate(population.members(tiny(root, *COLUMNS))):
+        folder = together / "members" / f"{index:03d}"
+        assert read_config(folder) == member
+        if index in (0, 2):
+            running.run(member, tmp_path / str(index))
+            (step, state), (own_step, own) = final_state(folder), final_state(tmp_path / str(index))
+            assert step == own_step == 40
+            np.testing.assert_allclose(state, own, rtol=2e-4, atol=2e-6)
+            rows = [writers.read_metrics(run / "metrics.jsonl")[-1] for run in (folder, tmp_path / str(index))]
+            assert rows[0].keys() == rows[1].keys()
+            assert rows[0]["discriminator/drift"] == pytest.approx(rows[1]["discriminator/drift"], rel=1e-3)
+
+
+def test_members_are_ordinary_runs(together, root, tmp_path):
+    folders = sorted((together / "members").iterdir())
+    assert [folder.name for folder in folders] == ["000", "001", "002", "003"]
+    assert len({final_state(folder)[1].tobytes() for folder in folders}) == 4
+    for folder in folders:
+        assert {path.name for path in folder.iterdir()} == {"config.json", "metrics.jsonl", "checkpoints", "samples"}
+    step, _, sampler = running.load_sampler(folders[1])
+    assert step == 40 and sampler(jax.random.key(0), 5).shape == (5, 2)
+    running.run(read_config(folders[1]) | {"steps": 50}, folders[1])  # it goes on alone
+    assert final_state(folders[1])[0] == 50
+
+
+def test_a_population_resumes_where_all_its_members_are(together, root, tmp_path):
+    """As after a kill in the middle of saving: one member lacks the newest checkpoint of the others."""
+    shutil.copytree(together, tmp_path / "run")
+    members = tmp_path / "run" / "members"
+    for index in range(4):
+        for step in (30, 40) if index == 2 else (40,):
+            shutil.rmtree(members / f"{index:03d}" / "checkpoints" / str(step))
+    running.run(tiny(root, *COLUMNS), tmp_path / "run")
+    for index in range(4):
+        step, state = final_state(members / f"{index:03d}")
+        whole_step, whole = final_state(together / "members" / f"{index:03d}", 40)
+        assert step == whole_step == 40 and np.array_equal(state, whole)
+
+
+def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
+    rates = "population.generator_optimizer.sgd.learning_rate=0.01,1e30"
+    config = tiny(root, "generator_optimizer=sgd(learning_rate=0.01)", rates, "population.seed=0,0")
+    running.run(config, tmp_path / "run")
+    assert "member 1 diverged" in capsys.readouterr().out
+    assert final_state(tmp_path / "run" / "members" / "000")[0] == 40
+    assert "is not finite from step" in (tmp_path / "run" / "members" / "001" / "diverged").read_text()
+    steps = [row["step"] for row in writers.read_metrics(tmp_path / "run" / "members" / "001" / "metrics.jsonl")]
+    assert 40 not in steps
+    running.run(config | {"steps": 50}, tmp_path / "run")  # and stays behind
+    assert final_state(tmp_path / "run" / "members" / "000")[0] == 50
+
+    alone = tiny(root, "generator_optimizer=sgd(learning_rate=1e30)", "population.seed=0,1")
+    with pytest.raises(running.TrainingDiverged):
+        running.run(alone, tmp_path / "all")
+
+
+@pytest.mark.slow
+def test_one_program_for_all_members(root, tmp_path):
+    """32 ring GANs compile once and all train."""
+    config = tiny(root, "population.seed=range(32)", "steps=10", "sample_every=10", "evaluate_every=10")
+    compiled = []
+    with jax.log_compiles(), _logged("jax", compiled):
+        running.run(config, tmp_path / "run")
+    assert sum("Finished XLA compilation of jit(step)" in line for line in compiled) == 1
+    ends = [final_state(tmp_path / "run" / "members" / f"{index:03d}") for index in range(32)]
+    assert {step for step, _ in ends} == {10} and len({state.tobytes() for _, state in ends}) == 32
+
+
+class _logged:
+    def __init__(self, name, lines):
+        import logging
+
+        self.logger, self.handler = logging.getLogger(name), logging.Handler()
+        self.handler.emit = lambda record: lines.append(record.getMessage())
+
+    def __enter__(self):
+        self.logger.addHandler(self.handler)
+
+    def __exit__(self, *_):
+        self.logger.removeHandler(self.handler)
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ({"sed": (0, 1)}, "population.sed is no field of this config: did you mean seed"),
+        ({"seed": 3}, "takes a tuple with a value for each member, not 3"),
+        ({"seed": (0.5, 1)}, "population.seed takes whole numbers, not 0.5"),
+        ({"batch_size": (16, 32)}, "population.batch_size cannot differ between members"),
+        ({"seed": (0, 1), "averaging": (0.1, 0.2, 0.3)}, "a value for each member in each field"),
+        ({"discriminator_optimizer": {"sgd": {"learning_rate": (0.1, 0.2)}}}, "optimizer.sgd.learning_rate is no field"),
+        ({"averaging": (0.1, 1.5)}, r"config.averaging must be in \[0, 1\), not 1.5"),
+    ],
+)
+def test_what_cannot_be_a_population_is_refused(column, says, root, tmp_path):
+    with pytest.raises(UserError, match=says):
+        running.run(tiny(root) | {"population": column}, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_configs_are_joined_where_only_numbers_differ(root):
+    rate = "generator_optimizer.adam.learning_rate"
+    given = [tiny(root, "seed=0", f"{rate}=1e-3"), tiny(root, "seed=5", f"{rate}=2e-3")]
+    joined = population.joined(given)
+    assert joined["population"] == {"seed": (0, 5), "generator_optimizer": {"adam": {"learning_rate": (1e-3, 2e-3)}}}
+    assert population.members(joined) == given
+    assert population.joined([given[0], tiny(root, "unroll=3")]) is None
+    assert population.joined([given[0], tiny(root, "networks=mlp(latent_size=5)")]) is None
+    alone = population.joined(given[:1])
+    assert population.members(alone) == given[:1]
+    assert json.loads(configs.dumps(joined))
