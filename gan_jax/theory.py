@@ -150,7 +150,31 @@ def fit_gaussian(divergence: str, log_p: LogDensity, on: Grid, mean: float, std:
     return Fit(float(found.x[0]), float(np.exp(found.x[1])), float(found.fun))
 
 
+def map_gaussian(samples: Array, mean: float = 0.0, std: float = 1.0, strength: float = 0.0) -> Fit:
+    """The Gaussian of greatest posterior density given samples ``[n]``, by its mean and log std; maximum likelihood at 0.
+
+    Maximises ``sum_i log N(x_i; m, s^2) + strength E_{N(mean, std^2)} log N(y; m, s^2)``: the conjugate prior, which says as
+    much as ``strength`` samples of N(mean, std^2). Its ``value`` is the mean negative log likelihood of the samples. As n
+    grows the fit goes to that of KL(p || q), whatever the prior. Raises ValueError where there is no sample and no prior.
+
+    Source: Goodfellow, "NIPS 2016 Tutorial" (2016), section 2.1 (likelihood as KL); Diaconis and Ylvisaker, "Conjugate
+    priors for exponential families" (1979).
+    """
+    x = np.asarray(samples, float).ravel()
+    total = len(x) + strength
+    if strength < 0 or not total > 0:
+        raise ValueError(f"map_gaussian needs samples or a prior: found {len(x)} samples and strength {strength}")
+    centre = (x.sum() + strength * mean) / total
+    variance = (np.square(x - centre).sum() + strength * (std**2 + (mean - centre) ** 2)) / total
+    fit = gaussian(float(centre), float(np.sqrt(variance)))
+    return Fit(float(centre), float(np.sqrt(variance)), float(-np.mean(fit(x))) if len(x) else float("nan"))
+
+
 # ------------------------------------------------------------------------------------------------------------ Dirac-GAN
+
+
+NOISE, NOISE_WEIGHTS = np.polynomial.hermite_e.hermegauss(60)  # E g(N(0, 1)) is sum(NOISE_WEIGHTS * g(NOISE))
+NOISE_WEIGHTS = NOISE_WEIGHTS / np.sqrt(2 * np.pi)
 
 
 def dirac_field(name: str, weight: float = 0.0, target: float = 1.0) -> Callable[[float, float], tuple[float, float]]:
@@ -160,13 +184,19 @@ def dirac_field(name: str, weight: float = 0.0, target: float = 1.0) -> Callable
     paper's convention D maximises f(psi theta) on *generated* samples).
 
     Args: ``name``: "minimax", "non_saturating", "wasserstein" (clip psi yourself), "gradient_penalty" (Wasserstein, with
-    weight / 2 (|psi| - target)^2) or "consensus" (minimax, with weight / 2 |v|^2). ``weight``: to "minimax" and
+    weight / 2 (|psi| - target)^2), "consensus" (minimax, with weight / 2 |v|^2) or "instance_noise" (minimax, where real
+    and generated samples are seen through noise N(0, weight^2), in expectation). ``weight``: to "minimax" and
     "non_saturating" it adds R1 or, which is the same here, R2: weight / 2 psi^2.
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), section 2 and appendix.
     """
 
     def field(theta: float, psi: float) -> tuple[float, float]:
+        if name == "instance_noise":
+            fake, real = theta + weight * NOISE, weight * NOISE
+            answers = expit(-psi * fake)
+            slopes = fake * answers - real * expit(psi * real)
+            return -psi * float(NOISE_WEIGHTS @ answers), float(NOISE_WEIGHTS @ slopes)
         product = theta * psi
         slope = expit(-product)  # f'
         if name in ("wasserstein", "gradient_penalty"):
@@ -192,9 +222,10 @@ def dirac_eigenvalues(gamma: float = 0.0, slope: float = 0.5) -> tuple[complex, 
     """Eigenvalues of the Dirac-GAN's field at its equilibrium (0, 0): ``-gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2)``.
 
     ``slope``: f'(0), 1/2 for minimax and non-saturating, 1 for Wasserstein; ``gamma``: the weight of R1. Without it they are
-    imaginary and the continuous game circles. gamma = 2 f'(0) is critical.
+    imaginary and the continuous game circles. gamma = 2 f'(0) is critical. Instance noise of standard deviation s acts as
+    gamma = -2 f''(0) s^2, which is s^2 / 2 for minimax.
 
-    Source: Mescheder et al. (2018), lemmas 2.3 and 4.1.
+    Source: Mescheder et al. (2018), lemmas 2.3, 3.2 and 4.1.
     """
     root = np.sqrt(complex(gamma**2 / 4 - slope**2))
     return -gamma / 2 + root, -gamma / 2 - root

@@ -140,6 +140,42 @@ def test_dirac_eigenvalues_are_those_of_the_field():
         theory.dirac_field("hinge")(1.0, 1.0)
 
 
+def test_instance_noise_of_the_dirac_gan():
+    field, std = theory.dirac_field("instance_noise", 0.7), 0.7
+    noise = np.random.default_rng(0).normal(size=(2, 400_000)) * std
+    theta, psi = 0.8, 1.3
+    sigmoid = lambda t: 1 / (1 + np.exp(-t))
+    fake = theta + noise[0]
+    drawn = (-psi * np.mean(sigmoid(-psi * fake)), np.mean(fake * sigmoid(-psi * fake) - noise[1] * sigmoid(psi * noise[1])))
+    np.testing.assert_allclose(field(theta, psi), drawn, atol=4e-3)
+    np.testing.assert_allclose(theory.dirac_field("instance_noise", 0.0)(theta, psi), theory.dirac_field("minimax")(theta, psi))
+    h = 1e-5
+    columns = [np.subtract(field(*e), field(*-e)) / (2 * h) for e in np.eye(2) * h]
+    found = np.sort_complex(np.linalg.eigvals(np.stack(columns, 1)))
+    np.testing.assert_allclose(found, np.sort_complex(theory.dirac_eigenvalues(std**2 / 2)), atol=1e-8)
+
+
+@pytest.mark.parametrize("strength", [0.0, 10.0])
+def test_map_gaussian_is_the_best_there_is(strength):
+    x, prior = np.random.default_rng(1).normal(1.0, 2.0, 25), (-2.0, 0.5)
+    found = theory.map_gaussian(x, *prior, strength)
+
+    def posterior(mean, std):
+        expected = -0.5 * (prior[1] ** 2 + (prior[0] - mean) ** 2) / std**2 - np.log(std)
+        return np.sum(-0.5 * ((x - mean) / std) ** 2 - np.log(std)) + strength * expected
+
+    best = posterior(found.mean, found.std)
+    for step in (0.02, -0.02):
+        assert posterior(found.mean + step, found.std) < best and posterior(found.mean, found.std * (1 + step)) < best
+    if not strength:
+        assert found[:2] == pytest.approx((x.mean(), x.std()))
+        assert found.value == pytest.approx(np.log(x.std()) + 0.5 + 0.5 * np.log(2 * np.pi))
+    else:
+        assert prior[0] < found.mean < x.mean()
+    with pytest.raises(ValueError, match="needs samples or a prior"):
+        theory.map_gaussian(np.zeros(0))
+
+
 def test_parallel_lines():
     assert theory.parallel_lines(0.0) == (0, 0, 0, 0, 0)
     far = theory.parallel_lines(-0.3)

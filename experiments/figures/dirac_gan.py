@@ -1,0 +1,336 @@
+"""The Dirac-GAN: nine objectives, three ways to play, and the rates at the equilibrium; the bilinear game beside it.
+
+    python experiments/reproduce.py dirac_gan                    # 20 seconds
+
+Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), figures 2 and 3, lemmas 2.3 to 4.1,
+with the settings of the authors' notebook (GAN_stability, notebooks/diracgan): theta = psi = 1, steps of 0.2, 500 of them;
+simultaneous play, and alternating play with 1 and 5 turns of the discriminator.
+
+To be met: the radius over the last 100 steps in all 24 cells without noise, to the digits given; under 0.1 in the three with
+instance noise (5 seeds of 1000 draws a step, as published); eigenvalues and rates those of the formulas; the paths the same
+where the gradients are those of gan_jax's losses.
+
+The published consensus field has a factor 0.5 that the gradient of its regulariser |v|^2 / 2 does not have. With it the play
+with 5 turns ends near 0; with the gradient itself psi goes off. Both are measured.
+"""
+
+import numpy as np
+from scipy.special import expit
+
+from gan_jax import dynamics, theory
+from gan_jax.reproduction import Claim, plain, within
+
+H, STEPS, CLIP, NOISE, DRAWS = 0.2, 500, 1.0, 0.7, 1000
+PLAYS = {"simultaneous": 0, "alternating 1:1": 1, "alternating 1:5": 5}
+# Name -> objective, weight, gamma of the eigenvalues' formula (None: it has none), f'(0).
+CELLS = {
+    "GAN": ("minimax", 0.0, 0.0, 0.5),
+    "NSGAN": ("non_saturating", 0.0, 0.0, 0.5),
+    "WGAN, clip 1": ("wasserstein", 0.0, 0.0, 1.0),
+    "WGAN-GP": ("gradient_penalty", 0.7, None, 1.0),
+    "instance noise": ("instance_noise", NOISE, NOISE**2 / 2, 0.5),
+    "R1, γ = 0.3": ("minimax", 0.3, 0.3, 0.5),
+    "R1, γ = 1": ("minimax", 1.0, 1.0, 0.5),
+    "NSGAN + R1, 0.3": ("non_saturating", 0.3, 0.3, 0.5),
+    "consensus, 1": ("consensus", 1.0, None, 0.5),
+}
+NOISY = "instance noise"
+CONSENSUS_AS_PUBLISHED = "consensus, published field"
+# The least and greatest radius of the last 100 steps of 500 that the authors' notebook gives, for each play.
+PUBLISHED = {
+    "GAN": ((3.096, 3.097), (1.344, 1.422), (1.03, 2.42)),
+    "NSGAN": ((0.626, 0.644), (0.274, 0.314), (0.126, 0.309)),
+    "WGAN, clip 1": ((1.00, 1.27), (0.95, 1.05), (0.43, 1.01)),
+    "WGAN-GP": ((1.62, 1.97), (1.14, 1.44), (0.68, 1.50)),
+    "R1, γ = 0.3": ((2.6e-6, 3.6e-5), (2.3e-7, 5.2e-6), (0, 1e-12)),
+    "R1, γ = 1": ((0, 3e-17), (0, 2e-13), (5e-12, 1e-9)),
+    "NSGAN + R1, 0.3": ((2.2e-6, 2.7e-5), (1.5e-7, 3.3e-6), (0, 1e-12)),
+    "consensus, 1": ((2e-10, 2e-8), (1e-11, 2e-9), (0, 1e-12)),
+}
+RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")  # converge linearly along a spiral
+BILINEAR = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus, 2", "symplectic, 2")
+
+
+def measure(quick: bool) -> dict:
+    steps, seeds = (60, 1) if quick else (STEPS, 5)
+    fields = {name: theory.dirac_field(objective, weight) for name, (objective, weight, *_) in CELLS.items()}
+    fields[CONSENSUS_AS_PUBLISHED] = _published_consensus
+    paths, radii, deviations = {}, {}, {}
+    for name, field in fields.items():
+        clip = CLIP if "clip" in name else np.inf
+        made = {play: dynamics.descend(field, size=H, steps=steps, turns=turns, clip=clip) for play, turns in PLAYS.items()}
+        radii[name] = {play: [_ends(path)] for play, path in made.items()}
+        if name == NOISY:
+            drawn = {
+                play: [
+                    dynamics.descend(_sampled(np.random.default_rng([seed, turns])), size=H, steps=steps, turns=turns)
+                    for seed in range(seeds)
+                ]
+                for play, turns in PLAYS.items()
+            }
+            radii[name] = {play: [_ends(path) for path in each] for play, each in drawn.items()}
+            radii["instance noise, expected field"] = {play: [_ends(path)] for play, path in made.items()}
+            made = {play: each[0] for play, each in drawn.items()}
+        elif name in CELLS:
+            ours = _field_of_losses(name)
+            deviations[name] = max(
+                float(np.abs(dynamics.descend(ours, size=H, steps=steps, turns=turns, clip=clip) - made[play]).max())
+                for play, turns in PLAYS.items()
+            )
+        if name in CELLS:
+            paths[name] = {play: plain(path, 3) for play, path in made.items()}
+    eigenvalues, rates = {}, {}
+    for name, (_, _, gamma, slope) in CELLS.items():
+        if gamma is None:
+            continue
+        jacobian = dynamics.jacobian(fields[name], step=1e-5)
+        pair, exact = np.linalg.eigvals(jacobian), theory.dirac_eigenvalues(gamma, slope)
+        gap = np.abs(np.sort_complex(pair) - np.sort_complex(exact)).max()
+        eigenvalues[name] = {"measured": _parts(pair), "formula": _parts(exact), "gap": float(gap)}
+        exact_jacobian = np.array([[0.0, -slope], [slope, -gamma]])
+        last = steps * 3 // 5
+        rates[name] = {
+            play: {
+                "formula": dynamics.rate(exact_jacobian, H, turns),
+                "measured": dynamics.measured_rate(
+                    dynamics.descend(fields[name], size=H, steps=steps, turns=turns), last
+                ) if name in RATES and turns < 5 else None,
+            }
+            for play, turns in PLAYS.items()
+        }  # fmt: skip
+    return {
+        "paths": paths, "radii": radii, "deviations": deviations, "eigenvalues": eigenvalues, "rates": rates,
+        "bilinear": _bilinear(40 if quick else 200),
+    }  # fmt: skip
+
+
+def claims(numbers: dict) -> list[Claim]:
+    found = []
+    for name, published in PUBLISHED.items():
+        for play, ends in zip(PLAYS, published, strict=True):
+            if name == "consensus, 1" and play == "alternating 1:5":
+                continue
+            found += _cell(name, play, numbers["radii"][name][play][0], ends)
+    play = "alternating 1:5"
+    cells = numbers["radii"]
+    note = (
+        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 turns, goes "
+        "off slowly and without end"
+    )
+    found.append(Claim(f"consensus, 1; {play}: radius, the gradient itself", tuple(cells["consensus, 1"][play][0]), "~0",
+                       0, 1e-4, note))  # fmt: skip
+    found.append(Claim(f"consensus, 1; {play}: radius, the published field", tuple(cells[CONSENSUS_AS_PUBLISHED][play][0]),
+                       "~0", 0, 1e-4))  # fmt: skip
+    for play in PLAYS:
+        most = tuple(most for _, most in cells[NOISY][play])
+        found.append(Claim(f"instance noise; {play}: greatest radius, 5 seeds", most, "0.022 to 0.033, noisy", 0, 0.1))
+    for name, deviation in numbers["deviations"].items():
+        smooth = name == "WGAN-GP"
+        note = "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0" if smooth else ""
+        bound = 1e-4 if smooth else 1e-10
+        label = f"{name}: paths by our losses, deviation"
+        found.append(Claim(label, (deviation,), "the same path", 0, bound, note, quick=True))
+    for name, pair in numbers["eigenvalues"].items():
+        # Where the two coincide, a perturbation of size e moves them by sqrt(e).
+        bound = 1e-4 if name == "R1, γ = 1" else 1e-8
+        real, imaginary = pair["formula"][0]
+        text = f"{real + 0.0:.4g} ± {abs(imaginary):.4g}i"
+        found.append(Claim(f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, quick=True))
+    for name in RATES:
+        for play, pair in numbers["rates"][name].items():
+            if pair["measured"] is not None:
+                found.append(within(f"{name}; {play}: radius of a step over the last", pair["measured"], pair["formula"], 2e-3))
+    for name, game in numbers["bilinear"].items():
+        if game["factor"] is not None:
+            found.append(within(f"bilinear, {name}: factor a step", game["measured"], game["factor"], 1e-9, quick=True))
+    return found
+
+
+def draw(numbers: dict):
+    drawing, top, bottom = _canvas()
+    axes = top.subplots(len(PLAYS), len(CELLS), squeeze=False)
+    for row, play in enumerate(PLAYS):
+        for column, name in enumerate(CELLS):
+            ax, path = axes[row, column], np.array(numbers["paths"][name][play])
+            extent = 1.12 * np.abs(path).max()
+            ax.plot(*path.T, linewidth=0.5, color="tab:blue")
+            ax.plot(*path[0], "o", markersize=3, color="tab:green")
+            ax.plot(*path[-1], "s", markersize=3, color="tab:red")
+            ax.plot(0, 0, "+", markersize=7, color="black")
+            ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+            ax.locator_params(nbins=3)
+            ax.tick_params(labelsize=6, length=2)
+            if not row:
+                ax.set_title(name, fontsize=9)
+            if not column:
+                ax.set_ylabel(f"{play}\nψ", fontsize=8)
+            if row == len(PLAYS) - 1:
+                ax.set_xlabel("θ", fontsize=8)
+    top.suptitle("Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium)", fontsize=11)
+    left, right, far = bottom.subplots(1, 3)
+    colours = {name: f"C{i}" for i, name in enumerate(CELLS)}
+    for name in CELLS:
+        radius = np.hypot(*np.array(numbers["paths"][name]["simultaneous"]).T)
+        left.semilogy(np.maximum(radius, 1e-18), color=colours[name], linewidth=1, label=name)
+    left.set(xlabel="step", ylabel="distance to the equilibrium", title="simultaneous play", ylim=(1e-18, 1e2))
+    left.legend(fontsize=6, loc="lower left", ncols=2)
+    for name, pair in numbers["eigenvalues"].items():
+        right.plot(*np.array(pair["formula"]).T, "o", markersize=9, fillstyle="none", color=colours[name])
+        right.plot(*np.array(pair["measured"]).T, "x", markersize=5, color=colours[name], label=name)
+    right.axvline(0, color="0.7", linewidth=0.8)
+    right.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues: formula (o), measured (x)", xlim=(-0.62, 0.5))
+    right.legend(fontsize=6, loc="center right")
+    for style, (name, game) in zip(("-", "-", "-", "--", "-", "--"), numbers["bilinear"].items(), strict=True):
+        far.semilogy(game["radius"], style, linewidth=1.2, label=name)
+    far.set(xlabel="step", ylabel="distance to the equilibrium", title="bilinear game min max θψ, steps of 0.2",
+            ylim=(1e-6, 1e3))  # fmt: skip
+    far.legend(fontsize=7, loc="upper left", ncols=2)
+    for ax in (left, right, far):
+        ax.title.set_fontsize(9)
+        ax.tick_params(labelsize=7)
+    return drawing
+
+
+def _canvas():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(15.5, 9.8), layout="constrained")
+    FigureCanvasAgg(drawing)
+    return drawing, *drawing.subfigures(2, 1, height_ratios=(1.55, 1))
+
+
+def _ends(path: np.ndarray) -> tuple[float, float]:
+    radius = np.hypot(*path[-100:].T)
+    return float(radius.min()), float(radius.max())
+
+
+def _parts(values) -> list[list[float]]:
+    return [[float(value.real) + 0.0, float(value.imag)] for value in np.sort_complex(np.asarray(values))]
+
+
+def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -> list[Claim]:
+    """The published ends of a cell, to the digits that they are given with."""
+    text = f"{ends[0]:g} .. {ends[1]:g}"
+    if ends[0] < 1e-15 and ends[1] < 1e-11:
+        return [Claim(f"{name}; {play}: radius", tuple(found), f"< {ends[1]:g}", 0, 1.05 * ends[1])]
+    # Consensus is given to one digit, the others below 0.1 to two.
+    share = 0.75 if name == "consensus, 1" else 0.05
+    tolerances = (6e-3 + 1e-3 * ends[0], 6e-3 + 1e-3 * ends[1]) if ends[1] > 0.1 else (share * ends[0], share * ends[1])
+    return [
+        within(f"{name}; {play}: {which} radius", value, end, tolerance, text)
+        for which, value, end, tolerance in zip(("least", "greatest"), found, ends, tolerances, strict=True)
+    ]
+
+
+def _published_consensus(theta: float, psi: float) -> tuple[float, float]:
+    """The consensus field as the authors' notebook has it: one summand of the regulariser's gradient is halved."""
+    slope = expit(-theta * psi)
+    common = 0.5 * (theta**2 + psi**2) * slope * -slope * expit(theta * psi)
+    return -psi * slope - (theta * slope**2 + common * psi), theta * slope - (psi * slope**2 + common * theta)
+
+
+def _sampled(rng: np.random.Generator) -> dynamics.Field:
+    """Instance noise as published: new draws at every evaluation."""
+
+    def field(theta: float, psi: float) -> tuple[float, float]:
+        fake, real = theta + NOISE * rng.normal(size=DRAWS), NOISE * rng.normal(size=DRAWS)
+        answers = expit(-psi * fake)
+        return -psi * float(answers.mean()), float(np.mean(fake * answers) - np.mean(real * expit(psi * real)))
+
+    return field
+
+
+def _networks():
+    """One number each; the score's sign is the paper's."""
+    import jax.numpy as jnp
+
+    from gan_jax.game import Networks
+
+    return Networks(
+        init=lambda rng: (jnp.ones(()), jnp.ones(())),
+        latent=lambda rng, n: jnp.zeros((n, 1)),
+        generate=lambda theta, latents: theta * jnp.ones_like(latents),
+        score=lambda psi, samples: -psi * samples[:, 0],
+    )
+
+
+def _field_of_losses(name: str) -> dynamics.Field:
+    """The field of a cell as gan_jax's own losses and penalties give it, in float64."""
+    import jax
+    import jax.numpy as jnp
+
+    from gan_jax import losses, penalties
+    from gan_jax.game import Player, adversarial
+
+    objective, weight = CELLS[name][:2]
+    terms = {
+        "minimax": {"minimax": losses.minimax()},
+        "non_saturating": {"non_saturating": losses.non_saturating()},
+        "wasserstein": {"wasserstein": losses.wasserstein()},
+        "gradient_penalty": {"wasserstein": losses.wasserstein(), "penalty": penalties.gradient_penalty(weight / 2)},
+        "consensus": {"minimax": losses.minimax()},
+    }[objective]
+    if weight and objective in ("minimax", "non_saturating"):
+        terms |= {"r1": penalties.r1(weight)}
+    with jax.enable_x64(True):
+        game, batch, key = adversarial(_networks(), terms), {"real": jnp.zeros((1, 1))}, jax.random.key(0)
+
+    def plain(at):
+        theta, psi = at
+        down = jax.grad(lambda t: game.generator(t, Player(psi), batch, key)[0])(theta)
+        return jnp.stack([-down, -jax.grad(lambda p: game.discriminator(p, Player(theta), batch, key)[0])(psi)])
+
+    def whole(at):
+        if objective != "consensus":
+            return plain(at)
+        v, back = jax.vjp(plain, at)
+        return v - weight * back(v)[0]
+
+    compiled = jax.jit(whole)
+
+    def field(theta: float, psi: float) -> tuple[float, float]:
+        with jax.enable_x64(True):
+            a, b = np.asarray(compiled(np.array([theta, psi])))
+        return float(a), float(b)
+
+    return field
+
+
+def _bilinear(steps: int) -> dict:
+    """Radii of the bilinear game under each play of gan_jax, and what a step multiplies them by."""
+    import functools
+
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    from gan_jax import losses, training
+    from gan_jax.game import adversarial
+
+    damped = float(np.sqrt((1 - 2 * H) ** 2 + H**2))
+    plays = {
+        "simultaneous": (training.simultaneous, optax.sgd(H), float(np.sqrt(1 + H**2))),
+        "alternating": (training.alternating, optax.sgd(H), None),
+        "extragradient": (training.extragradient, optax.sgd(H), float(np.sqrt((1 - H**2) ** 2 + H**2))),
+        "optimistic": (training.simultaneous, optax.optimistic_gradient_descent(H), None),
+        "consensus, 2": (functools.partial(training.consensus, weight=2.0), optax.sgd(H), damped),
+        "symplectic, 2": (functools.partial(training.symplectic, weight=2.0), optax.sgd(H), damped),
+    }
+    found = {}
+    with jax.enable_x64(True):
+        for name in BILINEAR:
+            make, optimizer, factor = plays[name]
+            step = make(adversarial(_networks(), {"wasserstein": losses.wasserstein()}), optimizer, optimizer)
+
+            def record(state, batch, rng, step=step):
+                state, _ = step(state, batch, rng)
+                return state, {"radius": jnp.hypot(state.generator.params, state.discriminator.params)}
+
+            state = training.init_state(_networks(), optimizer, optimizer, jax.random.key(0))
+            batches = {"real": jnp.zeros((steps, 1, 1, 1))}
+            _, metrics = jax.jit(training.fused(record))(state, batches, jax.random.key(0))
+            radius = np.concatenate([[np.sqrt(2)], np.asarray(metrics["radius"])])
+            measured = float((radius[-1] / radius[0]) ** (1 / steps))
+            found[name] = {"radius": plain(radius, 5), "factor": factor, "measured": measured}
+    return found

@@ -1,0 +1,198 @@
+"""What the paper figures share: claims and their verdicts, the files beside a picture, and the runs that it is drawn from."""
+
+import csv
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+
+
+class Claim(NamedTuple):
+    """A number of ours beside one that was published, or that was to be shown."""
+
+    name: str
+    measured: tuple[float, ...]  # all of them have to be in the band: one a seed, or the ends of a range
+    published: str  # as it is written in the source
+    low: float | None  # the band; None is no limit
+    high: float | None
+    note: str = ""  # what has to be known beside it; of a miss, why
+    quick: bool = False  # whether the quick form, too, is long enough to judge it
+
+    def verdict(self, quick: bool) -> str:
+        """ "pass" or "miss"; "not judged" where the quick form says nothing about it, or nothing was measured."""
+        if (quick and not self.quick) or not self.measured:
+            return "not judged"
+        low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+        return "pass" if all(low <= value <= high for value in self.measured) else "miss"
+
+
+def within(name: str, measured: float | Sequence[float], expected: float, tolerance: float, published: str = "",
+           note: str = "", quick: bool = False) -> Claim:  # fmt: skip
+    """The claim that everything measured is ``expected``, give or take ``tolerance``."""
+    values = tuple(float(value) for value in np.ravel(measured))
+    text = published or f"{expected:g} ± {tolerance:g}"
+    return Claim(name, values, text, expected - tolerance, expected + tolerance, note, quick)
+
+
+COLUMNS = ("claim", "measured", "published", "verdict", "note")
+
+
+def rows(claims: Sequence[Claim], quick: bool) -> list[tuple[str, ...]]:
+    """A row of text a claim: its name, what was measured, what was published, the verdict, and the note."""
+    return [
+        (claim.name, measured_text(claim.measured), claim.published, claim.verdict(quick), claim.note) for claim in claims
+    ]
+
+
+def measured_text(values: Sequence[float], most: int = 3) -> str:
+    """A few numbers one by one, more of them by their ends."""
+    shown = [f"{value:.4g}" for value in values]
+    if len(shown) <= most:
+        return ", ".join(shown) or "nothing"
+    return f"{min(values):.4g} .. {max(values):.4g} ({len(shown)})"
+
+
+def table(claims: Sequence[Claim], quick: bool) -> str:
+    """The rows as lines with their columns below one another; notes stand on a line of their own."""
+    cells = rows(claims, quick)
+    widths = [max(len(row[i]) for row in [COLUMNS, *cells]) for i in range(4)]
+    lines = []
+    for row in [COLUMNS[:4] + ("",), *cells]:
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)).rstrip())
+        if row[4]:
+            lines.append(f"    {row[4]}")
+    verdicts = [row[3] for row in cells]
+    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", "miss", "not judged") if verdict in verdicts]
+    return "\n".join([*lines, ", ".join(counts) or "nothing to judge"])
+
+
+def plain(value: Any, digits: int = 12) -> Any:
+    """Arrays, tuples and NumPy's numbers as JSON knows them, to so many significant digits; infinities and NaN as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry, digits) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist(), digits)
+    if isinstance(value, list | tuple):
+        return [plain(entry, digits) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else str(value)
+    return value
+
+
+def facts() -> dict[str, Any]:
+    """What the numbers were computed with."""
+    packages = {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy")}
+    import jax
+
+    machine = f"{os.cpu_count()} CPU cores, {platform.machine()}; jax on {jax.devices()[0].device_kind}"
+    return {"machine": machine, "python": platform.python_version()} | packages
+
+
+def save(path: Path, record: Mapping[str, Any], claims: Sequence[Claim]) -> None:
+    """Writes ``path`` (.json) and, beside it, the claims as .csv; each file appears whole."""
+    quick = bool(record["quick"])
+    judged = [claim._asdict() | {"verdict": claim.verdict(quick)} for claim in claims]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lists = path.with_suffix(".csv.part")
+    with open(lists, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *rows(claims, quick)])
+    os.replace(lists, path.with_suffix(".csv"))
+    numbers = {"claims": plain(judged)} | {"numbers": record["numbers"]}
+    rest = {key: plain(value) for key, value in record.items() if key not in numbers}
+    part = path.with_suffix(".json.part")
+    part.write_text(_dumps(rest | numbers) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _dumps(record: Mapping[str, Any]) -> str:
+    """Indented JSON, with every list of numbers on one line."""
+    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+    return re.sub(r"\[\s+([^\[\]{}\"]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """What `save` wrote, or None where there is nothing. Raises UserError where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {configs.first_line(error)}; --overwrite makes it anew") from error
+
+
+# ------------------------------------------------------------------------------------------------------------------ runs
+
+
+class Run(NamedTuple):
+    """A config whose seeds train together, as one population."""
+
+    config: str  # "configs/ring.py:unrolled", from the checkout's root
+    overrides: tuple[str, ...] = ()
+
+
+def members(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Path) -> dict[str, list[Path]]:
+    """Where each seed of each run is, or will be: ``workdir/<name of the run>/seed_003``."""
+    return {name: [workdir / slug(name) / f"seed_{seed:03d}" for seed in range(seeds)] for name in runs}
+
+
+def slug(name: str) -> str:
+    """A name as a folder's name."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def train(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Path, root: Path) -> dict[str, list[Path]]:
+    """Trains all seeds of all runs that have not ended, and returns their folders.
+
+    Seeds 0, 1, ... of a run train as one population, each in an ordinary workdir of its own; those that have ended are
+    left alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder
+    says so. ``extra``: overrides for all of them; ``root``: the checkout.
+
+    Raises UserError; KeyboardInterrupt where it was stopped: the same call goes on.
+    """
+    from gan_jax import running
+
+    folders = members(runs, seeds, extra, workdir)
+    for name, run in runs.items():
+        spec = str(root / run.config)
+        made = configs.to_dict(configs.load(spec, [*run.overrides, *extra]))
+        left = [seed for seed in range(seeds) if not ended(folders[name][seed], made["steps"])]
+        if not left:
+            print(f"{name}: {seeds} seeds have ended before", flush=True)
+            continue
+        print(f"{name}: {len(left)} of {seeds} seeds to train", flush=True)
+        try:
+            together = made | {"population": {"seed": tuple(left)}}
+            running.run(together, workdir / slug(name), [folders[name][seed] for seed in left])
+        except running.TrainingDiverged as error:
+            print(f"{name}: all seeds diverged: {error}", flush=True)
+    return folders
+
+
+def ended(folder: Path, steps: int) -> bool:
+    """Whether a run has all its checkpoints, or has diverged and will never have them."""
+    from gan_jax.member import DIVERGED
+
+    if (folder / DIVERGED).exists():
+        return True
+    # The checkpoint is the last that a run writes, and appears whole.
+    saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdecimal()]
+    return bool(saved) and max(saved) >= steps
+
+
+def samples_over_training(folder: Path) -> list[tuple[int, np.ndarray]]:
+    """The samples ``[n, 2]`` that a run of points has drawn, by step."""
+    files = sorted((folder / "samples").glob("step_*.npy"))
+    return [(int(file.stem.removeprefix("step_")), np.load(file)) for file in files]
