@@ -59,13 +59,18 @@ def columns(config: Mapping[str, Any]) -> dict[str, tuple]:
 
 
 def members(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The config of each member, that of an ordinary run. Raises UserError."""
+    """The config of each member, that of an ordinary run; in W&B it is called by its numbers. Raises UserError."""
     found = columns(config)
     size = len(next(iter(found.values()))) if found else 0
-    return [
-        with_numbers({**config, "population": {}}, {path: values[index] for path, values in found.items()})
-        for index in range(size)
-    ]
+    made = []
+    for index in range(size):
+        own = {path: values[index] for path, values in found.items()}
+        member = with_numbers({**config, "population": {}}, own)
+        if member["wandb"]["use"] and not member["wandb"]["name"]:
+            name = ", ".join(f"{path.split('.')[-1]} {value:.4g}" for path, value in own.items())
+            member["wandb"] = {**member["wandb"], "name": name}
+        made.append(member)
+    return made
 
 
 def joined(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -40,6 +40,8 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
         check_fields(own, 1 if together else jax.device_count())
     if together and jax.process_count() > 1:
         raise UserError("a population runs in one process, on all of its devices: start it without --distributed")
+    if together and config["keep"] < 2:
+        raise UserError("config.keep must be at least 2 for a population: a kill may leave its members a checkpoint apart")
     experiment = build(each[0])
     check(experiment)
     measured = evaluation.ordered(protocols.build(config["metrics"]))
