@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import networks
+from gan_jax import losses, networks
 from gan_jax.batch_axis import batch_axis
 from gan_jax.errors import UserError
+from gan_jax.game import Player, adversarial
 
 BATCH = 4
 
@@ -302,6 +303,8 @@ WRONG = {
     "groups that do not fit": lambda: networks.r3gan((32, 32, 3), width=6),
     "layers without activations": lambda: networks.mlp((2,), activation=("tanh", "relu")),
     "labels of packs": lambda: networks.packed((2,), 3, networks={"mlp": {}}),
+    "labels beside a code": lambda: networks.coded((8, 8, 1), 3, networks={"dcgan": {}}),
+    "no code": lambda: networks.coded((8, 8, 1), categories=1, networks={"dcgan": {}}),
     "nothing to pack": lambda: networks.packed((2,), networks={"perceptron": {}}),
     "label given": lambda: networks.mlp((2,)).score({}, jnp.zeros((1, 2)), label=jnp.zeros(1, int)),
     "label missing": lambda: networks.mlp((2,), 3).generate({}, jnp.zeros((1, 2))),
@@ -314,6 +317,25 @@ def test_what_cannot_be_is_refused_in_one_line(wrong):
     with pytest.raises(UserError) as error:
         WRONG[wrong]()
     assert "\n" not in str(error.value)
+
+
+def test_a_code_is_the_generators_label_and_the_classifiers_guess():
+    inner = {"mlp": {"latent_size": 4, "generator_widths": (8,), "discriminator_widths": (8,)}}
+    net = networks.coded((2,), categories=3, continuous=1, networks=inner)
+    latents = net.latent(jax.random.key(0), 6)
+    assert latents.shape == (6, 3 + 4)
+    np.testing.assert_array_equal(latents[:, :3].sum(1), 1)
+    generator, discriminator = net.init(jax.random.key(1))
+    samples = net.generate(generator, latents)
+    assert net.classify(discriminator, samples).shape == (6, 3 + 1) and net.score(discriminator, samples).shape == (6,)
+    other = net.generate(generator, latents.at[:, :3].set(jnp.roll(latents[:, :3], 1, 1)))
+    assert np.all(np.any(np.asarray(samples != other), 1))  # the category reaches the generator
+    # The term that learns the code takes these networks as they are.
+    terms = {"minimax": losses.minimax(), "information": losses.mutual_information(categories=3, continuous=1)}
+    loss, metrics = adversarial(net, terms).generator(
+        generator, Player(discriminator), {"real": jnp.zeros((6, 2))}, jax.random.key(2)
+    )
+    assert np.isfinite(loss) and metrics["generator/information"] > 0
 
 
 def test_packs_share_their_score():
