@@ -114,8 +114,8 @@ def claims(numbers: dict) -> list[Claim]:
     play = "alternating 1:5"
     cells = numbers["radii"]
     note = (
-        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 turns, goes "
-        "off slowly and without end"
+        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 turns, "
+        "goes off slowly and without end"
     )
     found.append(Claim(f"consensus, 1; {play}: radius, the gradient itself", tuple(cells["consensus, 1"][play][0]), "~0",
                        0, 1e-4, note))  # fmt: skip
