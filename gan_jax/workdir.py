@@ -8,7 +8,7 @@ from gan_jax import config as configs
 from gan_jax import writers
 from gan_jax.errors import UserError
 
-FREE = ("steps", "mapping", "log_every", "checkpoint_every", "keep", "sample_every", "samples", "evaluate_every",
+FREE = ("steps", "mapping", "accumulate", "log_every", "checkpoint_every", "keep", "sample_every", "samples", "evaluate_every",
         "metrics", "best_metric", "best_is", "wandb", "steps_per_call", "unroll_rematerialise")  # fmt: skip
 """Fields that a resumed run may change: none of them changes the numbers of a step."""
 

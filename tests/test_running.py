@@ -74,6 +74,17 @@ def test_how_steps_are_cut_into_calls_changes_no_bit(uninterrupted, root, tmp_pa
     assert final_state(tmp_path / "run") == final_state(uninterrupted)
 
 
+def test_a_run_may_change_its_mapping_and_its_parts(uninterrupted, root, tmp_path):
+    running.run(tiny(root, "steps=30", "mapping=pmapped", "accumulate=2"), tmp_path / "run")
+    running.run(tiny(root), tmp_path / "run")
+    ends = []
+    for workdir in (tmp_path / "run", uninterrupted):
+        with Checkpoints(workdir / "checkpoints", 10) as checkpoints:
+            ends.append(checkpoints.restore(jax.eval_shape(build(tiny(root)).init, jax.random.key(0)))[1])
+    for one, other in zip(jax.tree.leaves(ends[0]), jax.tree.leaves(ends[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
 def test_a_longer_run_continues_a_shorter_one(uninterrupted, root, tmp_path):
     running.run(tiny(root, "steps=30"), tmp_path / "run")
     assert final_state(tmp_path / "run")[0] == 30
