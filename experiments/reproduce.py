@@ -6,8 +6,8 @@
 Figures are the files of experiments/figures/. Each leaves NAME.png, NAME.json (numbers of all seeds, claims, settings,
 versions, seconds) and NAME.csv (the claims). --quick is a short form that shows that it works, in seconds; it goes to
 runs/figures/quick, and most claims are not judged by it. Where the files are there already, nothing is computed and
-nothing is written; --overwrite measures anew, --redraw draws the numbers that are there. Figures that need training go on
-from where their runs were (--workdir), finished ones included.
+nothing is written; --overwrite measures anew, --redraw judges and draws the numbers that are there. Figures that need
+training go on from where their runs were (--workdir), finished ones included.
 """
 
 import importlib.util
@@ -31,7 +31,7 @@ def reproduce(arguments: list[str]) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="where the files go (results/figures)")
     parser.add_argument("--quick", action="store_true", help="the short form")
     parser.add_argument("--overwrite", action="store_true", help="measure again where there are numbers")
-    parser.add_argument("--redraw", action="store_true", help="draw again the numbers that are there")
+    parser.add_argument("--redraw", action="store_true", help="judge and draw again the numbers that are there")
     parser.add_argument("--seeds", type=int, help="of a figure that trains runs: how many")
     parser.add_argument("--workdir", default="runs/figures", help="where runs train (runs/figures)")
     flags = parser.parse_args(arguments)
@@ -64,6 +64,8 @@ def reproduce(arguments: list[str]) -> None:
     else:
         print(f"{path} is there; --overwrite measures again")
     claims = case.claims(record["numbers"])
+    if flags.redraw:
+        reproduction.save(path, {key: value for key, value in record.items() if key != "claims"}, claims)
     print(f"{_title(case)}{' (quick form)' if record['quick'] else ''}")
     print(reproduction.table(claims, record["quick"]))
     if record["not_run"]:
@@ -96,13 +98,20 @@ def _measured(case: ModuleType, name: str, path: Path, quick: bool, seeds: int |
         "title": _title(case),
         "command": f"python experiments/reproduce.py {name}{settings}",
         "quick": quick,
-        "not_run": getattr(case, "NOT_RUN", "") if not quick else "the full form: this is the quick one",
+        "not_run": _not_run(case, quick, seeds),
         "seconds": round(time.monotonic() - began, 1),
         **reproduction.facts(),
         "numbers": numbers,
     }
     reproduction.save(path, record, case.claims(numbers))
     return record
+
+
+def _not_run(case: ModuleType, quick: bool, seeds: int | None) -> str:
+    """What the full form has and these numbers have not."""
+    if quick:
+        return getattr(case, "NOT_RUN", "the full form: this is the quick one")
+    return f"all seeds: {seeds} of {case.SEEDS}" if seeds is not None and seeds < case.SEEDS else ""
 
 
 def _seeds(case: ModuleType, name: str, asked: int | None, quick: bool) -> int | None:

@@ -20,23 +20,28 @@ def fitted(
     batch_size: int = 256,
     steps: int = 1000,
     watch: Callable[[Params, PRNGKey], Metrics] | None = None,
+    every: int = 1,
 ) -> tuple[Params, Metrics]:
     """The discriminator's parameters after ``steps`` updates on fresh batches, and its metrics ``[steps]``.
 
     A pure function: vmap it over keys, generators or initial parameters, and jit it.
 
-    Args: ``real``: ``(key, n) -> samples [n, ...]``; ``watch``: more metrics, of the discriminator as it is before each
-    update; its key differs from step to step.
+    Args: ``real``: ``(key, n) -> samples [n, ...]``; ``watch``: more metrics ``[steps / every]``, of the discriminator as it
+    is before updates 0, ``every``, 2 ``every``, ...; its key differs from one to the next. Raises ValueError where ``steps``
+    is no multiple of ``every``.
     """
+    if steps % every:
+        raise ValueError(f"steps is a multiple of every: found {steps} and {every}")
 
     def turn(player: Player, step: Array) -> tuple[Player, Metrics]:
-        data, play, look = jax.random.split(jax.random.fold_in(rng, step), 3)
-        seen = watch(player.params, look) if watch else {}
-        player, metrics = update(
-            objective.discriminator, optimizer, player, Player(generator), {"real": real(data, batch_size)}, play
-        )
-        return player, metrics | seen
+        data, play = jax.random.split(jax.random.fold_in(rng, step))
+        return update(objective.discriminator, optimizer, player, Player(generator), {"real": real(data, batch_size)}, play)
+
+    def block(player: Player, first: Array) -> tuple[Player, tuple[Metrics, Metrics]]:
+        seen = watch(player.params, jax.random.fold_in(jax.random.fold_in(rng, first), 1)) if watch else {}
+        player, metrics = jax.lax.scan(turn, player, first + jnp.arange(every))
+        return player, (metrics, seen)
 
     start = Player(discriminator, optimizer.init(discriminator))
-    player, metrics = jax.lax.scan(turn, start, jnp.arange(steps))
-    return player.params, metrics
+    player, (metrics, seen) = jax.lax.scan(block, start, jnp.arange(0, steps, every))
+    return player.params, {name: jnp.reshape(values, (steps,)) for name, values in metrics.items()} | seen

@@ -234,6 +234,18 @@ def dirac_eigenvalues(gamma: float = 0.0, slope: float = 0.5) -> tuple[complex, 
 # -------------------------------------------------------------------------------------------------------- parallel lines
 
 
+def penalised_slope(distance: float, weight: float = 10.0) -> float:
+    """The slope of the critic that is best under a gradient penalty, between two points ``distance`` apart: above 1.
+
+    The penalty is taken at points spread evenly between them, so the slope g maximises ``g d - weight (g - 1)^2``, which
+    ``1 + d / (2 weight)`` does: WGAN-GP's gap ``g d`` is more than W = d, by 5% for W = 1 and by 20% for W = 4 at weight 10.
+    Parallel lines are the same; narrow Gaussians nearly so.
+
+    Source: the maximum of `losses.wasserstein` with `penalties.gradient_penalty` (Gulrajani et al., 2017, eq. 3) over g.
+    """
+    return 1 + abs(distance) / (2 * weight)
+
+
 class Divergences(NamedTuple):
     """What different notions of distance say about the same pair."""
 

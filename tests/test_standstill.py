@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from gan_jax.game import Networks, adversarial
 from gan_jax.losses import minimax
@@ -25,12 +26,29 @@ def test_it_finds_the_optimal_discriminator_of_each_generator():
 
     def fit(mean):
         watch = lambda params, key: {"slope": params[0], "draw": jax.random.uniform(key)}
-        return fitted(
-            objective, optimizer, jnp.zeros(2), mean, normal, jax.random.key(0), batch_size=1024, steps=600, watch=watch
-        )
+        settings = {"batch_size": 1024, "steps": 600, "watch": watch, "every": 6}
+        return fitted(objective, optimizer, jnp.zeros(2), mean, normal, jax.random.key(0), **settings)
 
     params, metrics = jax.jit(jax.vmap(fit))(means)
     np.testing.assert_allclose(params, np.stack([-means, means**2 / 2], 1), atol=0.12)
-    assert metrics["slope"].shape == metrics["discriminator/loss"].shape == (3, 600)
-    assert np.all(metrics["slope"][:, 0] == 0) and len(np.unique(metrics["draw"][0])) == 600  # before the update; fresh keys
+    assert metrics["discriminator/loss"].shape == (3, 600) and metrics["slope"].shape == (3, 100)
+    assert np.all(metrics["slope"][:, 0] == 0) and len(np.unique(metrics["draw"][0])) == 100  # before the update; fresh keys
     np.testing.assert_allclose(metrics["discriminator/loss"][0, -1], np.log(4), atol=0.01)
+
+
+def test_how_often_it_is_watched_changes_nothing():
+    objective = adversarial(NETWORKS, {"minimax": minimax()})
+    normal = lambda key, n: jax.random.normal(key, (n, 1))
+
+    def fit(every):
+        watch = lambda params, key: {"slope": params[0]}
+        rng = jax.random.key(3)
+        settings = {"batch_size": 8, "steps": 6, "watch": watch, "every": every}
+        return fitted(objective, optax.sgd(0.1), jnp.zeros(2), 1.0, normal, rng, **settings)
+
+    (params, metrics), (again, sparse) = fit(1), fit(3)
+    np.testing.assert_allclose(params, again, rtol=1e-6)
+    np.testing.assert_allclose(metrics["slope"][::3], sparse["slope"], rtol=1e-6)
+    np.testing.assert_allclose(metrics["discriminator/loss"], sparse["discriminator/loss"], rtol=1e-6)
+    with pytest.raises(ValueError, match="found 6 and 4"):
+        fit(4)

@@ -181,3 +181,26 @@ def test_parallel_lines():
     far = theory.parallel_lines(-0.3)
     assert far.wasserstein == 0.3 and abs(far.js - 0.6931) < 5e-5
     assert far.kl == far.reverse_kl == np.inf and far.total_variation == 1
+
+
+@pytest.mark.parametrize("distance", [0.1, 4.0])
+def test_the_slope_of_the_best_critic_under_a_penalty(distance):
+    """By gan_jax's own terms, for real data at 0 and generated data at ``distance``, at the slope and around it."""
+    import jax
+    import jax.numpy as jnp
+
+    from gan_jax.game import Networks, Player, adversarial
+    from gan_jax.losses import wasserstein
+    from gan_jax.penalties import gradient_penalty
+
+    networks = Networks(
+        init=lambda rng: ((), jnp.zeros(())),
+        latent=lambda rng, n: jnp.zeros((n, 1)),
+        generate=lambda params, latents: latents + distance,
+        score=lambda slope, samples: -slope * samples[:, 0],
+    )
+    game = adversarial(networks, {"wasserstein": wasserstein(), "penalty": gradient_penalty(10.0)})
+    loss = lambda g: game.discriminator(g, Player(()), {"real": jnp.zeros((4, 1))}, jax.random.key(0))[0]
+    best = theory.penalised_slope(distance)
+    assert loss(best) < min(loss(best + 0.01), loss(best - 0.01))
+    assert abs(jax.grad(loss)(jnp.float32(best))) < 1e-4
