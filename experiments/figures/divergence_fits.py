@@ -109,7 +109,7 @@ def draw(numbers: dict):
               label="one Gaussian on one mode, where that is a minimum")  # fmt: skip
     left.axvline(numbers["crossover"], color="0.5", linestyle="--", linewidth=0.9)
     left.text(numbers["crossover"] - 0.06, 0.02, f"c = {numbers['crossover']:.3f}", ha="right", fontsize=9)
-    left.set(xlabel="c: modes of equal weight at ±c standard deviations", ylabel="JS of the best fit (nats)", ylim=(0, 0.3),
+    left.set(xlabel="c: modes of equal weight at ±c standard deviations", ylabel="JS of the best fit (nats)", ylim=(0, 0.38),
              title="JS covers below, and seeks above")  # fmt: skip
     left.legend(fontsize=8, loc="upper left")
     n = sorted({row["n"] for row in numbers["samples"]})
