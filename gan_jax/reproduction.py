@@ -143,7 +143,7 @@ class Run(NamedTuple):
     overrides: tuple[str, ...] = ()
 
 
-def members(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Path) -> dict[str, list[Path]]:
+def members(runs: Mapping[str, Run], seeds: int, workdir: Path) -> dict[str, list[Path]]:
     """Where each seed of each run is, or will be: ``workdir/<name of the run>/seed_003``."""
     return {name: [workdir / slug(name) / f"seed_{seed:03d}" for seed in range(seeds)] for name in runs}
 
@@ -164,7 +164,7 @@ def train(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Pa
     """
     from gan_jax import running
 
-    folders = members(runs, seeds, extra, workdir)
+    folders = members(runs, seeds, workdir)
     for name, run in runs.items():
         spec = str(root / run.config)
         made = configs.to_dict(configs.load(spec, [*run.overrides, *extra]))

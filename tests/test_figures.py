@@ -16,7 +16,7 @@ from gan_jax.reproduction import Claim, within
 
 PROGRAM = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))
 reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "load"))
-LONG = {"dirac_gan", "parallel_lines", "two_gaussians", "unrolled_ring", "vanishing_gradient", "divergence_fits"}
+LONG = {"dirac_gan", "parallel_lines", "two_gaussians", "unrolled_ring", "vanishing_gradient", "ring_and_grid"}
 """Figures whose quick form takes more than a few seconds, mostly to compile."""
 
 

@@ -46,7 +46,7 @@ def measure(quick: bool) -> dict:
          "fit": theory.fit_gaussian(divergence, targets[mixture], on, *start)}
         for mixture, divergence, start in FITS
     ]  # fmt: skip
-    apart = [4.24, 4.25] if quick else [1.0, 2.0, 3.0, 3.5, 3.9, 4.1, 4.2, 4.3, 4.5, 5.0, 6.0]
+    apart = [3.5, 5.0] if quick else [1.0, 2.0, 3.0, 3.5, 3.9, 4.1, 4.2, 4.3, 4.5, 5.0, 6.0]
     switch = [{"c": c, "covering": cover, "seeking": seek} for c in apart for cover, seek in [_js_fits(c)]]
     gap = lambda c: np.subtract(*_js_fits(c))
     crossover = brentq(gap, 4.2, 4.3, xtol=1e-3 if quick else 1e-5)

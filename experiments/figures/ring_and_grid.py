@@ -1,0 +1,137 @@
+"""Modes, high quality and reverse KL on a ring and on a grid: GAN, PacGAN, unrolled GAN, WGAN-GP beside the published tables.
+
+    python experiments/reproduce.py ring_and_grid [--seeds=10]   # days on 2 CPU cores; a GPU is what it is for
+    python experiments/reproduce.py ring_and_grid --quick        # 3 minutes: GAN and PacGAN2 on the ring, 2 seeds, 20 steps
+
+Source: Lin et al., "PacGAN" (2018), table 1, and Srivastava et al., "VEEGAN" (2017), table 1, whose networks differ: their GAN
+rows (6.3 modes and 1 on a ring) say how much that matters. Settings are those of PacGAN's code: ring of radius 1, std 0.01;
+grid of 25, std 0.05; 100,000 fixed samples, batches of 100 (packs), 400,000 steps of simultaneous play; generator 4 x 400 with
+BatchNorm, discriminator 3 x maxout of 200 units of 5 pieces, weights N(0, 0.02^2), latents N(0, I_2), Adam 1e-4 with b1 0.8,
+non-saturating. Rows that PacGAN does not have are the same networks with unroll 5 (VEEGAN's K), and with WGAN-GP, weight 10, 5
+turns, alternating. 2500 samples at the end; a mode counts from one sample within 3 standard deviations on.
+
+To be met, U: the mean over 10 seeds within 1.5 modes of 6.3 (ring, GAN) and within 4 of 17.3 (grid, GAN); PacGAN2 7.5 or more
+and 22.5 or more. Errors are standard errors, as in PacGAN. Not run yet: the full form, 12 runs of 10 seeds of 400,000 steps.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax.reproduction import Claim, Run
+
+CONFIG = "configs/ring.py:non_saturating"
+DATA = {"ring": "ring(radius=1.0, std=0.01, finite=100000)", "grid": "grid(finite=100000)"}
+MLP = (
+    "mlp(latent_size=2, generator_widths=(400, 400, 400, 400), discriminator_widths=(200, 200, 200), init='normal', gain=0.02, "
+    "norm='batch', pieces=5, input_scale=1.0)"
+)
+ADAM = "adam(learning_rate=1e-4, b1=0.8, b2=0.999, eps_root=1e-14)"
+COMMON = (
+    f"generator_optimizer={ADAM}", f"discriminator_optimizer={ADAM}", "steps=400000", "steps_per_call=100", "log_every=20000",
+    "evaluate_every=20000", "sample_every=100000", "checkpoint_every=20000", "samples=2500", "metrics=modes()",
+)  # fmt: skip
+METHODS = {
+    "GAN": ("play=simultaneous()", f"networks={MLP}", "batch_size=100"),
+    **{
+        f"PacGAN{m}": ("play=simultaneous()", f"networks=packed(m={m}, networks={MLP})", f"batch_size={100 * m}")
+        for m in (2, 3, 4)
+    },
+    "UGAN, K = 5": (f"networks={MLP}", "batch_size=100", "unroll=5"),
+    "WGAN-GP": (
+        f"networks={MLP}", "batch_size=100", "turns=5", "objective=wasserstein + gradient_penalty(weight=10)",
+    ),
+}  # fmt: skip
+RUNS = {
+    f"{data}, {method}": Run(CONFIG, (*COMMON, f"dataset={text}", *settings))
+    for data, text in DATA.items()
+    for method, settings in METHODS.items()
+}
+SEEDS = 10
+NOT_RUN = "the full form: 12 runs of 10 seeds of 400,000 steps. This one shows that it works, and nothing about GANs"
+QUICK_RUNS, QUICK_SEEDS = ("ring, GAN", "ring, PacGAN2"), 2
+QUICK = (
+    "steps=20", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=20", "checkpoint_every=20",
+    "samples=200", "dataset=ring(radius=1.0, std=0.01, finite=1000)",
+)  # fmt: skip
+MODES = {"ring": 8, "grid": 25}
+METRICS = {"modes/covered": "modes", "modes/high_quality": "share of high quality", "modes/reverse_kl": "reverse KL (nats)"}
+# Mean and error: PacGAN (standard error of 10 runs), VEEGAN (5 runs, no errors).
+PUBLISHED = {
+    "ring, GAN": ((6.3, 0.5), (0.982, 0.002), (0.45, 0.09)),
+    "ring, PacGAN2": ((7.9, 0.1), (0.956, 0.020), (0.07, 0.03)),
+    "ring, PacGAN3": ((7.8, 0.1), (0.977, 0.003), (0.10, 0.02)),
+    "ring, PacGAN4": ((7.8, 0.1), (0.959, 0.014), (0.07, 0.02)),
+    "grid, GAN": ((17.3, 0.8), (0.948, 0.007), (0.70, 0.07)),
+    "grid, PacGAN2": ((23.8, 0.7), (0.913, 0.008), (0.13, 0.04)),
+    "grid, PacGAN3": ((24.6, 0.4), (0.942, 0.004), (0.06, 0.02)),
+    "grid, PacGAN4": ((24.8, 0.2), (0.936, 0.006), (0.04, 0.01)),
+}
+VEEGAN = {
+    "ring, GAN": (1, 0.993), "ring, UGAN, K = 5": (7.6, 0.356), "grid, GAN": (3.3, 0.005), "grid, UGAN, K = 5": (23.6, 0.16),
+}  # fmt: skip
+BANDS = {"ring, GAN": (4.8, 7.8), "grid, GAN": (13.3, 21.3), "ring, PacGAN2": (7.5, 8), "grid, PacGAN2": (22.5, 25)}
+
+
+def measure(runs: dict[str, list[Path]], quick: bool) -> dict:
+    from gan_jax.workdir import last_metrics
+
+    rows = []
+    for name, folders in runs.items():
+        for seed, folder in enumerate(folders):
+            diverged = (folder / "diverged").exists()
+            last = {} if diverged else last_metrics(folder)
+            rows.append({"run": name, "seed": seed, "diverged": diverged, "step": last.get("step", 0)}
+                        | {metric: last.get(metric) for metric in METRICS})  # fmt: skip
+    return {"rows": rows}
+
+
+def claims(numbers: dict) -> list[Claim]:
+    found = []
+    for name in dict.fromkeys(row["run"] for row in numbers["rows"]):
+        for metric, published in zip(METRICS, PUBLISHED.get(name, [None] * 3), strict=True):
+            values = _values(numbers, name, metric)
+            if not len(values):
+                continue
+            text = "not in PacGAN" if published is None else f"{published[0]:g} ± {published[1]:g} (PacGAN)"
+            if name in VEEGAN and metric != "modes/reverse_kl":
+                text += f", {VEEGAN[name][metric == 'modes/high_quality']:g} (VEEGAN)"
+            low, high = BANDS.get(name, (None, None)) if metric == "modes/covered" else (None, None)
+            error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+            lost = sum(row["diverged"] for row in numbers["rows"] if row["run"] == name)
+            note = f"standard error {error:.3g} of {len(values)} seeds" + (f", {lost} diverged" if lost else "")
+            found.append(Claim(f"{name}: {METRICS[metric]}, mean", (float(np.mean(values)),), text, low, high, note))
+    return found
+
+
+def draw(numbers: dict):
+    from gan_jax import plots
+
+    names = list(dict.fromkeys(row["run"] for row in numbers["rows"]))
+    drawing, axes = plots.figure(1, 3, (max(4.0, 0.55 * len(names) + 1), 4.2))
+    for column, (ax, metric) in enumerate(zip(axes[0], METRICS, strict=True)):
+        for at, name in enumerate(names):
+            values = _values(numbers, name, metric)
+            ax.plot(at + np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else [at] * len(values), values, ".",
+                    color="tab:blue", alpha=0.6)  # fmt: skip
+            if len(values):
+                ax.plot([at - 0.3, at + 0.3], [values.mean()] * 2, color="tab:blue")
+            if name in PUBLISHED:
+                mean, error = PUBLISHED[name][column]
+                ax.errorbar(at, mean, error, fmt="s", color="tab:orange", markersize=4, capsize=3)
+            if name in VEEGAN and column < 2:
+                ax.plot(at, VEEGAN[name][column], "^", color="tab:green", markersize=5)
+        ax.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+        ax.set(ylabel=METRICS[metric], xlim=(-0.6, len(names) - 0.4), ylim=(0 if column else -0.5, None))
+    handles = [
+        axes[0, 0].plot([], [], ".-", color="tab:blue", label="ours: each seed, and the mean")[0],
+        axes[0, 0].plot([], [], "s", color="tab:orange", label="PacGAN, table 1: mean ± standard error of 10")[0],
+        axes[0, 0].plot([], [], "^", color="tab:green", label="VEEGAN, table 1 (other networks)")[0],
+    ]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8)
+    return drawing
+
+
+def _values(numbers: dict, name: str, metric: str) -> np.ndarray:
+    found = [row[metric] for row in numbers["rows"] if row["run"] == name]
+    return np.array([value for value in found if isinstance(value, int | float)], float)
