@@ -2,12 +2,13 @@
 
     python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small] [--out=results/benchmarks/metrics]
 
-Cases are the files of experiments/benchmarks/. Each prints a line a contest: the median times, and how many times as fast
-gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes the table as .json,
-.md, or both where it has no ending. The peers are installed by: pip install -e '.[oracles]'
+Cases are the files of experiments/benchmarks/. Each prints a line a contest: the median times of a step, and how many times
+as fast gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes the table as
+.json, .md, or both where it has no ending. The peers are installed by: pip install -e '.[oracles]'
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 
 from gan_jax.command_line import Parser, main, set_up_jax
@@ -31,6 +32,8 @@ def benchmark(arguments: list[str]) -> None:
     from gan_jax import benchmarking
 
     set_up_jax()
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))  # what cases share lies there too
     spec = importlib.util.spec_from_file_location(f"benchmarks_{flags.case}", FOLDER / f"{flags.case}.py")
     assert spec is not None and spec.loader is not None
     case = importlib.util.module_from_spec(spec)
@@ -40,7 +43,7 @@ def benchmark(arguments: list[str]) -> None:
     except ModuleNotFoundError as error:
         raise UserError(f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'") from error
     if flags.out:
-        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).splitlines()[0], case.PACKAGES)
+        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES)
 
 
 def cases() -> list[str]:

@@ -5,6 +5,7 @@ on both. A matrix product around each round tells how much of the machine was fr
 best are left out, on both sides alike.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -27,29 +28,41 @@ class Contest(NamedTuple):
     """One piece of work, done by both sides. A call ends when the work has: wait for what a device computes."""
 
     name: str
-    ours: Callable[[], Any]  # returns its result as a number, or None where there is nothing to compare
-    peers: Mapping[str, Callable[[], Any]]  # settings of the other side; the quickest is the opponent
+    ours: Callable[[], Any]  # returns its result as a number, or None where there is nothing to compare, or Seconds
+    peers: Mapping[str, Callable[[], Any]]  # settings of the other side; the quickest is the opponent. May be empty
     tolerance: float = 0.0  # relative, to which the results must agree
     goal: float = 1.0  # the ratio to reach
+    steps: int = 1  # in a call: times are those of one step
+    flops: float = 0.0  # of one step's matrix products and convolutions, where they are known
+    most: int = 0  # rounds at most, where a call takes long; 0: as many as asked for
+
+
+class Seconds(float):
+    """What a side returns that has timed itself, in a process of its own, say: this counts in place of the call's time."""
 
 
 class Result(NamedTuple):
-    """What a contest took. Ratios are peer / gan_jax: above 1, gan_jax is faster."""
+    """What a contest took. Ratios are peer / gan_jax: above 1, gan_jax is faster. Times are medians, of one step."""
 
     name: str
-    peer: str
-    seconds: float  # median
-    peer_seconds: float
+    peer: str  # empty where there was none
+    seconds: float
+    peer_seconds: float | None
     ratio: float | None  # median over the rounds; None where it is not stable
-    quartiles: tuple[float, float]
+    quartiles: tuple[float, float] | None
     goal: float
     rounds: int  # that count
     left_out: int
     difference: float | None  # relative, between the results
+    steps: int = 1  # in a call
+    minimum: float | None = None  # the ratio of the least times
+    of_peak: float | None = None  # share of what the machine's matrix product reached in the same rounds
+    settings: Mapping[str, float] | None = None  # the medians of all settings of the other side
 
 
 def timed(contest: Contest, rounds: int) -> Result:
     """Runs a contest. Raises AssertionError where the two sides do not compute the same."""
+    rounds = min(rounds, contest.most or rounds)
     sides = {"": contest.ours, **contest.peers}
     results = {name: call() for name, call in sides.items()}  # compiles, and warms the caches up
     difference = _difference(contest, results)
@@ -59,44 +72,62 @@ def timed(contest: Contest, rounds: int) -> Result:
         before = _canary()
         for name in list(sides)[:: 1 if i % 2 == 0 else -1]:
             start = time.perf_counter()
-            sides[name]()
-            seconds[name].append(time.perf_counter() - start)
+            result = sides[name]()
+            took = time.perf_counter() - start
+            seconds[name].append((float(result) if isinstance(result, Seconds) else took) / contest.steps)
         canaries.append(max(before, _canary()))
     kept = [i for i, canary in enumerate(canaries) if canary <= min(canaries) / FREE]
     clean = {name: [times[i] for i in kept] for name, times in seconds.items()}
     medians = {name: statistics.median(times) for name, times in clean.items()}
+    peak = CANARY_FLOPS / min(canaries)
+    result = Result(
+        contest.name,
+        "",
+        medians[""],
+        None,
+        None,
+        None,
+        contest.goal,
+        len(kept),
+        rounds - len(kept),
+        difference,
+        contest.steps,
+        of_peak=contest.flops / medians[""] / peak if contest.flops else None,
+        settings={name: medians[name] for name in contest.peers},
+    )
+    if not contest.peers:
+        return result
     peer = min(contest.peers, key=lambda name: medians[name])
     ratios = [theirs / ours for ours, theirs in zip(clean[""], clean[peer], strict=True)]
     ratio, of_minima = statistics.median(ratios), min(clean[peer]) / min(clean[""])
     stable = len(kept) >= min(rounds, 3) and 1 / AGREE <= ratio / of_minima <= AGREE
     low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return Result(
-        contest.name,
-        peer,
-        medians[""],
-        medians[peer],
-        ratio if stable else None,
-        (low, high),
-        contest.goal,
-        len(kept),
-        rounds - len(kept),
-        difference,
+    return result._replace(
+        peer=peer,
+        peer_seconds=medians[peer],
+        ratio=ratio if stable else None,
+        quartiles=(low, high),
+        minimum=of_minima,
     )
 
 
 def _difference(contest: Contest, results: Mapping[str, Any]) -> float | None:
     ours, largest = results[""], None
     for name, theirs in results.items():
-        if name and ours is not None and theirs is not None:
+        if name and not any(value is None or isinstance(value, Seconds) for value in (ours, theirs)):
             difference = abs(float(ours) - float(theirs)) / max(abs(float(theirs)), 1e-300)
             assert difference <= contest.tolerance, f"{contest.name}: {ours} here and {theirs} from {name} are not the same"
             largest = max(largest or 0.0, difference)
     return largest
 
 
+CANARY = 1024
+CANARY_FLOPS = 2.0 * CANARY**3
+
+
 def _canary() -> float:
     """Seconds for a matrix product, the best of three: longer where something else wants the machine."""
-    x = np.ones((1024, 1024), np.float32)
+    x = np.ones((CANARY, CANARY), np.float32)
     times = []
     for _ in range(3):
         start = time.perf_counter()
@@ -119,22 +150,33 @@ def run(contests: Iterable[Contest], rounds: int, only: str = "") -> list[Result
     return results
 
 
-COLUMNS = ("work", "against", "gan_jax", "peer", "times as fast", "quartiles", "goal", "rounds", "difference")
-WIDTHS = (42, 28, 10, 10, 13, 14, 5, 14, 10)
+COLUMNS = (
+    "work", "against", "gan_jax", "peer", "times as fast", "quartiles", "of minima", "goal", "of peak", "steps a call",
+    "rounds", "difference",
+)  # fmt: skip
+WIDTHS = (42, 28, 10, 10, 13, 14, 9, 5, 7, 12, 14, 10)
 
 
 def _row(result: Result) -> tuple[str, ...]:
+    against = result.quartiles is not None and result.peer_seconds is not None and result.minimum is not None
     return (
         result.name,
-        result.peer,
-        f"{result.seconds:.4g} s",
-        f"{result.peer_seconds:.4g} s",
-        "unstable" if result.ratio is None else f"{result.ratio:.2f}",
-        f"{result.quartiles[0]:.2f} to {result.quartiles[1]:.2f}",
-        f"{result.goal:g}",
+        result.peer or "none",
+        _time(result.seconds),
+        _time(result.peer_seconds) if result.peer_seconds is not None else "",
+        "" if not against else "unstable" if result.ratio is None else f"{result.ratio:.2f}",
+        f"{result.quartiles[0]:.2f} to {result.quartiles[1]:.2f}" if result.quartiles else "",
+        f"{result.minimum:.2f}" if result.minimum is not None else "",
+        f"{result.goal:g}" if against else "",
+        "" if result.of_peak is None else f"{result.of_peak:.0%}",
+        str(result.steps),
         f"{result.rounds}" + (f", {result.left_out} left out" if result.left_out else ""),
         "" if result.difference is None else f"{result.difference:.0e}",
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.4g} s" if seconds >= 0.1 else f"{1e3 * seconds:.4g} ms"
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -154,12 +196,18 @@ def save(results: Sequence[Result], path: str | Path, title: str, packages: Sequ
         else:
             rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, results)]
             versions = ", ".join(f"{name} {version}" for name, version in _versions(packages).items())
-            text = "\n".join([f"{title}\n\n{facts['machine']}; {versions}.\n", *(f"| {' | '.join(row)} |" for row in rows)])
+            lines = [f"{title}\n\n{facts['machine']}; {versions}.\n", *(f"| {' | '.join(row)} |" for row in rows)]
+            for result in results:
+                if len(result.settings or {}) > 1:
+                    each = ", ".join(f"{name} {_time(seconds)}" for name, seconds in (result.settings or {}).items())
+                    lines.append(f"\n{result.name}: {each}.")
+            text = "\n".join(lines)
         target.write_text(text + "\n", encoding="utf-8")
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in ("jax", "numpy", *packages):
-        found[name] = importlib.metadata.version(name)
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
     return found

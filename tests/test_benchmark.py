@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_jax import benchmarking
-from gan_jax.benchmarking import Contest
+from gan_jax.benchmarking import Contest, Seconds
 from gan_jax.errors import UserError
 
 
@@ -55,6 +55,22 @@ def test_sides_that_compute_something_else_are_not_compared(clock):
     with pytest.raises(AssertionError, match=r"a: 1\.0 here and 1\.1 from peer"):
         benchmarking.timed(contest, 1)
     assert benchmarking.timed(contest._replace(tolerance=0.1), 1).difference == pytest.approx(1 / 11)
+
+
+def test_times_are_of_one_step_and_a_side_may_time_itself(clock):
+    ours = lambda: Seconds(2.0)  # in 4 steps, as its own clock says, which is not ours
+    flops = 0.5 * 0.5 * benchmarking.CANARY_FLOPS  # half of what the canary does in as long
+    found = benchmarking.timed(Contest("a", ours, {"peer": clock(4.0)}, steps=4, flops=flops, most=3), 9)
+    assert (found.seconds, found.peer_seconds, found.ratio, found.steps, found.rounds) == (0.5, 1.0, 2.0, 4, 3)
+    assert found.of_peak == 0.5 and found.difference is None
+
+
+def test_without_a_peer_there_is_a_time_and_no_ratio(clock, tmp_path):
+    found = benchmarking.timed(Contest("a", clock(2.0), {}), 2)
+    assert (found.peer, found.seconds, found.peer_seconds, found.ratio, found.quartiles) == ("", 2.0, None, None, None)
+    benchmarking.save([found], tmp_path / "table", "Title", ["no such package"])
+    assert "| a | none | 2 s |" in (tmp_path / "table.md").read_text()
+    assert json.loads((tmp_path / "table.json").read_text())["results"][0]["ratio"] is None
 
 
 def test_the_command_times_metrics_and_writes_a_table(root, tmp_path, capsys):
