@@ -10,11 +10,14 @@ discriminator that classifies too, Odena et al. (2017). `progan`: grown from 4x4
 Expected, seed 0 on 2 CPU cores, with the LeNet Frechet distance (fd_lenet) of 10,000 samples, and precision / recall of
 2,000 samples under LeNet features:
 
-    variant   steps  steps/s  time    fd_lenet  precision / recall
-    dcgan     3,000  13       4 min         49  0.65 / 0.55
-    wgan      2,000  3.3      10 min       142  0.72 / 0.07   blurred shapes; the clipped critic learns slowly
-    wgan_gp   1,500  2.8      9 min         81  0.66 / 0.28   clothes with rough edges, still improving (140 at step 500)
+    variant     steps  steps/s  time    fd_lenet  precision / recall
+    dcgan       3,000  13     4 min         49  0.65 / 0.55
+    wgan        2,000  3.3*   10 min       142  0.72 / 0.07   blurred shapes; the clipped critic learns slowly
+    wgan_gp     1,500  2.8    9 min         81  0.66 / 0.28   clothes with rough edges, still improving (140 at step 500)
+    conditional 3,000  4.2*   12 min        22  0.80 / 0.44   86% of the samples are of the class they were asked for (LeNet)
+    acgan       3,000  7.7*   7 min         32  0.77 / 0.34   84%; LeNet tells 92% of the real test images
 
+*: the best rate over 100 steps of a run that shared the cores with other work, so a quiet machine is quicker.
 A step of `wgan` or `wgan_gp` takes five turns and so about five times as long as one of `dcgan`.
 """
 
