@@ -6,7 +6,7 @@ RUNS ?= runs
 # Of the main job: all modes are covered by then. The paper shows 25,000; `make run STEPS=25000` continues to there.
 STEPS ?= 16000
 PYTEST_ARGS ?=
-CASE ?= metrics
+CASE ?= toy images population devices input startup metrics
 BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
@@ -33,8 +33,8 @@ test-slow: $(INSTALLED) ## the slow tests alone
 
 test-all: test test-slow ## all tests
 
-bench: $(INSTALLED) ## timings beside other packages: make bench EXTRAS=test,lint,oracles CASE=metrics
-	$(BIN)/python experiments/benchmark.py $(CASE) --out=results/benchmarks/$(CASE)
+bench: $(INSTALLED) ## timings beside other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
+	for case in $(CASE); do $(BIN)/python experiments/benchmark.py $$case --out=results/benchmarks/$$case || exit 1; done
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

@@ -309,6 +309,36 @@ def shuffled_images(data: np.ndarray, size: int, channels_last: bool = False) ->
                 yield own[index].float().div_(127.5).sub_(1)
 
 
+class Images(torch.utils.data.Dataset):
+    """uint8 images by index, or many at once by a list of indices, their channels first."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return torch.from_numpy(self.data[index]).movedim(-1, -3)
+
+
+def epoch_of(data: np.ndarray, size: int, whole: bool, workers: int) -> Callable[[], float]:
+    """An epoch of a DataLoader, as floats in [-1, 1]: returns 1 + their mean. ``whole``: batches of indices are asked for."""
+    dataset, keep = Images(data), {"num_workers": workers, "persistent_workers": workers > 0}
+    if whole:
+        order = torch.utils.data.RandomSampler(dataset)
+        batches = torch.utils.data.BatchSampler(order, size, drop_last=True)
+        loader = torch.utils.data.DataLoader(dataset, sampler=batches, batch_size=None, **keep)
+    else:
+        loader = torch.utils.data.DataLoader(dataset, size, shuffle=True, drop_last=True, **keep)
+
+    def call() -> float:
+        means = [batch.float().div_(127.5).sub_(1).mean().item() for batch in loader]
+        return 1 + sum(means) / len(means)
+
+    return call
+
+
 def load(network: nn.Module, params: dict[str, Any]) -> None:
     """Puts the weights of one of our networks, ``{"params": ...}``, into the same one of here."""
     layers = list(_layers(params["params"]))
