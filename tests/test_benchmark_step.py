@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def played():
     """The program of a small unrolled ring GAN, the states before and after each of three calls, and a batch."""
     settings = {"mlp": {"latent_size": 2, "generator_widths": (8,), "discriminator_widths": (8,)}}
-    config = {**configs.to_dict(configs.load(f"{ROOT}/configs/ring.py:unrolled")), "networks": settings, "batch_size": 8, "unroll": 2}
+    shipped = configs.to_dict(configs.load(f"{ROOT}/configs/ring.py:unrolled"))
+    config = {**shipped, "networks": settings, "batch_size": 8, "unroll": 2}
     experiment = build(config)
     program = Alone(config, experiment)
     states = [program.init()]
