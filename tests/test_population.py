@@ -67,8 +67,9 @@ def test_members_are_ordinary_runs(together, root, tmp_path):
         assert {path.name for path in folder.iterdir()} == {"config.json", "metrics.jsonl", "checkpoints", "samples"}
     step, _, sampler = running.load_sampler(folders[1])
     assert step == 40 and sampler(jax.random.key(0), 5).shape == (5, 2)
-    running.run(read_config(folders[1]) | {"steps": 50}, folders[1])  # it goes on alone
-    assert final_state(folders[1])[0] == 50
+    shutil.copytree(folders[1], tmp_path / "alone")
+    running.run(read_config(folders[1]) | {"steps": 50}, tmp_path / "alone")  # it goes on alone
+    assert final_state(tmp_path / "alone")[0] == 50
 
 
 def test_a_population_resumes_where_all_its_members_are(together, root, tmp_path):
