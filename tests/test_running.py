@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import member, running, writers
+from gan_jax import evaluation, member, running, writers
 from gan_jax.checkpoint import Checkpoints, checksums
 from gan_jax.errors import UserError
 from gan_jax.experiment import build, check, check_fields
@@ -201,7 +201,7 @@ def test_numbers_that_explode_stop_the_run_and_say_where(root, tmp_path):
 def test_sampling_a_run_again_gives_the_samples_that_it_drew(uninterrupted):
     step, _experiment, draw = running.load_sampler(uninterrupted)
     np.testing.assert_allclose(
-        draw(running.evaluation_key(0), 20), np.load(uninterrupted / "samples" / f"step_{step:08d}.npy"), rtol=1e-6
+        draw(evaluation.evaluation_key(0), 20), np.load(uninterrupted / "samples" / f"step_{step:08d}.npy"), rtol=1e-6
     )
     assert running.load_sampler(uninterrupted, 30)[0] == 30
     with pytest.raises(UserError, match="no checkpoint of step 31"):
