@@ -58,15 +58,15 @@ def columns(config: Mapping[str, Any]) -> dict[str, tuple]:
     return found
 
 
-def members(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The config of each member, that of an ordinary run; in W&B it is called by its numbers. Raises UserError."""
+def members(config: Mapping[str, Any], called: bool = False) -> list[dict[str, Any]]:
+    """The config of each member, that of an ordinary run; ``called``: in W&B by its numbers. Raises UserError."""
     found = columns(config)
     size = len(next(iter(found.values()))) if found else 0
     made = []
     for index in range(size):
         own = {path: values[index] for path, values in found.items()}
         member = with_numbers({**config, "population": {}}, own)
-        if member["wandb"]["use"] and not member["wandb"]["name"]:
+        if called and member["wandb"]["use"] and not member["wandb"]["name"]:
             name = ", ".join(f"{path.split('.')[-1]} {value:.4g}" for path, value in own.items())
             member["wandb"] = {**member["wandb"], "name": name}
         made.append(member)

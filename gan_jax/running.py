@@ -35,7 +35,7 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
     """
     config, workdir = configs.to_dict(config), Path(workdir)
     together = bool(config["population"])
-    each = population.members(config) if together else [config]
+    each = population.members(config, called=not members) if together else [config]
     for own in each:
         check_fields(own, 1 if together else jax.device_count())
     if together and jax.process_count() > 1:
