@@ -12,10 +12,10 @@ import importlib
 from typing import Any
 
 MODULES = (
-    "accumulation", "augmentation", "batch_axis", "checkpoint", "config", "data", "diagnosis", "divergences",
+    "accumulation", "augmentation", "batch_axis", "checking", "checkpoint", "config", "data", "diagnosis", "divergences",
     "evaluation", "experiment", "game", "growing", "information", "losses", "metrics", "networks", "optimizers",
     "parallel", "penalties", "plots", "population", "processes", "protocols", "running", "sampling", "schedules",
-    "theory", "threefry", "training", "unrolling", "writers",
+    "spread", "theory", "threefry", "training", "unrolling", "writers",
 )  # fmt: skip
 NAMES = {
     "game": ("Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_row", "update"),

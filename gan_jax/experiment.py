@@ -16,7 +16,6 @@ from gan_jax import (
     losses,
     networks,
     optimizers,
-    parallel,
     parts,
     penalties,
     schedules,
@@ -109,38 +108,6 @@ def build(config: Mapping[str, Any], dataset: Dataset | None = None) -> Experime
         return stages[index], float(growing.fade(phases, max(done - 1, 0))) if fading else None
 
     return Experiment(dataset, init, stages, chunks, batch, stage_at)
-
-
-def check(experiment: Experiment) -> None:
-    """Traces each stage once, without computing anything, so that parts that do not fit are refused before a run starts.
-
-    Raises UserError: labels that nobody gives, a pack that does not divide the batch, networks of another shape.
-    """
-    state = jax.eval_shape(experiment.init, jax.random.key(0))
-    dataset = experiment.dataset
-    for index, stage in enumerate(experiment.stages):
-        lead = (1, stage.batch_size)  # one turn
-        dtype = dataset.arrays["real"].dtype if dataset.arrays else jnp.float32
-        batch = {
-            "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dtype),
-            "row": jax.ShapeDtypeStruct(lead, jnp.int32),
-        }
-        if dataset.classes:
-            batch["label"] = jax.ShapeDtypeStruct(lead, jnp.int32)
-        if index:
-            batch["fade"] = jax.ShapeDtypeStruct(lead, jnp.float32)
-
-        def one_step(state: TrainState, batch: Batch, stage: Stage = stage) -> TrainState:
-            return stage.train_step(state, stage.prepare(batch), jax.random.key(0))[0]
-
-        try:
-            after = jax.eval_shape(one_step, state, batch)
-        except UserError:
-            raise
-        except (ValueError, TypeError) as error:
-            raise UserError(f"the parts of this config do not fit: {str(error).strip().splitlines()[0]}") from error
-        if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(lambda x: (x.shape, x.dtype), state):
-            raise UserError("the parts of this config do not fit: a step changes the shapes or dtypes of the state")
 
 
 def _stage(
@@ -276,45 +243,3 @@ def _only(config: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
 def _on(value: Any) -> bool:
     """Whether a numeric field asks for anything; a traced one does."""
     return not isinstance(value, int | float) or value != 0
-
-
-def check_fields(config: Mapping[str, Any], devices: int = 1) -> None:
-    """Bounds of the plain fields, for batches that are split over so many devices. Raises UserError."""
-    for field in ("steps", "batch_size", "turns", "steps_per_call", "log_every", "checkpoint_every", "sample_every",
-                  "evaluate_every", "keep", "samples", "accumulate"):  # fmt: skip
-        if config[field] < 1:
-            raise UserError(f"config.{field} must be at least 1, not {config[field]}")
-    if config["unroll"] < 0:
-        raise UserError(f"config.unroll must be at least 0, not {config['unroll']}")
-    if not 0 <= config["averaging"] < 1:
-        raise UserError(f"config.averaging must be in [0, 1), not {config['averaging']}")
-    if config["averaging_warm_up"] not in ("", "counted", "ramped"):
-        raise UserError(f"config.averaging_warm_up is '', 'counted' or 'ramped', not {config['averaging_warm_up']!r}")
-    for field in ("log_every", "checkpoint_every", "sample_every", "evaluate_every"):
-        if config[field] % config["steps_per_call"]:
-            raise UserError(
-                f"config.{field} must be a multiple of config.steps_per_call, {config['steps_per_call']}, not {config[field]}"
-            )
-    if config["best_is"] not in ("lowest", "highest"):
-        raise UserError(f"config.best_is is 'lowest' or 'highest', not {config['best_is']!r}")
-    if config["mapping"] not in parallel.MAPPINGS:
-        raise UserError(f"config.mapping is {' or '.join(map(repr, parallel.MAPPINGS))}, not {config['mapping']!r}")
-    if config["precision"] not in ("float32", "bfloat16"):
-        raise UserError(f"config.precision is 'float32' or 'bfloat16', not {config['precision']!r}")
-    if config["wandb"]["mode"] not in ("offline", "online"):
-        raise UserError(f"config.wandb.mode is 'offline' or 'online', not {config['wandb']['mode']!r}")
-    for phase in config["growing"]:
-        if not (isinstance(phase, tuple) and len(phase) in (3, 4) and all(isinstance(entry, int) for entry in phase)):
-            raise UserError(f"config.growing has phases (resolution, batch size, steps, fade steps), not {phase!r}")
-    sizes = [phase[1] for phase in config["growing"]] or [config["batch_size"]]
-    for size in sizes:
-        if size % devices:
-            raise UserError(f"a batch of {size} does not divide over {devices} devices: change config.batch_size")
-        shares = devices if config["mapping"] == "pmapped" else 1
-        if size // shares % config["accumulate"]:
-            raise UserError(
-                f"config.accumulate must divide the batch of {size // shares}{' on each device' * (shares > 1)}, "
-                f"not {config['accumulate']}"
-            )
-    if jnp.size(config["seed"]) == 1 and config["seed"] < 0:
-        raise UserError(f"config.seed must be at least 0, not {config['seed']}")

@@ -7,6 +7,7 @@ once, and all others end with one line.
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -20,6 +21,8 @@ from gan_jax.errors import UserError
 
 START_SECONDS, HEARTBEAT_SECONDS = 120, 10
 """How long processes wait for each other at the start, and after how long a silent one counts as lost."""
+
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 _ending = threading.Lock()  # whoever notices first that another process is gone ends this one
@@ -66,21 +69,29 @@ def job(coordinator: str = "", processes: int = 0, process: int = -1) -> Iterato
 
 def _connections(host: str) -> list[socket.socket]:
     """Process 0's connections to all others, or this one's to process 0, each watched by a thread."""
+    if jax.process_count() == 1:
+        return []
     from jax.experimental import multihost_utils
 
-    alone = jax.process_count() == 1
-    server = None if alone or jax.process_index() else socket.create_server(("", 0))
-    where = f"{host or socket.getfqdn()}:{server.getsockname()[1]}" if server else ""
-    told = multihost_utils.broadcast_one_to_all(np.frombuffer(where.encode().ljust(256), np.uint8)) if not alone else None
+    server = None if jax.process_index() else socket.create_server((host if host in LOOPBACK else "", 0))
+    # The token tells a process of this job from whoever else may knock at the port.
+    where = f"{host or socket.getfqdn()} {server.getsockname()[1]} {secrets.token_hex(16)}" if server else ""
+    told = np.asarray(multihost_utils.broadcast_one_to_all(np.frombuffer(where.encode().ljust(300), np.uint8)), np.uint8)
+    name, port, token = told.tobytes().decode().split()
     others: list[socket.socket] = []
     try:
         if server:
             server.settimeout(START_SECONDS)
-            others = [server.accept()[0] for _ in range(jax.process_count() - 1)]
+            while len(others) < jax.process_count() - 1:
+                other = server.accept()[0]
+                other.settimeout(5)
+                with contextlib.suppress(OSError):
+                    if other.recv(len(token), socket.MSG_WAITALL) == token.encode():
+                        others.append(other)
             server.close()
-        elif told is not None:
-            name, _, port = np.asarray(told, np.uint8).tobytes().decode().strip().rpartition(":")
+        else:
             others = [socket.create_connection((name, int(port)), START_SECONDS)]
+            others[0].sendall(token.encode())
     except OSError as error:  # a firewall, say: JAX's own heartbeats remain
         print(f"warning: process {jax.process_index()} cannot watch the others ({error})", file=sys.stderr, flush=True)
     for other in others:

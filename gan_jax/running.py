@@ -12,9 +12,10 @@ import numpy as np
 from gan_jax import config as configs
 from gan_jax import data, evaluation, parallel, population, processes, protocols, writers
 from gan_jax import workdir as workdirs
+from gan_jax.checking import check, check_fields
 from gan_jax.errors import UserError
 from gan_jax.evaluation import Protocol, Reals
-from gan_jax.experiment import Experiment, build, check, check_fields
+from gan_jax.experiment import Experiment, build
 from gan_jax.member import DIVERGED, Member, TrainingDiverged, checkpoints_in, sampler_of
 from gan_jax.programs import Alone, Together
 from gan_jax.sampling import Sampler

@@ -10,8 +10,9 @@ import tiny
 from gan_jax import config as configs
 from gan_jax import losses, networks, penalties
 from gan_jax.accumulation import accumulated
+from gan_jax.checking import check
 from gan_jax.errors import UserError
-from gan_jax.experiment import build, check
+from gan_jax.experiment import build
 from gan_jax.game import Player, adversarial
 from gan_jax.training import alternating, init_state
 from gan_jax.unrolling import unrolled

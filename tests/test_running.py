@@ -14,9 +14,10 @@ import pytest
 
 from gan_jax import config as configs
 from gan_jax import evaluation, member, running, writers
+from gan_jax.checking import check, check_fields
 from gan_jax.checkpoint import Checkpoints, checksums
 from gan_jax.errors import UserError
-from gan_jax.experiment import build, check, check_fields
+from gan_jax.experiment import build
 from gan_jax.workdir import last_metrics, read_config
 
 TINY = [

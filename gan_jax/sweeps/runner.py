@@ -8,11 +8,12 @@ from pathlib import Path
 import jax
 
 from gan_jax import evaluation, population, protocols, running, writers
+from gan_jax.checking import check as check_experiment
+from gan_jax.checking import check_fields
 from gan_jax.config import near
 from gan_jax.errors import UserError
 from gan_jax.evaluation.protocol import BY_STEP
-from gan_jax.experiment import build, check_fields
-from gan_jax.experiment import check as check_experiment
+from gan_jax.experiment import build
 from gan_jax.sweeps import report
 from gan_jax.sweeps.plan import Plan, Trial, failure, folder, status
 
