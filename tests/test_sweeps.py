@@ -1,6 +1,7 @@
 """Sweeps: which runs there are, each of them once, whatever happens in between; what is written about them."""
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -28,6 +29,8 @@ TINY = [
     "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=20",
     "steps_per_call=10", "log_every=10", "checkpoint_every=10", "sample_every=20", "evaluate_every=10", "samples=20",
 ]  # fmt: skip
+
+needs_submitit = pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="needs the extra slurm")
 
 
 @pytest.fixture(autouse=True)
@@ -333,8 +336,8 @@ def test_without_submitit_one_line_says_how_to_get_it(tmp_path, monkeypatch):
         cluster.submit(planned(tmp_path, SEEDS), [], {})
 
 
+@needs_submitit
 def test_settings_that_slurm_does_not_know_and_no_slurm_are_refused(tmp_path):
-    pytest.importorskip("submitit")
     found = planned(tmp_path, SEEDS)
     for settings, says in (({"partitoin": "gpu", "cluster": "debug"}, "did you mean partition"), ({"cluster": "pbs"}, "pbs")):
         with pytest.raises(UserError, match=says) as caught:
@@ -342,8 +345,8 @@ def test_settings_that_slurm_does_not_know_and_no_slurm_are_refused(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@needs_submitit
 def test_each_group_is_a_task_of_one_array(tmp_path, monkeypatch):
-    pytest.importorskip("submitit")
     monkeypatch.setattr(running, "run", Trainer(unroll1="diverge"))
     found = planned(tmp_path, UNROLLS | SEEDS)
     settings = {"cluster": "debug", "timeout_min": 5, "partition": "gpu", "array_parallelism": 4}
@@ -353,8 +356,10 @@ def test_each_group_is_a_task_of_one_array(tmp_path, monkeypatch):
     assert Counter(row["status"] for row in results(tmp_path)) == {"finished": 2, "diverged": 1, "waiting": 1}
 
 
+@needs_submitit
 def test_what_has_been_submitted_is_not_submitted_again_until_it_ends(tmp_path):
-    submitit = pytest.importorskip("submitit")
+    import submitit
+
     found = planned(tmp_path, SEEDS)
     executor = submitit.AutoExecutor(tmp_path / "slurm", cluster="local")
     done = executor.submit(sum, [1, 2])
@@ -372,8 +377,8 @@ def test_what_has_been_submitted_is_not_submitted_again_until_it_ends(tmp_path):
         hangs.cancel(check=False)
 
 
+@needs_submitit
 def test_a_task_is_queued_again_as_it_was(tmp_path):
-    pytest.importorskip("submitit")
     task = cluster.Task()
     again = task.checkpoint("workdir", ["trials"])
     assert (again.function, again.args) == (task, ("workdir", ["trials"]))
@@ -395,7 +400,7 @@ def command(root: Path, workdir: Path, sweep: dict, *flags: str) -> list[str]:
     [
         ({"method": "bayes"}, (), "needs W&B's server"),
         ({"metric": {"name": "fid"}}, (), "the sweep's metric is 'fid'"),
-        ({}, ("--slurm.cluster=debug", "--slurm.partitoin=a"), "did you mean partition"),
+        pytest.param({}, ("--slurm.cluster=debug", "--slurm.partitoin=a"), "did you mean partition", marks=needs_submitit),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(change, flags, says, root, tmp_path):
