@@ -4,9 +4,9 @@
     python experiments/reproduce.py unrolled_ring --quick        # 2 minutes: K = 0 and 1, 2 seeds, 40 steps
 
 Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), figure 2, section 3.1 and appendix A; settings as
-configs/ring.py. "full" is the paper's method, K in {0, 1, 2, 3, 5, 10} look-ahead steps; "stopped" looks ahead as far, but learns
-nothing through the look-ahead, as several public codes do. K = 0 is both. The seeds of each train as one population, in
-workdirs of their own; more --seeds add runs.
+configs/ring.py. "full" is the paper's method, K in {0, 1, 2, 3, 5, 10} look-ahead steps; "stopped" looks ahead as far, but
+learns nothing through the look-ahead, as several public codes do. K = 0 is both. The seeds of each train as one population,
+in workdirs of their own; more --seeds add runs.
 
 The paper's claim is one of pictures: without unrolling the generator goes round the modes and is on one at a time, with K = 10
 it covers all. Numbers are of 2500 samples; of high quality is what lies within 3 standard deviations of a mode, a mode is
@@ -32,14 +32,11 @@ from gan_jax.reproduction import Claim, Run, samples_over_training
 UNROLLS = (10, 5, 3, 2, 1)  # in the order in which they are trained
 CONFIG = "configs/ring.py:vanilla"
 EVERY = ("sample_every=2500", "evaluate_every=2500", "log_every=2500", "checkpoint_every=2500", "samples=2500", "keep=2")
-RUNS = (
-    {"K = 0": Run(CONFIG, EVERY)}
-    | {
-        f"{kind}, K = {k}": Run(CONFIG, (*EVERY, f"unroll={k}", *more))
-        for k in UNROLLS
-        for kind, more in (("full", ()), ("stopped", ("unroll_stop_gradient=true",)))
-    }
-)
+RUNS = {"K = 0": Run(CONFIG, EVERY)} | {
+    f"{kind}, K = {k}": Run(CONFIG, (*EVERY, f"unroll={k}", *more))
+    for k in UNROLLS
+    for kind, more in (("full", ()), ("stopped", ("unroll_stop_gradient=true",)))
+}
 SEEDS = 10
 NOT_RUN = "the full form: 11 runs of 10 seeds of 25,000 steps. This one shows that it works, and nothing about GANs"
 QUICK_RUNS, QUICK_SEEDS = ("K = 0", "full, K = 1", "stopped, K = 1"), 2
