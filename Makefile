@@ -6,12 +6,13 @@ RUNS ?= runs
 # Of the main job: all modes are covered by then. The paper shows 25,000; `make run STEPS=25000` continues to there.
 STEPS ?= 16000
 PYTEST_ARGS ?=
+SCALE ?= paper
 CASE ?= toy images population devices input startup metrics
 BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all bench lint clean
+.PHONY: help run test test-slow test-all bench figures lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +36,10 @@ test-all: test test-slow ## all tests
 
 bench: $(INSTALLED) ## timings beside other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
 	for case in $(CASE); do $(BIN)/python experiments/benchmark.py $$case --out=results/benchmarks/$$case || exit 1; done
+
+figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make figures SCALE=smoke: minutes)
+	$(BIN)/python experiments/reproduce.py all --scale=$(SCALE)
+	$(BIN)/python experiments/reproduce.py --gallery
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

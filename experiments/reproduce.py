@@ -1,13 +1,16 @@
 """Reproduces a figure of a paper: measures, judges the numbers beside the published ones, and draws.
 
     python experiments/reproduce.py --list
-    python experiments/reproduce.py dirac_gan [--out=results/figures] [--quick] [--overwrite | --redraw]
+    python experiments/reproduce.py dirac_gan [--scale=smoke|short|paper] [--out=results] [--overwrite | --redraw]
+    python experiments/reproduce.py all                     # one after another, as make figures
+    python experiments/reproduce.py --gallery               # writes results/README.md from what is there
 
-Figures are the files of experiments/figures/. Each leaves NAME.png, NAME.json (numbers of all seeds, claims, settings,
-versions, seconds) and NAME.csv (the claims). --quick is a short form that shows that it works, in seconds; it goes to
-runs/figures/quick, and most claims are not judged by it. Where the files are there already, nothing is computed and
-nothing is written; --overwrite measures anew, --redraw judges and draws the numbers that are there. Figures that need
-training go on from where their runs were (--workdir), finished ones included.
+Figures are the files of experiments/figures/. Each leaves a folder results/NAME: figure.png and .svg, results.json (numbers
+of all seeds, claims, settings, versions, seconds, command) and claims.csv. --scale=paper, the default, is the published form;
+smoke shows in seconds that all of it works, goes to runs/figures/smoke, and most claims are not judged by it; short, which
+some figures have, is what 2 CPU cores can do of a long one, and says so in the picture. Where the files are there already,
+nothing is computed and nothing is written; --overwrite measures anew, --redraw judges and draws the numbers that are there.
+Figures that need training go on from where their runs were (--workdir), finished ones included.
 """
 
 import importlib.util
@@ -16,20 +19,23 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from gan_jax.command_line import Parser, main, set_up_jax
 from gan_jax.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "experiments" / "figures"
+SCALES = ("smoke", "short", "paper")
 
 
 def reproduce(arguments: list[str]) -> None:
     parser = Parser(__doc__)
-    parser.add_argument("figure", nargs="?", help=", ".join(figures()))
+    parser.add_argument("figure", nargs="?", help=f"all, or one of {', '.join(figures())}")
     parser.add_argument("--list", action="store_true", help="the figures, a line each")
-    parser.add_argument("--out", metavar="FOLDER", help="where the files go (results/figures)")
-    parser.add_argument("--quick", action="store_true", help="the short form")
+    parser.add_argument("--gallery", action="store_true", help="write README.md of the figures that are there")
+    parser.add_argument("--scale", default="paper", metavar="|".join(SCALES), help="how much of it (paper)")
+    parser.add_argument("--out", metavar="FOLDER", help="where the figure's folder goes (results)")
     parser.add_argument("--overwrite", action="store_true", help="measure again where there are numbers")
     parser.add_argument("--redraw", action="store_true", help="judge and draw again the numbers that are there")
     parser.add_argument("--seeds", type=int, help="of a figure that trains runs: how many")
@@ -39,90 +45,151 @@ def reproduce(arguments: list[str]) -> None:
         for name in figures():
             print(f"{name:24} {_title(load(name))}")
         return
+    if flags.gallery:
+        out = Path(flags.out or "results")
+        (out / "README.md").write_text(gallery(out), encoding="utf-8")
+        print(out / "README.md")
+        return
     if not flags.figure:
-        raise UserError(f"name a figure: {', '.join(figures())} (--list says what they are)")
-    case = load(flags.figure)
-    seeds = _seeds(case, flags.figure, flags.seeds, flags.quick)
+        raise UserError(f"name a figure: all, {', '.join(figures())} (--list says what they are)")
+    if flags.scale not in SCALES:
+        raise UserError(f"--scale={flags.scale} is none of {', '.join(SCALES)}")
     if flags.overwrite and flags.redraw:
         raise UserError("--overwrite measures and draws; --redraw only draws: choose one")
-    out = Path(flags.out or ("runs/figures/quick" if flags.quick else "results/figures"))
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out={out} is a file, not a folder")
-    path = out / f"{flags.figure}.json"
+    for name in figures() if flags.figure == "all" else [flags.figure]:
+        _reproduce(name, load(name), flags)
 
+
+def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
+    """One figure, as far as its files are missing."""
     from gan_jax import reproduction
 
-    record = None if flags.overwrite else reproduction.load(path)
+    if flags.scale == "short" and not hasattr(case, "SHORT"):
+        if flags.figure != "all":
+            raise UserError(f"{name} has no short form: leave --scale out")
+        flags = type(flags)(**vars(flags) | {"scale": "paper"})
+    seeds = _seeds(case, name, flags)
+    out = Path(flags.out or ("runs/figures/smoke" if flags.scale == "smoke" else "results"))
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out={out} is a file, not a folder")
+    folder = out / name
+    record = None if flags.overwrite else reproduction.load(folder)
     if flags.redraw and record is None:
-        raise UserError(f"there is no {path} to draw: leave --redraw out")
-    if record is not None and record["quick"] != flags.quick:
-        kind = "the quick form" if record["quick"] else "the full form"
-        raise UserError(f"{path} is of {kind}: choose another --out, or --overwrite")
+        raise UserError(f"there is no {folder / reproduction.RESULTS} to draw: leave --redraw out")
+    if record is not None and record["scale"] != flags.scale:
+        kind = record["scale"]
+        raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
     if record is None:
         set_up_jax()
-        record = _measured(case, flags.figure, path, flags.quick, seeds, Path(flags.workdir))
+        record = _measured(case, name, folder, flags.scale, seeds, Path(flags.workdir))
     else:
-        print(f"{path} is there; --overwrite measures again")
+        print(f"{folder} is there; --overwrite measures again")
     claims = case.claims(record["numbers"])
     if flags.redraw:
-        reproduction.save(path, {key: value for key, value in record.items() if key != "claims"}, claims)
-    print(f"{_title(case)}{' (quick form)' if record['quick'] else ''}")
-    print(reproduction.table(claims, record["quick"]))
+        reproduction.save(folder, {key: record[key] for key in record if key not in ("claims", "verdict")}, claims)
+    smoke = record["scale"] == "smoke"
+    print(_title(case) + ("" if record["scale"] == "paper" else f" ({record['scale']} form)"))
+    print(reproduction.table(claims, smoke))
     if record["not_run"]:
         print(f"not run: {record['not_run']}")
-    picture = path.with_suffix(".png")
-    if picture.exists() and not flags.overwrite and not flags.redraw:
-        return
-    part = picture.with_suffix(".part.png")
-    case.draw(record["numbers"]).savefig(part, dpi=150)
-    part.replace(picture)
-    print(f"{picture}, {path.name}, {path.with_suffix('.csv').name}")
+    if flags.overwrite or flags.redraw or not all((folder / picture).exists() for picture in reproduction.PICTURES):
+        reproduction.draw(folder, case.draw(record["numbers"]), f"not run: {record['not_run']}" if record["not_run"] else "")
+        print(f"{folder}: {', '.join([*reproduction.PICTURES, reproduction.RESULTS, reproduction.CLAIMS])}")
+    print("\n".join(reproduction.verdict(name, claims, smoke)))
 
 
-def _measured(case: ModuleType, name: str, path: Path, quick: bool, seeds: int | None, workdir: Path) -> dict:
+def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int | None, workdir: Path) -> dict:
     """Measures a figure, and writes the numbers and the claims."""
     from gan_jax import reproduction
 
     began = time.monotonic()
+    runs: dict[str, Any] = {}
     if hasattr(case, "RUNS"):
         assert seeds is not None
-        folder = workdir / ("quick" if quick else "full") / name
-        runs = case.RUNS if not quick else {key: case.RUNS[key] for key in case.QUICK_RUNS}
-        found = case.measure(reproduction.train(runs, seeds, case.QUICK if quick else (), folder, ROOT), quick)
+        runs = case.RUNS if scale != "smoke" else {key: case.RUNS[key] for key in case.SMOKE_RUNS}
+        changes = {"smoke": getattr(case, "SMOKE", ()), "short": getattr(case, "SHORT", ()), "paper": ()}[scale]
+        runs = {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
+        folders = reproduction.train(runs, seeds, workdir / scale / name, ROOT)
+        found = case.measure(folders, scale == "smoke")
     else:
-        found = case.measure(quick)
+        found = case.measure(scale == "smoke")
     numbers = json.loads(json.dumps(reproduction.plain(found), allow_nan=False))  # drawn as they are read later
-    settings = "".join(f" {text}" for text in (["--quick"] if quick else []) + ([f"--seeds={seeds}"] if seeds else []))
+    command = f"python experiments/reproduce.py {name}"
+    command += f" --scale={scale}" * (scale != "paper") + (f" --seeds={seeds}" if seeds else "")
     record = {
         "figure": name,
         "title": _title(case),
-        "command": f"python experiments/reproduce.py {name}{settings}",
-        "quick": quick,
-        "not_run": _not_run(case, quick, seeds),
+        "command": command,
+        "scale": scale,
+        "not_run": _not_run(case, scale, seeds),
         "seconds": round(time.monotonic() - began, 1),
         **reproduction.facts(),
+        "settings": {key: run._asdict() for key, run in runs.items()} or _constants(case),
         "numbers": numbers,
     }
-    reproduction.save(path, record, case.claims(numbers))
+    reproduction.save(folder, record, case.claims(numbers))
     return record
 
 
-def _not_run(case: ModuleType, quick: bool, seeds: int | None) -> str:
-    """What the full form has and these numbers have not."""
-    if quick:
-        return getattr(case, "NOT_RUN", "the full form: this is the quick one")
-    return f"all seeds: {seeds} of {case.SEEDS}" if seeds is not None and seeds < case.SEEDS else ""
+def _constants(case: ModuleType) -> dict[str, Any]:
+    """The numbers that a figure without runs is made by: the constants at the top of its file."""
+    kinds = (int, float, str, tuple, dict)
+    found = {name: value for name, value in vars(case).items() if name.isupper() and isinstance(value, kinds)}
+    return {name.lower(): value for name, value in found.items() if _is_plain(value)}
 
 
-def _seeds(case: ModuleType, name: str, asked: int | None, quick: bool) -> int | None:
+def _is_plain(value: Any) -> bool:
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else None
+    return isinstance(value, int | float | str) if entries is None else all(map(_is_plain, entries))
+
+
+def _not_run(case: ModuleType, scale: str, seeds: int | None) -> str:
+    """What the published form has and these numbers have not."""
+    if scale == "smoke":
+        return getattr(case, "NOT_RUN", "the published form: this is the smoke form")
+    left = [case.NOT_RUN_SHORT] if scale == "short" else []
+    if seeds is not None and seeds < case.SEEDS:
+        left.append(f"all seeds: {seeds} of {case.SEEDS}")
+    return "; ".join(left)
+
+
+def _seeds(case: ModuleType, name: str, flags: Any) -> int | None:
     if not hasattr(case, "RUNS"):
-        if asked is not None:
+        if flags.seeds is not None and flags.figure != "all":
             raise UserError(f"{name} trains no runs: its seeds are fixed, leave --seeds out")
         return None
-    seeds = asked if asked is not None else case.QUICK_SEEDS if quick else case.SEEDS
+    seeds = flags.seeds if flags.seeds is not None else case.SMOKE_SEEDS if flags.scale == "smoke" else case.SEEDS
     if seeds < 1:
         raise UserError(f"--seeds must be at least 1, not {seeds}")
     return seeds
+
+
+def gallery(out: Path) -> str:
+    """The figures in a folder, as Markdown: picture, verdict, command and time of each."""
+    from gan_jax import reproduction
+
+    parts = ["# Figures", "Made from what each folder holds: `python experiments/reproduce.py --gallery`."]
+    for name in figures():
+        record = reproduction.load(out / name)
+        if record is None or record["scale"] == "smoke":
+            continue
+        picture, times = reproduction.PICTURES[0], record["seconds"]
+        took = (
+            f"{times / 3600:.1f} hours"
+            if times >= 5400
+            else f"{times / 60:.1f} minutes"
+            if times >= 90
+            else f"{times:.0f} seconds"
+        )
+        parts += [
+            f"## {record['title'].rstrip('.')}",
+            f"![{name}]({name}/{picture})",
+            f"`{record['command']}`, {took} on {record['machine']}.",
+        ]
+        parts.append("  \n".join(f"> {line}" for line in record["verdict"]))
+        if record["not_run"]:
+            parts.append(f"Not run: {record['not_run']}.")
+    return "\n\n".join(parts) + "\n"
 
 
 def figures() -> list[str]:

@@ -26,32 +26,30 @@ class Claim(NamedTuple):
     low: float | None  # the band; None is no limit
     high: float | None
     note: str = ""  # what has to be known beside it; of a miss, why
-    quick: bool = False  # whether the quick form, too, is long enough to judge it
+    smoke: bool = False  # whether the smoke form, too, is long enough to judge it
 
-    def verdict(self, quick: bool) -> str:
-        """ "pass" or "miss"; "not judged" where the quick form says nothing about it, or nothing was measured."""
-        if (quick and not self.quick) or not self.measured:
+    def verdict(self, smoke: bool) -> str:
+        """ "pass" or "miss"; "not judged" where the smoke form says nothing about it, or nothing was measured."""
+        if (smoke and not self.smoke) or not self.measured:
             return "not judged"
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
         return "pass" if all(low <= value <= high for value in self.measured) else "miss"
 
 
 def within(name: str, measured: float | Sequence[float], expected: float, tolerance: float, published: str = "",
-           note: str = "", quick: bool = False) -> Claim:  # fmt: skip
+           note: str = "", smoke: bool = False) -> Claim:  # fmt: skip
     """The claim that everything measured is ``expected``, give or take ``tolerance``."""
     values = tuple(float(value) for value in np.ravel(measured))
     text = published or f"{expected:g} ± {tolerance:g}"
-    return Claim(name, values, text, expected - tolerance, expected + tolerance, note, quick)
+    return Claim(name, values, text, expected - tolerance, expected + tolerance, note, smoke)
 
 
 COLUMNS = ("claim", "measured", "published", "verdict", "note")
 
 
-def rows(claims: Sequence[Claim], quick: bool) -> list[tuple[str, ...]]:
+def rows(claims: Sequence[Claim], smoke: bool) -> list[tuple[str, ...]]:
     """A row of text a claim: its name, what was measured, what was published, the verdict, and the note."""
-    return [
-        (claim.name, measured_text(claim.measured), claim.published, claim.verdict(quick), claim.note) for claim in claims
-    ]
+    return [(claim.name, measured_text(claim.measured), claim.published, claim.verdict(smoke), claim.note) for claim in claims]
 
 
 def measured_text(values: Sequence[float], most: int = 3) -> str:
@@ -62,9 +60,9 @@ def measured_text(values: Sequence[float], most: int = 3) -> str:
     return f"{min(values):.4g} .. {max(values):.4g} ({len(shown)})"
 
 
-def table(claims: Sequence[Claim], quick: bool) -> str:
+def table(claims: Sequence[Claim], smoke: bool) -> str:
     """The rows as lines with their columns below one another; notes stand on a line of their own."""
-    cells = rows(claims, quick)
+    cells = rows(claims, smoke)
     widths = [max(len(row[i]) for row in [COLUMNS, *cells]) for i in range(4)]
     lines = []
     for row in [COLUMNS[:4] + ("",), *cells]:
@@ -74,6 +72,20 @@ def table(claims: Sequence[Claim], quick: bool) -> str:
     verdicts = [row[3] for row in cells]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", "miss", "not judged") if verdict in verdicts]
     return "\n".join([*lines, ", ".join(counts) or "nothing to judge"])
+
+
+def verdict(name: str, claims: Sequence[Claim], smoke: bool) -> tuple[str, str]:
+    """Two lines: how many of the claims are inside their bands; and which are not, and why."""
+    judged = [(claim, claim.verdict(smoke)) for claim in claims]
+    inside, missed = (sum(one == kind for _, one in judged) for kind in ("pass", "miss"))
+    rest = len(judged) - inside - missed
+    first = f"{name}: {inside} of {inside + missed} claims are inside their bands" + (f", {rest} not judged" if rest else "")
+    outside = [
+        f"{claim.name} is {measured_text(claim.measured)}, published {claim.published}" + f" ({claim.note})" * bool(claim.note)
+        for claim, one in judged
+        if one == "miss"
+    ]
+    return first, "outside: " + ("; ".join(outside) or "none")
 
 
 def plain(value: Any, digits: int = 12) -> Any:
@@ -100,21 +112,39 @@ def facts() -> dict[str, Any]:
     return {"machine": machine, "python": platform.python_version()} | packages
 
 
-def save(path: Path, record: Mapping[str, Any], claims: Sequence[Claim]) -> None:
-    """Writes ``path`` (.json) and, beside it, the claims as .csv; each file appears whole."""
-    quick = bool(record["quick"])
-    judged = [claim._asdict() | {"verdict": claim.verdict(quick)} for claim in claims]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lists = path.with_suffix(".csv.part")
+RESULTS, CLAIMS, PICTURES = "results.json", "claims.csv", ("figure.png", "figure.svg")
+"""The files of a figure's folder."""
+
+
+def save(folder: Path, record: Mapping[str, Any], claims: Sequence[Claim]) -> None:
+    """Writes a figure's numbers and its claims; each file appears whole."""
+    smoke = record["scale"] == "smoke"
+    judged = [claim._asdict() | {"verdict": claim.verdict(smoke)} for claim in claims]
+    folder.mkdir(parents=True, exist_ok=True)
+    lists = folder / f"{CLAIMS}.part"
     with open(lists, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows(claims, quick)])
-    os.replace(lists, path.with_suffix(".csv"))
-    numbers = {"claims": plain(judged)} | {"numbers": record["numbers"]}
+        writer.writerows([COLUMNS, *rows(claims, smoke)])
+    os.replace(lists, folder / CLAIMS)
+    lines = verdict(record["figure"], claims, smoke)
+    numbers = {"verdict": lines, "claims": plain(judged), "numbers": record["numbers"]}
     rest = {key: plain(value) for key, value in record.items() if key not in numbers}
-    part = path.with_suffix(".json.part")
+    part = folder / f"{RESULTS}.part"
     part.write_text(_dumps(rest | numbers) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    os.replace(part, folder / RESULTS)
+
+
+def draw(folder: Path, drawing: Any, remark: str) -> None:
+    """Writes a matplotlib figure as PNG and SVG, with a remark (what was shortened, say) below; each file appears whole."""
+    import matplotlib
+
+    if remark:
+        drawing.supxlabel(remark, fontsize=8, color="tab:red")
+    for name in PICTURES:
+        part = folder / f"part_{name}"
+        with matplotlib.rc_context({"svg.hashsalt": folder.name}):  # the same file from the same numbers
+            drawing.savefig(part, dpi=150, **({"metadata": {"Date": None}} if name.endswith("svg") else {}))
+        part.replace(folder / name)
 
 
 def _dumps(record: Mapping[str, Any]) -> str:
@@ -123,8 +153,9 @@ def _dumps(record: Mapping[str, Any]) -> str:
     return re.sub(r"\[\s+([^\[\]{}\"]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)
 
 
-def load(path: Path) -> dict[str, Any] | None:
+def load(folder: Path) -> dict[str, Any] | None:
     """What `save` wrote, or None where there is nothing. Raises UserError where it cannot be read."""
+    path = folder / RESULTS
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -153,12 +184,12 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def train(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Path, root: Path) -> dict[str, list[Path]]:
+def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dict[str, list[Path]]:
     """Trains all seeds of all runs that have not ended, and returns their folders.
 
     Seeds 0, 1, ... of a run train as one population, each in an ordinary workdir of its own; those that have ended are
     left alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder
-    says so. ``extra``: overrides for all of them; ``root``: the checkout.
+    says so. ``root``: the checkout.
 
     Raises UserError; KeyboardInterrupt where it was stopped: the same call goes on.
     """
@@ -167,7 +198,7 @@ def train(runs: Mapping[str, Run], seeds: int, extra: Sequence[str], workdir: Pa
     folders = members(runs, seeds, workdir)
     for name, run in runs.items():
         spec = str(root / run.config)
-        made = configs.to_dict(configs.load(spec, [*run.overrides, *extra]))
+        made = configs.to_dict(configs.load(spec, run.overrides))
         left = [seed for seed in range(seeds) if not ended(folders[name][seed], made["steps"])]
         if not left:
             print(f"{name}: {seeds} seeds have ended before", flush=True)

@@ -1,4 +1,4 @@
-"""The paper figures: each found by its file, measured in its quick form and drawn; the command; numbers in closed form."""
+"""The paper figures: each found by its file, measured in its smoke form and drawn; the command; numbers in closed form."""
 
 import csv
 import json
@@ -17,16 +17,16 @@ from gan_jax.reproduction import Claim, within
 PROGRAM = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))
 reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "load"))
 LONG = {"dirac_gan", "parallel_lines", "two_gaussians", "unrolled_ring", "vanishing_gradient", "ring_and_grid"}
-"""Figures whose quick form takes more than a few seconds, mostly to compile."""
+"""Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
 
 @pytest.fixture
 def once(tmp_path):
-    """Reproduces a figure's quick form and reads what it wrote."""
+    """Reproduces a figure's smoke form and reads what it wrote."""
 
     def made(name):
-        reproduce([name, "--quick", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"])
-        return json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        reproduce([name, "--scale=smoke", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"])
+        return json.loads((tmp_path / "out" / name / "results.json").read_text())
 
     return made
 
@@ -38,16 +38,20 @@ def test_the_quick_form_of_each_figure_is_measured_and_drawn(name, once, tmp_pat
     record = once(name)
     claims = load(name).claims(record["numbers"])
     assert [claim.name for claim in claims] == [claim["name"] for claim in record["claims"]] and claims
-    missed = [claim.name for claim in claims if claim.quick and claim.verdict(True) != "pass"]
+    missed = [claim.name for claim in claims if claim.smoke and claim.verdict(True) != "pass"]
     assert not missed
-    with Image.open(tmp_path / "out" / f"{name}.png") as picture:
+    folder = tmp_path / "out" / name
+    with Image.open(folder / "figure.png") as picture:
         assert min(picture.size) > 400 and len(set(picture.convert("L").resize((64, 64)).getdata())) > 8
-    rows = list(csv.reader((tmp_path / "out" / f"{name}.csv").read_text().splitlines()))
+    assert "<svg" in (folder / "figure.svg").read_text()
+    rows = list(csv.reader((folder / "claims.csv").read_text().splitlines()))
     assert rows[0] == list(reproduction.COLUMNS) and len(rows) == len(claims) + 1
-    assert record["command"] == f"python experiments/reproduce.py {name} --quick" + (
-        f" --seeds={load(name).QUICK_SEEDS}" if hasattr(load(name), "RUNS") else ""
+    assert record["command"] == f"python experiments/reproduce.py {name} --scale=smoke" + (
+        f" --seeds={load(name).SMOKE_SEEDS}" if hasattr(load(name), "RUNS") else ""
     )
-    assert record["quick"] and record["not_run"] and record["seconds"] >= 0
+    assert record["scale"] == "smoke" and record["not_run"] and record["seconds"] >= 0 and record["settings"]
+    judged = sum(row[3] in ("pass", "miss") for row in rows)
+    assert len(record["verdict"]) == 2 and f" of {judged} claims are inside" in record["verdict"][0]
 
 
 @pytest.mark.parametrize("name", figures())
@@ -59,15 +63,23 @@ def test_each_figure_says_where_it_is_from_and_what_is_to_be_met(name):
 
 @pytest.mark.parametrize("name", figures())
 def test_committed_numbers_are_what_the_claims_are_judged_by(name):
-    """The files of results/figures say what their own numbers say, by the bands of today."""
-    file = ROOT / "results" / "figures" / f"{name}.json"
-    if not file.exists():
-        pytest.skip("not run in full yet")
-    record = json.loads(file.read_text())
+    """The files of results say what their own numbers say, by the bands of today."""
+    folder = ROOT / "results" / name
+    if not folder.exists():
+        pytest.skip("not run at paper scale yet")
+    record = json.loads((folder / "results.json").read_text())
     claims = load(name).claims(record["numbers"])
-    found = [(claim.name, claim.verdict(record["quick"])) for claim in claims]
-    assert found == [(claim["name"], claim["verdict"]) for claim in record["claims"]]
-    assert file.with_suffix(".png").exists() and file.with_suffix(".csv").exists()
+    found = [(claim.name, claim.verdict(smoke=False)) for claim in claims]
+    assert found == [(claim["name"], claim["verdict"]) for claim in record["claims"]] and record["scale"] != "smoke"
+    assert record["verdict"] == list(reproduction.verdict(name, claims, smoke=False))
+    assert all((folder / file).exists() for file in ("figure.png", "figure.svg", "claims.csv"))
+
+
+def test_the_gallery_shows_what_has_been_run():
+    text = (ROOT / "results" / "README.md").read_text()
+    assert text == PROGRAM["gallery"](ROOT / "results")
+    shown = [name for name in figures() if (ROOT / "results" / name).exists()]
+    assert shown and all(f"]({name}/figure.png)" in text for name in shown)
 
 
 # --- the command
@@ -75,7 +87,9 @@ def test_committed_numbers_are_what_the_claims_are_judged_by(name):
 
 def test_what_is_there_is_not_measured_or_drawn_again(once, tmp_path, capsys):
     once("generator_losses")
-    files = [tmp_path / "out" / f"generator_losses.{kind}" for kind in ("json", "csv", "png")]
+    files = [
+        tmp_path / "out" / "generator_losses" / name for name in ("results.json", "claims.csv", "figure.png", "figure.svg")
+    ]
     times = [file.stat().st_mtime_ns for file in files]
     capsys.readouterr()
     once("generator_losses")
@@ -87,21 +101,25 @@ def test_what_is_there_is_not_measured_or_drawn_again(once, tmp_path, capsys):
     assert files[2].exists() and files[0].stat().st_mtime_ns == times[0]
     before, numbers = files[2].stat().st_mtime_ns, json.loads(files[0].read_text())
     files[0].write_text(json.dumps(numbers | {"claims": []}))  # as of older claims
-    reproduce(["generator_losses", "--quick", "--redraw", f"--out={tmp_path / 'out'}"])
+    pictures = [file.read_bytes() for file in files[2:]]
+    reproduce(["generator_losses", "--scale=smoke", "--redraw", f"--out={tmp_path / 'out'}"])
     assert files[2].stat().st_mtime_ns > before and json.loads(files[0].read_text()) == numbers
-    reproduce(["generator_losses", "--quick", "--overwrite", f"--out={tmp_path / 'out'}"])
+    assert [file.read_bytes() for file in files[2:]] == pictures
+    reproduce(["generator_losses", "--scale=smoke", "--overwrite", f"--out={tmp_path / 'out'}"])
     assert files[0].stat().st_mtime_ns > times[0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "name a figure: dirac_gan"),
+        ([], "name a figure: all, dirac_gan"),
         (["dirac_gun"], "no figure is named 'dirac_gun': did you mean dirac_gan"),
         (["dirac_gan", "--seeds=3"], "trains no runs"),
         (["unrolled_ring", "--seeds=0"], "at least 1"),
         (["dirac_gan", "--overwrite", "--redraw"], "choose one"),
-        (["dirac_gan", "--redraw", "--out=nowhere"], "there is no nowhere/dirac_gan.json to draw"),
+        (["dirac_gan", "--redraw", "--out=nowhere"], "there is no nowhere/dirac_gan/results.json to draw"),
+        (["dirac_gan", "--scale=full"], "none of smoke, short, paper"),
+        (["dirac_gan", "--scale=short"], "has no short form"),
         (["dirac_gan", "--no"], "unrecognized"),
     ],
 )
@@ -112,9 +130,10 @@ def test_bad_input_is_said_in_one_line(arguments, says):
 
 
 def test_numbers_of_another_form_or_broken_ones_are_refused(tmp_path):
-    file = tmp_path / "generator_losses.json"
-    file.write_text(json.dumps({"quick": True}))
-    with pytest.raises(UserError, match="is of the quick form"):
+    file = tmp_path / "generator_losses" / "results.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"scale": "smoke"}))
+    with pytest.raises(UserError, match="is of the smoke form: add --scale=smoke"):
         reproduce(["generator_losses", f"--out={tmp_path}"])
     file.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
@@ -138,20 +157,28 @@ def test_verdicts():
     assert Claim("a", (5.0,), "", None, 4).verdict(False) == "miss" and Claim("a", (5.0,), "", 4, None).verdict(False) == "pass"
     assert Claim("a", (math.nan,), "", None, None).verdict(False) == "miss"
     assert Claim("a", (1.0,), "", 0, 2).verdict(True) == Claim("a", (), "", 0, 2).verdict(False) == "not judged"
-    assert Claim("a", (1.0,), "", 0, 2, quick=True).verdict(True) == "pass"
+    assert Claim("a", (1.0,), "", 0, 2, smoke=True).verdict(True) == "pass"
 
 
 def test_files_hold_what_was_measured(tmp_path):
     numbers = reproduction.plain({"a": np.array([[1 / 3, np.inf]]), "b": (np.int64(2), np.nan), "c": np.float32(0.5)}, 3)
     assert numbers == {"a": [[0.333, "inf"]], "b": [2, "nan"], "c": 0.5}
-    path = tmp_path / "made" / "x.json"
-    reproduction.save(path, {"quick": False, "numbers": numbers}, [within("one, two", 1.0, 1.0, 0.1)])
-    record = reproduction.load(path)
+    folder = tmp_path / "made" / "x"
+    reproduction.save(folder, {"figure": "x", "scale": "paper", "numbers": numbers}, [within("one, two", 1.0, 1.0, 0.1)])
+    record = reproduction.load(folder)
     assert record["numbers"] == numbers and record["claims"][0]["verdict"] == "pass"
     text = reproduction._dumps({"x": [1, 2]})
     assert json.loads(text) == {"x": [1, 2]} and "[1, 2]" in text
-    assert not list(path.parent.glob("*.part"))
-    assert reproduction.load(tmp_path / "none.json") is None
+    assert not list(folder.glob("*.part"))
+    assert reproduction.load(tmp_path / "none") is None
+
+
+def test_the_verdict_is_two_lines_and_says_why():
+    claims = [within("a", 1.0, 1.0, 0.1), within("b", 2.0, 1.0, 0.1, "1", "too few steps"), Claim("c", (), "", 0, 1)]
+    first, second = reproduction.verdict("x", claims, smoke=False)
+    assert first == "x: 1 of 2 claims are inside their bands, 1 not judged"
+    assert second == "outside: b is 2, published 1 (too few steps)"
+    assert reproduction.verdict("x", claims[:1], smoke=False)[1] == "outside: none"
 
 
 # --- numbers in closed form, by other means
@@ -198,7 +225,7 @@ def test_the_ablations_verdicts_follow_from_its_rows():
         rows += [row(f"full, K = {k}", seed, 8, 0.85, 8) for seed in range(10)]
         rows += [row(f"stopped, K = {k}", seed, 8 if k == 10 else 1, 0.8 if k == 10 else 0.02, 2) for seed in range(10)]
     verdicts = {claim.name: claim.verdict(False) for claim in case.claims({"rows": rows})}
-    assert set(verdicts.values()) == {"pass"} and len(verdicts) == 8
+    assert set(verdicts.values()) == {"pass"} and len(verdicts) == 9
     worse = [row | {"checkpoints": [one | {"covered": 7} for one in row["checkpoints"]]} for row in rows]
     verdicts = [claim.verdict(False) for claim in case.claims({"rows": worse})]
     assert verdicts.count("miss") == 3  # A1a's coverage, and K = 3 and 5
@@ -206,14 +233,14 @@ def test_the_ablations_verdicts_follow_from_its_rows():
 
 @pytest.mark.slow
 def test_a_figure_of_runs_trains_what_is_missing_only(tmp_path, capsys):
-    flags = ["unrolled_ring", "--quick", "--overwrite", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
+    flags = ["unrolled_ring", "--scale=smoke", "--overwrite", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
     reproduce([*flags, "--seeds=1"])
-    first = json.loads((tmp_path / "out" / "unrolled_ring.json").read_text())["numbers"]
-    shutil.rmtree(tmp_path / "runs" / "quick" / "unrolled_ring" / "k_0" / "seed_000" / "checkpoints" / "40")
+    first = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]
+    shutil.rmtree(tmp_path / "runs" / "smoke" / "unrolled_ring" / "k_0" / "seed_000" / "checkpoints" / "40")
     capsys.readouterr()
     reproduce([*flags, "--seeds=2"])
     said = capsys.readouterr().out
     assert "K = 0: 2 of 2 seeds to train" in said and "full, K = 1: 1 of 2 seeds to train" in said
-    rows = json.loads((tmp_path / "out" / "unrolled_ring.json").read_text())["numbers"]["rows"]
+    rows = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]["rows"]
     again = [row for row in rows if row["seed"] == 0 and row["run"] != "K = 0"]
     assert len(rows) == 6 and again == [row for row in first["rows"] if row["run"] != "K = 0"]

@@ -51,8 +51,8 @@ RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")  # converge linearly along a spiral
 BILINEAR = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus, 2", "symplectic, 2")
 
 
-def measure(quick: bool) -> dict:
-    steps, seeds = (60, 1) if quick else (STEPS, 5)
+def measure(smoke: bool) -> dict:
+    steps, seeds = (60, 1) if smoke else (STEPS, 5)
     fields = {name: theory.dirac_field(objective, weight) for name, (objective, weight, *_) in CELLS.items()}
     fields[CONSENSUS_AS_PUBLISHED] = _published_consensus
     paths, radii, deviations = {}, {}, {}
@@ -100,7 +100,7 @@ def measure(quick: bool) -> dict:
         }  # fmt: skip
     return {
         "paths": paths, "radii": radii, "deviations": deviations, "eigenvalues": eigenvalues, "rates": rates,
-        "bilinear": _bilinear(40 if quick else 200),
+        "bilinear": _bilinear(40 if smoke else 200),
     }  # fmt: skip
 
 
@@ -129,20 +129,20 @@ def claims(numbers: dict) -> list[Claim]:
         note = "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0" if smooth else ""
         bound = 1e-4 if smooth else 1e-10
         label = f"{name}: paths by our losses, deviation"
-        found.append(Claim(label, (deviation,), "the same path", 0, bound, note, quick=True))
+        found.append(Claim(label, (deviation,), "the same path", 0, bound, note, smoke=True))
     for name, pair in numbers["eigenvalues"].items():
         # Where the two coincide, a perturbation of size e moves them by sqrt(e).
         bound = 1e-4 if name == "R1, γ = 1" else 1e-8
         real, imaginary = pair["formula"][0]
         text = f"{real + 0.0:.4g} ± {abs(imaginary):.4g}i"
-        found.append(Claim(f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, quick=True))
+        found.append(Claim(f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, smoke=True))
     for name in RATES:
         for play, pair in numbers["rates"][name].items():
             if pair["measured"] is not None:
                 found.append(within(f"{name}; {play}: radius of a step over the last", pair["measured"], pair["formula"], 2e-3))
     for name, game in numbers["bilinear"].items():
         if game["factor"] is not None:
-            found.append(within(f"bilinear, {name}: factor a step", game["measured"], game["factor"], 1e-9, quick=True))
+            found.append(within(f"bilinear, {name}: factor a step", game["measured"], game["factor"], 1e-9, smoke=True))
     return found
 
 

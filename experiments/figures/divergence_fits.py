@@ -38,7 +38,7 @@ CROSSOVER = 4.246
 COUNTS, SEEDS, STRENGTH = (10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000), 10, 20.0
 
 
-def measure(quick: bool) -> dict:
+def measure(smoke: bool) -> dict:
     on = theory.grid(-16, 16, 80)
     targets = {name: theory.mixture(MODES, STDS, weights) for name, weights in MIXTURES.items()}
     fits = [
@@ -46,11 +46,11 @@ def measure(quick: bool) -> dict:
          "fit": theory.fit_gaussian(divergence, targets[mixture], on, *start)}
         for mixture, divergence, start in FITS
     ]  # fmt: skip
-    apart = [3.5, 5.0] if quick else [1.0, 2.0, 3.0, 3.5, 3.9, 4.1, 4.2, 4.3, 4.5, 5.0, 6.0]
+    apart = [3.5, 5.0] if smoke else [1.0, 2.0, 3.0, 3.5, 3.9, 4.1, 4.2, 4.3, 4.5, 5.0, 6.0]
     switch = [{"c": c, "covering": cover, "seeking": seek} for c in apart for cover, seek in [_js_fits(c)]]
     gap = lambda c: np.subtract(*_js_fits(c))
-    crossover = brentq(gap, 4.2, 4.3, xtol=1e-3 if quick else 1e-5)
-    return {"fits": fits, "switch": switch, "crossover": float(crossover), "samples": _samples(quick)}
+    crossover = brentq(gap, 4.2, 4.3, xtol=1e-3 if smoke else 1e-5)
+    return {"fits": fits, "switch": switch, "crossover": float(crossover), "samples": _samples(smoke)}
 
 
 def claims(numbers: dict) -> list[Claim]:
@@ -60,14 +60,14 @@ def claims(numbers: dict) -> list[Claim]:
         for part, value, expected in zip(("mean", "standard deviation", "divergence"), fit, known, strict=True):
             if expected is not None:
                 name = f"{mixture}, {NAMES[divergence]} from {tuple(start)}: {part}"
-                found.append(within(name, value, expected, 1e-3, f"{expected:g}", quick=True))
+                found.append(within(name, value, expected, 1e-3, f"{expected:g}", smoke=True))
     # Which minimum is the global one is what the argument about JS is about.
     for mixture, covers in (("equal", True), ("7:3", False)):
         starts = [start for name, divergence, start in FITS if (name, divergence) == (mixture, "js")]
         wide, narrow = sorted((_fit(numbers, mixture, "js", start) for start in starts), key=lambda fit: -fit[1])
         what, margin = ("covering", narrow[2] - wide[2]) if covers else ("seeking", wide[2] - narrow[2])
-        found.append(Claim(f"{mixture}: the {what} JS fit is better, by", (margin,), "> 0", 0, None, quick=True))
-    found.append(within("JS turns from covering to seeking at c", numbers["crossover"], CROSSOVER, 5e-3, "4.246", quick=True))
+        found.append(Claim(f"{mixture}: the {what} JS fit is better, by", (margin,), "> 0", 0, None, smoke=True))
+    found.append(within("JS turns from covering to seeking at c", numbers["crossover"], CROSSOVER, 5e-3, "4.246", smoke=True))
     mean, std, _ = _fit(numbers, "7:3", "kl", (0, 2))
     for kind, name in (("ml", "maximum likelihood"), ("map", "MAP")):
         rows = [row for row in numbers["samples"] if row["n"] == max(COUNTS)]
@@ -140,14 +140,14 @@ def _js_fits(c: float) -> tuple[float, float]:
     return theory.fit_gaussian("js", p, on, 0, max(c, 1)).value, theory.fit_gaussian("js", p, on, c, 1.1).value
 
 
-def _samples(quick: bool) -> list[dict]:
+def _samples(smoke: bool) -> list[dict]:
     """Maximum likelihood and MAP on the first n of a seed's samples."""
     rows = []
-    for seed in range(2 if quick else SEEDS):
+    for seed in range(2 if smoke else SEEDS):
         rng = np.random.default_rng(seed)
         mode = (rng.random(max(COUNTS)) >= MIXTURES["7:3"][0]).astype(int)
         x = np.array(MODES)[mode] + np.array(STDS)[mode] * rng.normal(size=len(mode))
-        for n in COUNTS[:4] if quick else COUNTS:
+        for n in COUNTS[:4] if smoke else COUNTS:
             ml, posterior = theory.map_gaussian(x[:n]), theory.map_gaussian(x[:n], MODES[0], STDS[0], STRENGTH)
             rows.append({"seed": seed, "n": n, "ml": ml[:2], "map": posterior[:2]})
     return rows

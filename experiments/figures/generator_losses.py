@@ -26,7 +26,7 @@ SLOPES = {
 SHOWN = (0.001, 0.5, 0.999)
 
 
-def measure(quick: bool) -> dict:
+def measure(smoke: bool) -> dict:
     import jax
     import jax.numpy as jnp
 
@@ -46,7 +46,7 @@ def measure(quick: bool) -> dict:
         generate=lambda params, latents: params + jnp.zeros_like(latents),
         score=lambda params, samples: samples[:, 0],
     )
-    answers = np.concatenate([np.linspace(0.001, 0.999, 41 if quick else 399), SHOWN])
+    answers = np.concatenate([np.linspace(0.001, 0.999, 41 if smoke else 399), SHOWN])
     with jax.enable_x64(True):
         scores, found = jnp.log(answers) - jnp.log1p(-answers), {}
         for name, term in terms.items():
@@ -64,12 +64,12 @@ def claims(numbers: dict) -> list[Claim]:
     for name, exact in SLOPES.items():
         slopes = np.array(numbers["losses"][name]["slope"])
         worst = float(np.abs(slopes / exact(answers) - 1).max())
-        found.append(Claim(f"{name}: gradient off the formula, relative", (worst,), "0", 0, 1e-9, quick=True))
+        found.append(Claim(f"{name}: gradient off the formula, relative", (worst,), "0", 0, 1e-9, smoke=True))
         for i, answer in enumerate(SHOWN):
             expected = float(exact(np.array(answer)))
             text = f"{expected:g}"
             value = slopes[len(slopes) - len(SHOWN) + i]
-            found.append(within(f"{name}: gradient at D = {answer}", value, expected, 1e-9 * abs(expected), text, quick=True))
+            found.append(within(f"{name}: gradient at D = {answer}", value, expected, 1e-9 * abs(expected), text, smoke=True))
     return found
 
 

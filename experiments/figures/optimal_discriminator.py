@@ -26,8 +26,8 @@ SAMPLES, SEEDS = 100_000, 5
 MIXTURE = (theory.mixture((-2, 1.5), (0.5, 0.8), (1, 1)), theory.gaussian(0, 1.5))
 
 
-def measure(quick: bool) -> dict:
-    samples, seeds, steps = (5_000, 1, 300) if quick else (SAMPLES, SEEDS, 4_000)
+def measure(smoke: bool) -> dict:
+    samples, seeds, steps = (5_000, 1, 300) if smoke else (SAMPLES, SEEDS, 4_000)
     on, pairs = theory.grid(-14, 18, panels=160), {}
     for mean in MEANS:
         p, q = theory.gaussian(), theory.gaussian(mean)
@@ -61,10 +61,10 @@ def claims(numbers: dict) -> list[Claim]:
     found = []
     for mean, (js, value) in KNOWN.items():
         pair = numbers["pairs"][f"{mean:g}"]
-        found.append(within(f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", quick=True))
-        found.append(within(f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", quick=True))
+        found.append(within(f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True))
+        found.append(within(f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True))
         gap = pair["value"] - 2 * pair["js"] + np.log(4)
-        found.append(within(f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", quick=True))
+        found.append(within(f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True))
         if mean in JUDGED:
             deviations = tuple(one["deviation"] for one in pair["trained"])
             found.append(Claim(f"μ = {mean:g}: trained D, largest |D - D*|", deviations, "< 0.02", 0, 0.02))

@@ -24,7 +24,7 @@ SEEDS, STEPS, BATCH, WIDTH, TAIL = 3, 3_000, 256, 64, 200
 RATES = {"critic": 1e-3, "discriminator": 2e-3}
 
 
-def measure(quick: bool) -> dict:
+def measure(smoke: bool) -> dict:
     thetas = np.linspace(-1, 1, 201)
     exact = [theory.parallel_lines(float(theta)) for theta in thetas]
     return {
@@ -34,7 +34,7 @@ def measure(quick: bool) -> dict:
         "kl": exact[0].kl,
         "total_variation": [one.total_variation for one in exact],
         "transport": [[theta, *_of_points(theta)] for theta in (-0.7, -0.1, 0.0, 0.3, 1.0)],
-        "learned": _learned((-0.5, 0.5), 1, 150) if quick else _learned(THETAS, SEEDS, STEPS),
+        "learned": _learned((-0.5, 0.5), 1, 150) if smoke else _learned(THETAS, SEEDS, STEPS),
     }
 
 
@@ -42,13 +42,13 @@ def claims(numbers: dict) -> list[Claim]:
     points = np.array(numbers["transport"])
     js = np.where(points[:, 0] == 0, 0.0, np.log(2))
     found = [
-        within("W - |θ|, exact transport of 200 points", points[:, 1] - np.abs(points[:, 0]), 0, 1e-9, "0", quick=True),
-        within("JS - log 2 (0 at θ = 0), histograms of 200 points", points[:, 2] - js, 0, 1e-9, "0", quick=True),
+        within("W - |θ|, exact transport of 200 points", points[:, 1] - np.abs(points[:, 0]), 0, 1e-9, "0", smoke=True),
+        within("JS - log 2 (0 at θ = 0), histograms of 200 points", points[:, 2] - js, 0, 1e-9, "0", smoke=True),
     ]
     for name, column in (("wasserstein", 1), ("js", 2)):
         closed = np.interp(points[:, 0], numbers["thetas"], numbers[name])
         off = points[:, column] - closed
-        found.append(within(f"{name}: closed form against points", off, 0, 1e-9, "0", quick=True))
+        found.append(within(f"{name}: closed form against points", off, 0, 1e-9, "0", smoke=True))
     rows = numbers["learned"]
     steep = theory.penalised_slope(1.0)
     note = f"the penalty of weight 10 lets the critic's slope exceed 1: the best is 1 + |θ| / 20, {steep:g} at |θ| = 1"

@@ -1,7 +1,7 @@
 """Modes, high quality and reverse KL on a ring and on a grid: GAN, PacGAN, unrolled GAN, WGAN-GP beside the published tables.
 
     python experiments/reproduce.py ring_and_grid [--seeds=10]   # days on 2 CPU cores; a GPU is what it is for
-    python experiments/reproduce.py ring_and_grid --quick        # 3 minutes: GAN and PacGAN2 on the ring, 2 seeds, 20 steps
+    python experiments/reproduce.py ring_and_grid --scale=smoke   # 3 minutes: GAN and PacGAN2 on the ring, 2 seeds, 20 steps
 
 Source: Lin et al., "PacGAN" (2018), table 1, and Srivastava et al., "VEEGAN" (2017), table 1, whose networks differ: their GAN
 rows (6.3 modes and 1 on a ring) say how much that matters. Settings are those of PacGAN's code: ring of radius 1, std 0.01;
@@ -49,8 +49,8 @@ RUNS = {
 }
 SEEDS = 10
 NOT_RUN = "the full form: 12 runs of 10 seeds of 400,000 steps. This one shows that it works, and nothing about GANs"
-QUICK_RUNS, QUICK_SEEDS = ("ring, GAN", "ring, PacGAN2"), 2
-QUICK = (
+SMOKE_RUNS, SMOKE_SEEDS = ("ring, GAN", "ring, PacGAN2"), 2
+SMOKE = (
     "steps=20", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=20", "checkpoint_every=20",
     "samples=200", "dataset=ring(radius=1.0, std=0.01, finite=1000)",
 )  # fmt: skip
@@ -73,7 +73,7 @@ VEEGAN = {
 BANDS = {"ring, GAN": (4.8, 7.8), "grid, GAN": (13.3, 21.3), "ring, PacGAN2": (7.5, 8), "grid, PacGAN2": (22.5, 25)}
 
 
-def measure(runs: dict[str, list[Path]], quick: bool) -> dict:
+def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     from gan_jax.workdir import last_metrics
 
     rows = []

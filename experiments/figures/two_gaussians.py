@@ -22,8 +22,8 @@ REAL, FAKE, STD = -2.0, 2.0, 0.5
 SEEDS, STEPS, BATCH, WIDTH, TAIL, PENALTY = 3, 3_000, 256, 64, 200, 10.0
 
 
-def measure(quick: bool) -> dict:
-    distances = np.linspace(0, 6, 25 if quick else 61)
+def measure(smoke: bool) -> dict:
+    distances = np.linspace(0, 6, 25 if smoke else 61)
     on = theory.grid(-8, 14, 400)
     x = np.linspace(-4, 4, 161)
     pairs = [(theory.gaussian(0, STD), theory.gaussian(float(d), STD)) for d in distances]
@@ -32,7 +32,7 @@ def measure(quick: bool) -> dict:
         "wasserstein": [theory.wasserstein_1(p, q, on) for p, q in pairs],
         "js": [theory.js(p, q, on) for p, q in pairs],
         "x": plain(x, 6),
-        "learned": _learned(x, 1 if quick else SEEDS, 150 if quick else STEPS),
+        "learned": _learned(x, 1 if smoke else SEEDS, 150 if smoke else STEPS),
     }
 
 
@@ -41,8 +41,8 @@ def claims(numbers: dict) -> list[Claim]:
     gap = np.abs(np.array(numbers["wasserstein"]) - distances).max()
     js = float(np.interp(FAKE - REAL, distances, numbers["js"]))
     found = [
-        within("W - |distance of the means|, quadrature", gap, 0, 2e-3, "0", quick=True),
-        within("JS at distance 4, quadrature", js, np.log(2), 2e-4, "log 2 = 0.6931", quick=True),
+        within("W - |distance of the means|, quadrature", gap, 0, 2e-3, "0", smoke=True),
+        within("JS at distance 4, quadrature", js, np.log(2), 2e-4, "log 2 = 0.6931", smoke=True),
     ]
     rows, x = numbers["learned"], np.array(numbers["x"])
     gaps, far = [row["gap"] for row in rows], FAKE - REAL

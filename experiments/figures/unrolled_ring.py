@@ -1,7 +1,7 @@
 """Unrolled GANs on a ring of 8 Gaussians, beside a look-ahead through which no gradient comes.
 
     python experiments/reproduce.py unrolled_ring [--seeds=10]   # hours on 2 CPU cores; stop it and resume it at will
-    python experiments/reproduce.py unrolled_ring --quick        # 2 minutes: K = 0 and 1, 2 seeds, 40 steps
+    python experiments/reproduce.py unrolled_ring --scale=smoke   # 2 minutes: K = 0 and 1, 2 seeds, 40 steps
 
 Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), figure 2, section 3.1 and appendix A; settings as
 configs/ring.py. "full" is the paper's method, K in {0, 1, 2, 3, 5, 10} look-ahead steps; "stopped" looks ahead as far, but
@@ -19,7 +19,7 @@ covered with 20 such, and near are the modes that are nearest to 1% of all sampl
   may be said only where full covers more often at K = 3 or 5 with p < 0.05 (Fisher's exact test, one-sided).
 
 The thresholds were taken from pilots with other code. Not run yet: the full form, 11 runs of 10 seeds of 25,000 steps. Only the
-quick form has been, which shows that all of it works and nothing about GANs.
+smoke form has been, which shows that all of it works and nothing about GANs.
 """
 
 from pathlib import Path
@@ -39,15 +39,15 @@ RUNS = {"K = 0": Run(CONFIG, EVERY)} | {
 }
 SEEDS = 10
 NOT_RUN = "the full form: 11 runs of 10 seeds of 25,000 steps. This one shows that it works, and nothing about GANs"
-QUICK_RUNS, QUICK_SEEDS = ("K = 0", "full, K = 1", "stopped, K = 1"), 2
-QUICK = (
+SMOKE_RUNS, SMOKE_SEEDS = ("K = 0", "full, K = 1", "stopped, K = 1"), 2
+SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=10", "checkpoint_every=20",
     "samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 WELL, NEAR, MODES = 20, 0.01, 8
 
 
-def measure(runs: dict[str, list[Path]], quick: bool) -> dict:
+def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint; and the samples of seed 0 for the picture."""
     from gan_jax import metrics
     from gan_jax.experiment import build

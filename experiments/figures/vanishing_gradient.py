@@ -24,8 +24,8 @@ NAMES = {"minimax": "log(1 - D), saturating", "non_saturating": "-log D", "wasse
 COLOURS = {"minimax": "tab:red", "non_saturating": "tab:blue", "wasserstein": "tab:purple"}
 
 
-def measure(quick: bool) -> dict:
-    seeds, steps = (1, 100) if quick else (SEEDS, STEPS)
+def measure(smoke: bool) -> dict:
+    seeds, steps = (1, 100) if smoke else (SEEDS, STEPS)
     return {
         "steps": list(range(0, steps, SHOWN)),
         "norms": {f"{std:g}": _norms(std, seeds, steps) for std in STDS},
