@@ -10,10 +10,11 @@ of all seeds, claims, settings, versions, seconds, command) and claims.csv. --sc
 smoke shows in seconds that all of it works, goes to runs/figures/smoke, and most claims are not judged by it; short, which
 some figures have, is what 2 CPU cores can do of a long one, and says so in the picture. Where the files are there already,
 nothing is computed and nothing is written; --overwrite measures anew, --redraw judges and draws the numbers that are there.
-Figures that need training go on from where their runs were (--workdir), finished ones included.
+Figures that need training go on from where their runs or parts were (--workdir), finished ones included.
 """
 
 import importlib.util
+import inspect
 import json
 import sys
 import time
@@ -111,6 +112,8 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         runs = {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
         folders = reproduction.train(runs, seeds, workdir / scale / name, ROOT)
         found = case.measure(folders, scale == "smoke")
+    elif "folder" in inspect.signature(case.measure).parameters:  # long, in parts that are kept
+        found = case.measure(scale == "smoke", workdir / scale / name)
     else:
         found = case.measure(scale == "smoke")
     numbers = json.loads(json.dumps(reproduction.plain(found), allow_nan=False))  # drawn as they are read later

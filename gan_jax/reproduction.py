@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,6 +162,26 @@ def load(folder: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {configs.first_line(error)}; --overwrite makes it anew") from error
+
+
+def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """A part of a long measurement: what ``make()`` returns, as JSON has it, kept in ``path`` for the next time.
+
+    What was kept with other settings, or cannot be read, is made anew.
+    """
+    settings = json.loads(json.dumps(plain(settings)))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["settings"] == settings:
+            return before["made"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    made = json.loads(json.dumps(plain(make()), allow_nan=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps({"settings": settings, "made": made}), encoding="utf-8")
+    os.replace(part, path)
+    return made
 
 
 # ------------------------------------------------------------------------------------------------------------------ runs

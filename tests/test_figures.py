@@ -16,7 +16,10 @@ from gan_jax.reproduction import Claim, within
 
 PROGRAM = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))
 reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "load"))
-LONG = {"dirac_gan", "parallel_lines", "two_gaussians", "unrolled_ring", "vanishing_gradient", "ring_and_grid"}
+LONG = {
+    "deep_critic_gradients", "dirac_gan", "gradient_regularised_ring", "label_bias", "parallel_lines", "ring_and_grid",
+    "toy_generators", "two_gaussians", "unrolled_ring", "value_surfaces", "vanishing_gradient",
+}  # fmt: skip
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
 
@@ -112,7 +115,7 @@ def test_what_is_there_is_not_measured_or_drawn_again(once, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "name a figure: all, dirac_gan"),
+        ([], "name a figure: all, deep_critic_gradients"),
         (["dirac_gun"], "no figure is named 'dirac_gun': did you mean dirac_gan"),
         (["dirac_gan", "--seeds=3"], "trains no runs"),
         (["unrolled_ring", "--seeds=0"], "at least 1"),
