@@ -1,5 +1,6 @@
 """The commands as they are typed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax import command_line
 from gan_jax.command_line import expanded
 from gan_jax.errors import UserError
 
@@ -119,3 +121,21 @@ def test_workdirs_may_name_a_variable_as_agents_start_no_shell(monkeypatch):
     monkeypatch.delenv("WANDB_RUN_ID")
     with pytest.raises(UserError, match="names a variable that is not set"):
         expanded("runs/$WANDB_RUN_ID")
+
+
+@pytest.mark.parametrize(
+    ("before", "version", "after"),
+    [
+        ("", (0, 10, 2), command_line.CONVOLUTIONS),
+        ("--xla_a=1", (0, 12, 0), f"--xla_a=1 {command_line.CONVOLUTIONS}"),
+        ("--xla_cpu_experimental_ynn_fusion_type=", (0, 12, 0), "--xla_cpu_experimental_ynn_fusion_type="),
+        ("", (0, 13, 0), ""),
+    ],
+)
+def test_the_flag_for_convolutions_is_for_versions_that_know_it(before, version, after, monkeypatch):
+    import jaxlib.version
+
+    monkeypatch.setenv("XLA_FLAGS", before)
+    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
+    command_line.choose_convolutions()
+    assert os.environ["XLA_FLAGS"] == after

@@ -107,7 +107,7 @@ def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
 def _fast_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
     if geometry.groups > 1:
         return _lax_dgrad(geometry, y, w)
-    if _small(geometry):
+    if math.prod(-(-k // geometry.stride) for k in geometry.kernel) > y.shape[1] * y.shape[2]:
         x = jax.ShapeDtypeStruct((len(y), *geometry.size, w.shape[2]), y.dtype)
         rows = y.reshape(-1, y.shape[3]) @ w.reshape(-1, w.shape[3]).T
         return jax.linear_transpose(lambda x: _rows(geometry, x, y.shape), x)(rows)[0]
