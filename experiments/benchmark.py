@@ -1,10 +1,10 @@
 """Times gan_jax beside the packages that a user would pick instead, on the same work in the same process.
 
-    python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small] [--out=results/benchmarks/metrics]
+    python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small] [--out=results/benchmark/metrics]
 
 Cases are the files of experiments/benchmarks/. Each prints a line a contest: the median times of a step, and how many times
-as fast gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes the table as
-.json, .md, or both where it has no ending. The peers are installed by: pip install -e '.[oracles]'
+as fast gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes a table as
+.json, .md, a plot as .png, all three where it has no such ending. The peers are installed by: pip install -e '.[oracles]'
 """
 
 import importlib.util

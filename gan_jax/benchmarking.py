@@ -183,26 +183,68 @@ def _line(cells: Sequence[str]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
 
+KINDS = (".json", ".md", ".png")
+
+
 def save(results: Sequence[Result], path: str | Path, title: str, packages: Sequence[str]) -> None:
-    """Writes a table as ``path``: ``.json`` or ``.md``, both where it has no such ending."""
+    """Writes ``path``: a table as ``.json`` or ``.md``, a plot as ``.png``; all three where it has no such ending."""
     path = Path(path)
-    kinds = [path.suffix] if path.suffix in (".json", ".md") else [".json", ".md"]
+    kinds = [path.suffix] if path.suffix in KINDS else KINDS
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"title": title, "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}", "packages": _versions(packages)}
     for kind in kinds:
         target = path if path.suffix == kind else path.with_name(path.name + kind)
+        if kind == ".png":
+            if drawn := [result for result in results if result.quartiles]:
+                draw(drawn, title.splitlines()[0], f"{facts['machine']}; {_said(packages)}").savefig(target, dpi=150)
+            continue
         if kind == ".json":
             text = json.dumps(facts | {"results": [result._asdict() for result in results]}, indent=2)
         else:
             rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, results)]
-            versions = ", ".join(f"{name} {version}" for name, version in _versions(packages).items())
-            lines = [f"{title}\n\n{facts['machine']}; {versions}.\n", *(f"| {' | '.join(row)} |" for row in rows)]
+            lines = [f"{title}\n\n{facts['machine']}; {_said(packages)}.\n", *(f"| {' | '.join(row)} |" for row in rows)]
             for result in results:
                 if len(result.settings or {}) > 1:
                     each = ", ".join(f"{name} {_time(seconds)}" for name, seconds in (result.settings or {}).items())
                     lines.append(f"\n{result.name}: {each}.")
             text = "\n".join(lines)
         target.write_text(text + "\n", encoding="utf-8")
+
+
+def draw(results: Sequence[Result], title: str, remark: str) -> Any:
+    """A matplotlib figure: how many times as fast gan_jax was in each contest that had an opponent."""
+    from gan_jax import plots
+
+    drawing, axes = plots.figure(1, 1, (8.5, 1.5 + 0.42 * len(results)))
+    ax, places = axes[0, 0], list(range(len(results)))[::-1]
+    for at, result in zip(places, results, strict=True):
+        low, high = result.quartiles or (0.0, 0.0)
+        ax.plot([low, high], [at, at], color="tab:blue" if result.ratio else "0.7", linewidth=4, solid_capstyle="butt")
+        if result.ratio:
+            ax.plot(result.ratio, at, "o", color="tab:blue")
+        ax.plot(result.minimum, at, "|", color="black", markersize=10)
+        ax.plot(result.goal, at, "x", color="tab:red")
+        text = f"{result.ratio:.2f}" if result.ratio else "unstable"
+        ax.annotate(f"{text}  {result.peer}", (max(high, result.goal, result.minimum or 0), at), (8, 0), fontsize=7,
+                    textcoords="offset points", va="center")  # fmt: skip
+    ax.plot([], [], "o-", color="tab:blue", linewidth=4, label="median ratio, quartiles")
+    ax.plot([], [], "|", color="black", linestyle="none", markersize=10, label="of the least times")
+    ax.plot([], [], "x", color="tab:red", linestyle="none", label="goal")
+    ax.axvline(1, color="0.6", linewidth=0.8)
+    ax.set_xscale("log")
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if ax.get_xlim()[0] <= tick <= 4 * ax.get_xlim()[1]]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlim(None, 3 * ax.get_xlim()[1])  # room for the names
+    ax.set_yticks(places, [result.name for result in results], fontsize=8)
+    ax.set_xlabel("times as fast as the quickest opponent", fontsize=9)
+    ax.set_title(f"{title}\n{remark}", fontsize=8)
+    ax.legend(fontsize=7, loc="lower right")
+    return drawing
+
+
+def _said(packages: Sequence[str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in _versions(packages).items())
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import benchmarking
 from gan_jax.benchmarking import Contest, Seconds
@@ -71,6 +72,15 @@ def test_without_a_peer_there_is_a_time_and_no_ratio(clock, tmp_path):
     benchmarking.save([found], tmp_path / "table", "Title", ["no such package"])
     assert "| a | none | 2 s |" in (tmp_path / "table.md").read_text()
     assert json.loads((tmp_path / "table.json").read_text())["results"][0]["ratio"] is None
+    assert not (tmp_path / "table.png").exists()  # nothing to draw
+
+
+def test_the_plot_says_what_is_stable_and_what_is_not():
+    row = benchmarking.Result("a", "peer", 1.0, 2.0, 2.0, (1.9, 2.1), 1.5, 5, 0, None, 1, 2.0)
+    drawing = benchmarking.draw([row, row._replace(name="b", ratio=None)], "Title", "a machine")
+    said = [text.get_text() for text in drawing.axes[0].texts]
+    assert said == ["2.00  peer", "unstable  peer"]
+    assert [label.get_text() for label in drawing.axes[0].get_yticklabels()] == ["a", "b"]
 
 
 def test_the_command_times_metrics_and_writes_a_table(root, tmp_path, capsys):
@@ -84,6 +94,8 @@ def test_the_command_times_metrics_and_writes_a_table(root, tmp_path, capsys):
     assert all(np.isfinite(result["seconds"]) and result["difference"] < 1e-3 for result in found["results"])
     table = (tmp_path / "made" / "metrics.md").read_text().splitlines()
     assert len([line for line in table if line.startswith("| kernel distance")]) == 2
+    with Image.open(tmp_path / "made" / "metrics.png") as picture:
+        assert min(picture.size) > 200
 
 
 @pytest.mark.parametrize(
