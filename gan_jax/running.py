@@ -53,8 +53,8 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
     if together and not members:
         folders = [workdir / "members" / f"{index:03d}" for index in range(len(each))]
     opened = [(workdir, config)] if together and not members else []
-    _opened([*opened, *zip(folders, each, strict=True)])
     with contextlib.ExitStack() as open_runs:
+        _open([*opened, *zip(folders, each, strict=True)], open_runs)
         runs = [open_runs.enter_context(Member(own, folder, experiment)) for own, folder in zip(each, folders, strict=True)]
         found = _restored(runs, _abstract_state(experiment))
         first = found[0] if found else 0
@@ -91,13 +91,13 @@ def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experimen
     return found[0], experiment, sampler_of(experiment, found[1], found[0])
 
 
-def _opened(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+def _open(runs: Sequence[tuple[Path, Mapping[str, Any]]], until: contextlib.ExitStack) -> None:
     """Makes or checks all workdirs: by the first process, the others wait for it. Raises UserError."""
     refused: UserError | None = None
     if processes.is_main_process():
         try:
             for workdir, config in runs:
-                workdirs.open_workdir(workdir, config)
+                until.enter_context(workdirs.opened(workdir, config))
         except UserError as error:
             refused = error
     if processes.any_process(refused is not None):

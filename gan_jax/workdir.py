@@ -1,6 +1,8 @@
 """The folder of a run: its config, and the metrics that it wrote."""
 
-from collections.abc import Mapping
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,43 @@ FREE = ("steps", "mapping", "accumulate", "log_every", "checkpoint_every", "keep
 """Fields that a resumed run may change: none of them changes the numbers of a step."""
 
 
-def open_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
-    """Makes the workdir of a run, or checks that the one there is of the same run. Raises UserError, touching nothing."""
+@contextlib.contextmanager
+def opened(workdir: Path, config: Mapping[str, Any]) -> Iterator[None]:
+    """Makes the workdir of a run, or checks that the one there is of the same run, and keeps other processes out of it.
+
+    Raises UserError, touching nothing, where it is of another run or another process is writing it.
+    """
     file = workdir / "config.json"
-    try:
-        if not workdir.exists() or (workdir.is_dir() and not any(workdir.iterdir())):
+    with contextlib.ExitStack() as held:
+        try:
+            new = not workdir.exists() or (workdir.is_dir() and not any(workdir.iterdir()))
+            if not new and not workdir.is_dir():
+                raise UserError(f"workdir {workdir} is a file, not a folder")
             workdir.mkdir(parents=True, exist_ok=True)
+            handle = os.open(workdir, os.O_RDONLY)
+            held.callback(os.close, handle)
+            _lock(handle, workdir)
+            if not new:
+                _check_same(workdir, config)
             file.write_text(configs.dumps(config))
-            return
-        if not workdir.is_dir():
-            raise UserError(f"workdir {workdir} is a file, not a folder")
-    except OSError as error:
-        raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
+        except OSError as error:
+            raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
+        yield
+
+
+def _lock(handle: int, workdir: Path) -> None:
+    """A lock that ends with the process, however it ends. Raises UserError where another process has it."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(f"workdir {workdir} is being written by another process: wait for it, or end it") from error
+    except (ImportError, OSError):
+        pass  # Windows, or a file system without locks
+
+
+def _check_same(workdir: Path, config: Mapping[str, Any]) -> None:
     changed = {
         path: values
         for path, values in configs.differences(read_config(workdir), config).items()
@@ -33,7 +60,6 @@ def open_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
     if changed:
         shown = "; ".join(f"{path} is {old!r} there and {new!r} here" for path, (old, new) in list(changed.items())[:4])
         raise UserError(f"workdir {workdir} holds a run of another config: {shown}. Choose another --workdir")
-    file.write_text(configs.dumps(config))
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

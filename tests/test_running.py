@@ -18,7 +18,7 @@ from gan_jax.checking import check, check_fields
 from gan_jax.checkpoint import Checkpoints, checksums
 from gan_jax.errors import UserError
 from gan_jax.experiment import build
-from gan_jax.workdir import last_metrics, read_config
+from gan_jax.workdir import last_metrics, opened, read_config
 
 TINY = [
     "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=60",
@@ -183,6 +183,26 @@ def test_foreign_and_impossible_workdirs_are_refused(root, tmp_path):
     (foreign / "config.json").write_text("{broken")
     with pytest.raises(UserError, match="cannot be read"):
         running.run(tiny(root), foreign)
+
+
+def test_two_processes_do_not_write_one_workdir(tmp_path):
+    """The lock is gone with the process that had it, even where it was killed."""
+    code = "import sys, time\nfrom pathlib import Path\nfrom gan_jax import workdir\n" \
+        "with workdir.opened(Path(sys.argv[1]), {'seed': 0}):\n    print('open', flush=True)\n    time.sleep(60)"  # fmt: skip
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "open\n"
+        before = (tmp_path / "a" / "config.json").stat().st_mtime_ns
+        with pytest.raises(UserError, match="is being written by another process"), opened(tmp_path / "a", {"seed": 0}):
+            pass
+        assert (tmp_path / "a" / "config.json").stat().st_mtime_ns == before
+    finally:
+        other.kill()
+        other.wait()
+    with opened(tmp_path / "a", {"seed": 0}), pytest.raises(FileNotFoundError):  # what fails inside is not about the workdir
+        (tmp_path / "none").read_text()
+    with opened(tmp_path / "a", {"seed": 0}):
+        pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
