@@ -14,9 +14,12 @@ the input, above 0.5 a layer at c = 0.1 and below -0.5 at 0.001, and within 0.2 
 weights 80% or more are at the bounds for c = 0.01 (two spikes), and the penalty's spread is 5 times as wide or more.
 """
 
+import functools
+from pathlib import Path
+
 import numpy as np
 
-from gan_jax import plots
+from gan_jax import plots, reproduction
 from gan_jax.reproduction import Claim, plain
 
 DEPTH, WIDTH, BATCH, TURNS, POOL = 12, 128, 256, 5, 100_000
@@ -26,8 +29,15 @@ WINDOWS = {"c = 0.01": 0.02, "penalty": 0.5}  # of the histograms, as in the pap
 COLOURS = {"c = 0.1": "tab:red", "c = 0.01": "tab:orange", "c = 0.001": "tab:brown", "penalty": "tab:blue"}
 
 
-def measure(smoke: bool) -> dict:
-    return {"rows": rows((0,), 4, 2) if smoke else rows(tuple(range(SEEDS)), STEPS, LOOKS)}
+def measure(smoke: bool, folder: Path) -> dict:
+    settings = (
+        {"seeds": (0,), "steps": 4, "looks": 2} if smoke else {"seeds": tuple(range(SEEDS)), "steps": STEPS, "looks": LOOKS}
+    )
+    found = []
+    for name, bounds in {"clipping": BOUNDS, "penalty": (None,)}.items():
+        make = functools.partial(rows, bounds, **settings)
+        found += reproduction.kept(folder / f"{name}.json", settings | {"bounds": bounds, "width": WIDTH, "batch": BATCH}, make)
+    return {"rows": found}
 
 
 def claims(numbers: dict) -> list[Claim]:
@@ -115,8 +125,8 @@ def log_norms(params, samples):
     return jnp.stack([*found, jnp.zeros(())])
 
 
-def rows(seeds: tuple[int, ...], steps: int, looks: int) -> list[dict]:
-    """A row a setting and seed: the norms at each look, and the weights at the end."""
+def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, looks: int) -> list[dict]:
+    """A row a bound (None: the penalty) and seed, trained as one program: norms at each look, and the weights at the end."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -161,12 +171,14 @@ def rows(seeds: tuple[int, ...], steps: int, looks: int) -> list[dict]:
         return norms, jnp.concatenate([leaf.ravel() for leaf in hidden if leaf.ndim == 2])
 
     keys, found = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32)), []
-    clipped = jax.jit(jax.vmap(lambda bound: jax.vmap(lambda key: trained(key, bound))(keys)))(jnp.array(BOUNDS))
-    penalised = jax.jit(jax.vmap(trained))(keys)
-    of_name = {f"c = {bound:g}": jax.tree.map(lambda leaf, i=i: leaf[i], clipped) for i, bound in enumerate(BOUNDS)}
-    for name, (norms, weights) in (of_name | {"penalty": penalised}).items():
+    if bounds == (None,):
+        every = jax.tree.map(lambda leaf: leaf[None], jax.jit(jax.vmap(trained))(keys))
+    else:
+        every = jax.jit(jax.vmap(lambda bound: jax.vmap(lambda key: trained(key, bound))(keys)))(jnp.array(bounds))
+    for at, bound in enumerate(bounds):
+        name, (norms, weights) = f"c = {bound:g}" if bound else "penalty", jax.tree.map(lambda leaf, at=at: leaf[at], every)
         for i, seed in enumerate(seeds):
-            own, bound = np.asarray(weights[i], float), float(name[4:]) if name != "penalty" else None
+            own = np.asarray(weights[i], float)
             row = {
                 "name": name, "seed": seed, "steps": list(range(steps // looks, steps + 1, steps // looks)),
                 "norms": [plain(np.asarray(look, float), 5) for look in norms[i]], "spread": float(own.std()),
