@@ -17,6 +17,12 @@ def _float64():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _forms_for_all_sizes(monkeypatch):
+    """Those of large convolutions, at sizes that a test can afford."""
+    monkeypatch.setattr(convolution, "CHEAP", 0)
+
+
 def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape)
 
@@ -61,6 +67,15 @@ def test_conv_and_its_derivatives_are_those_of_lax(size, taps, stride, groups, c
     ours, theirs = (lambda x, w, f=f: f(x, w, stride, groups) for f in (conv, reference))
     close(*(all_orders(function)(x, kernel) for function in (ours, theirs)))
     assert jax.eval_shape(ours, x, kernel).shape == (2, -(-size // stride), -(-size // stride), 2 * channels)
+
+
+def test_what_is_cheap_is_left_to_xla_and_the_same(monkeypatch):
+    x, kernel = normal(0, 2, 8, 8, 3), normal(1, 5, 5, 3, 4)
+    ours = lambda x, w: conv(x, w, 2)
+    large = all_orders(ours)(x, kernel)
+    monkeypatch.setattr(convolution, "CHEAP", 2**20)
+    close(all_orders(lambda x, w: ours(x, w))(x, kernel), large)
+    assert slow_forms(jax.make_jaxpr(jax.grad(lambda x: jnp.sum(ours(x, kernel))))(x).jaxpr) > 0
 
 
 @pytest.mark.parametrize(("size", "taps"), [(8, 4), (7, 3), (14, 5), (11, 4)])

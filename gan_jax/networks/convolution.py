@@ -12,7 +12,8 @@ derivatives, each in the form that XLA runs fastest there. What XLA is slow at o
   images of 4x4, where every DCGAN ends). Small images are laid out as rows, and what remains is one matrix product.
 - the kernel gradient between many channels: matrix products, one a tap, are quicker.
 
-On other platforms XLA's own derivatives are used.
+These forms are more operations, which take longer to compile, so what costs next to nothing stays as XLA has it. On other
+platforms XLA's own derivatives are used.
 """
 
 import contextlib
@@ -77,6 +78,15 @@ def _plain(x: Array, w: Array, padding: Sequence[tuple[int, int]], dilation: int
     return lax.conv_general_dilated(x, w, (1, 1), padding, rhs_dilation=(dilation,) * 2, dimension_numbers=numbers)
 
 
+CHEAP = 2**20
+"""Multiplications below which no form is worth its compilation."""
+
+
+def _cheap(geometry: Geometry, batch: int, w: Sequence[int]) -> bool:
+    """Whether a convolution by a kernel of shape ``w`` costs next to nothing."""
+    return batch * math.prod(-(-n // geometry.stride) for n in geometry.size) * math.prod(w) < CHEAP
+
+
 def _small(geometry: Geometry) -> bool:
     """Whether the output's image is so small that XLA would take it for the kernel, or fills its blocks badly."""
     area = math.prod(-(-n // geometry.stride) for n in geometry.size)
@@ -98,14 +108,14 @@ def _rows(geometry: Geometry, x: Array, shape: Sequence[int]) -> Array:
 
 
 def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
-    if not _small(geometry):
+    if not _small(geometry) or _cheap(geometry, len(x), w.shape):
         return _lax_conv(geometry, x, w)
     shape = (len(x), *(-(-n // geometry.stride) for n in geometry.size), w.shape[3])
     return (_rows(geometry, x, shape) @ w.reshape(-1, w.shape[3])).reshape(shape)
 
 
 def _fast_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
-    if geometry.groups > 1:
+    if geometry.groups > 1 or _cheap(geometry, len(y), w.shape):
         return _lax_dgrad(geometry, y, w)
     if math.prod(-(-k // geometry.stride) for k in geometry.kernel) > y.shape[1] * y.shape[2]:
         x = jax.ShapeDtypeStruct((len(y), *geometry.size, w.shape[2]), y.dtype)
@@ -139,9 +149,10 @@ def _fast_wgrad(geometry: Geometry, x: Array, y: Array) -> Array:
     if geometry.groups > 1:
         return _lax_wgrad(geometry, x, y)
     shape, out = (*geometry.kernel, x.shape[3], y.shape[3]), y.reshape(-1, y.shape[3])
-    if _small(geometry):
+    cheap = _cheap(geometry, len(x), shape)
+    if _small(geometry) and not cheap:
         return (_rows(geometry, x, y.shape).T @ out).reshape(shape)
-    if min(x.shape[3], y.shape[3]) >= 64:
+    if min(x.shape[3], y.shape[3]) >= 64 and not cheap:
         taps = _taps(geometry, x, y.shape)
         return jnp.stack([tap.reshape(-1, tap.shape[3]).T @ out for tap in taps]).reshape(shape)
     # A convolution that sums over the batch as others do over channels.
