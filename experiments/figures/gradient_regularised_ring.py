@@ -15,6 +15,7 @@ with 20 such, and near are the modes that are nearest to 1% of all samples or mo
 checkpoints: the regularised generator is near all 8 modes in 9 of 10 seeds (all, of fewer), and covers 8 at the end; its
 leading mode, where it has one, does not change; the discriminator's gradient (mean of the last tenth of the steps logged) is
 below 0.1, and below half of that without the summand, whose generator is near 2 modes or fewer.
+Neither form has been run yet, but the smoke form.
 """
 
 from pathlib import Path
