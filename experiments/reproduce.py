@@ -79,6 +79,9 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
         raise UserError(f"there is no {folder / reproduction.RESULTS} to draw: leave --redraw out")
     if record is not None and record["scale"] != flags.scale:
         kind = record["scale"]
+        if flags.figure == "all":
+            print(f"{folder} is of the {kind} form, and is left as it is")
+            return
         raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
     if record is None:
         set_up_jax()
@@ -206,6 +209,8 @@ def load(name: str) -> ModuleType:
 
     if name not in figures():
         raise UserError(f"no figure is named {name!r}: {near(name, figures())} (--list says what they are)")
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))  # what figures are made of lies there too
     spec = importlib.util.spec_from_file_location(f"figures_{name}", FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

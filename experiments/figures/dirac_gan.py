@@ -15,7 +15,7 @@ with 5 turns ends near 0; with the gradient itself psi goes off. Both are measur
 """
 
 import numpy as np
-from scipy.special import expit
+from _dirac_games import bilinear, field_of_losses, published_consensus, sampled
 
 from gan_jax import dynamics, theory
 from gan_jax.reproduction import Claim, plain, within
@@ -54,7 +54,7 @@ BILINEAR = ("simultaneous", "alternating", "extragradient", "optimistic", "conse
 def measure(smoke: bool) -> dict:
     steps, seeds = (60, 1) if smoke else (STEPS, 5)
     fields = {name: theory.dirac_field(objective, weight) for name, (objective, weight, *_) in CELLS.items()}
-    fields[CONSENSUS_AS_PUBLISHED] = _published_consensus
+    fields[CONSENSUS_AS_PUBLISHED] = published_consensus
     paths, radii, deviations = {}, {}, {}
     for name, field in fields.items():
         clip = CLIP if "clip" in name else np.inf
@@ -63,7 +63,9 @@ def measure(smoke: bool) -> dict:
         if name == NOISY:
             drawn = {
                 play: [
-                    dynamics.descend(_sampled(np.random.default_rng([seed, turns])), size=H, steps=steps, turns=turns)
+                    dynamics.descend(
+                        sampled(np.random.default_rng([seed, turns]), NOISE, DRAWS), size=H, steps=steps, turns=turns
+                    )
                     for seed in range(seeds)
                 ]
                 for play, turns in PLAYS.items()
@@ -72,7 +74,7 @@ def measure(smoke: bool) -> dict:
             radii["instance noise, expected field"] = {play: [_ends(path)] for play, path in made.items()}
             made = {play: each[0] for play, each in drawn.items()}
         elif name in CELLS:
-            ours = _field_of_losses(name)
+            ours = field_of_losses(*CELLS[name][:2])
             deviations[name] = max(
                 float(np.abs(dynamics.descend(ours, size=H, steps=steps, turns=turns, clip=clip) - made[play]).max())
                 for play, turns in PLAYS.items()
@@ -100,7 +102,7 @@ def measure(smoke: bool) -> dict:
         }  # fmt: skip
     return {
         "paths": paths, "radii": radii, "deviations": deviations, "eigenvalues": eigenvalues, "rates": rates,
-        "bilinear": _bilinear(40 if smoke else 200),
+        "bilinear": bilinear(H, 40 if smoke else 200),
     }  # fmt: skip
 
 
@@ -221,116 +223,3 @@ def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -
         within(f"{name}; {play}: {which} radius", value, end, tolerance, text)
         for which, value, end, tolerance in zip(("least", "greatest"), found, ends, tolerances, strict=True)
     ]
-
-
-def _published_consensus(theta: float, psi: float) -> tuple[float, float]:
-    """The consensus field as the authors' notebook has it: one summand of the regulariser's gradient is halved."""
-    slope = expit(-theta * psi)
-    common = 0.5 * (theta**2 + psi**2) * slope * -slope * expit(theta * psi)
-    return -psi * slope - (theta * slope**2 + common * psi), theta * slope - (psi * slope**2 + common * theta)
-
-
-def _sampled(rng: np.random.Generator) -> dynamics.Field:
-    """Instance noise as published: new draws at every evaluation."""
-
-    def field(theta: float, psi: float) -> tuple[float, float]:
-        fake, real = theta + NOISE * rng.normal(size=DRAWS), NOISE * rng.normal(size=DRAWS)
-        answers = expit(-psi * fake)
-        return -psi * float(answers.mean()), float(np.mean(fake * answers) - np.mean(real * expit(psi * real)))
-
-    return field
-
-
-def _networks():
-    """One number each; the score's sign is the paper's."""
-    import jax.numpy as jnp
-
-    from gan_jax.game import Networks
-
-    return Networks(
-        init=lambda rng: (jnp.ones(()), jnp.ones(())),
-        latent=lambda rng, n: jnp.zeros((n, 1)),
-        generate=lambda theta, latents: theta * jnp.ones_like(latents),
-        score=lambda psi, samples: -psi * samples[:, 0],
-    )
-
-
-def _field_of_losses(name: str) -> dynamics.Field:
-    """The field of a cell as gan_jax's own losses and penalties give it, in float64."""
-    import jax
-    import jax.numpy as jnp
-
-    from gan_jax import losses, penalties
-    from gan_jax.game import Player, adversarial
-
-    objective, weight = CELLS[name][:2]
-    terms = {
-        "minimax": {"minimax": losses.minimax()},
-        "non_saturating": {"non_saturating": losses.non_saturating()},
-        "wasserstein": {"wasserstein": losses.wasserstein()},
-        "gradient_penalty": {"wasserstein": losses.wasserstein(), "penalty": penalties.gradient_penalty(weight / 2)},
-        "consensus": {"minimax": losses.minimax()},
-    }[objective]
-    if weight and objective in ("minimax", "non_saturating"):
-        terms |= {"r1": penalties.r1(weight)}
-    with jax.enable_x64(True):
-        game, batch, key = adversarial(_networks(), terms), {"real": jnp.zeros((1, 1))}, jax.random.key(0)
-
-    def plain(at):
-        theta, psi = at
-        down = jax.grad(lambda t: game.generator(t, Player(psi), batch, key)[0])(theta)
-        return jnp.stack([-down, -jax.grad(lambda p: game.discriminator(p, Player(theta), batch, key)[0])(psi)])
-
-    def whole(at):
-        if objective != "consensus":
-            return plain(at)
-        v, back = jax.vjp(plain, at)
-        return v - weight * back(v)[0]
-
-    compiled = jax.jit(whole)
-
-    def field(theta: float, psi: float) -> tuple[float, float]:
-        with jax.enable_x64(True):
-            a, b = np.asarray(compiled(np.array([theta, psi])))
-        return float(a), float(b)
-
-    return field
-
-
-def _bilinear(steps: int) -> dict:
-    """Radii of the bilinear game under each play of gan_jax, and what a step multiplies them by."""
-    import functools
-
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    from gan_jax import losses, training
-    from gan_jax.game import adversarial
-
-    damped = float(np.sqrt((1 - 2 * H) ** 2 + H**2))
-    plays = {
-        "simultaneous": (training.simultaneous, optax.sgd(H), float(np.sqrt(1 + H**2))),
-        "alternating": (training.alternating, optax.sgd(H), None),
-        "extragradient": (training.extragradient, optax.sgd(H), float(np.sqrt((1 - H**2) ** 2 + H**2))),
-        "optimistic": (training.simultaneous, optax.optimistic_gradient_descent(H), None),
-        "consensus, 2": (functools.partial(training.consensus, weight=2.0), optax.sgd(H), damped),
-        "symplectic, 2": (functools.partial(training.symplectic, weight=2.0), optax.sgd(H), damped),
-    }
-    found = {}
-    with jax.enable_x64(True):
-        for name in BILINEAR:
-            make, optimizer, factor = plays[name]
-            step = make(adversarial(_networks(), {"wasserstein": losses.wasserstein()}), optimizer, optimizer)
-
-            def record(state, batch, rng, step=step):
-                state, _ = step(state, batch, rng)
-                return state, {"radius": jnp.hypot(state.generator.params, state.discriminator.params)}
-
-            state = training.init_state(_networks(), optimizer, optimizer, jax.random.key(0))
-            batches = {"real": jnp.zeros((steps, 1, 1, 1))}
-            _, metrics = jax.jit(training.fused(record))(state, batches, jax.random.key(0))
-            radius = np.concatenate([[np.sqrt(2)], np.asarray(metrics["radius"])])
-            measured = float((radius[-1] / radius[0]) ** (1 / steps))
-            found[name] = {"radius": plain(radius, 5), "factor": factor, "measured": measured}
-    return found
