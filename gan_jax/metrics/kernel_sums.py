@@ -1,43 +1,16 @@
 """Sums of a cubic kernel over pairs of features, in float64 where it matters and at the speed of float32 products."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.metrics.checks import Array
-from gan_jax.metrics.kernel_subsets import singles, stacked_distances
-from gan_jax.metrics.neighbours import ROWS, rough_mean, slices
+from gan_jax.metrics.kernel_points import Points, centred_points
+from gan_jax.metrics.kernel_subsets import stacked_sums
+from gan_jax.metrics.neighbours import ROWS, slices
 
 BLOCK = 1024  # rows of a kernel matrix held at once
-AVERAGED = 512  # samples from which on rounding errors of single products average out
 STACKED = 4096  # points of a subset, real and generated, whose products are held at once
-
-
-class Points(NamedTuple):
-    """Features prepared so that ``centred_i . centred_j + offset_i + offset_j = x_i . x_j / d + 1``.
-
-    Products of centred features are small, so that float32 loses little in them: the large part is in the offsets.
-    """
-
-    centred: Array  # [n, d], less a common mean and divided by sqrt(d)
-    offset: Array  # [n] float64
-    own: Array  # [n] float64, squared norms of `centred`
-
-
-def _centring(real: Array, fake: Array, size: int) -> tuple[Array, Any]:
-    """A mean ``[d]`` that both sets are near, and the dtype of products, for sums over subsets of ``size``."""
-    narrow = real.dtype == fake.dtype == np.float32 and size >= AVERAGED
-    dtype = np.float32 if narrow else np.float64
-    return ((rough_mean(real) + rough_mean(fake)) / 2).astype(dtype), dtype
-
-
-def _points(features: Array, mean: Array, dtype: Any) -> Points:
-    centred, (offset, own) = np.empty(features.shape, dtype), np.empty((2, len(features)))
-    for rows in slices(len(features), ROWS):
-        part = np.subtract(features[rows], mean, out=centred[rows])
-        offset[rows], own[rows] = singles(part, mean)
-        part *= dtype(1 / np.sqrt(len(mean)))
-    return Points(centred, offset, own)
 
 
 class _Subsets(NamedTuple):
@@ -54,7 +27,7 @@ def _subsets(points: Points, counts: Array, size: int) -> _Subsets:
     powers = [counts * points.offset[:, None] ** k for k in range(4)]
     weights = np.concatenate([power.T for power in powers[:3]]).astype(points.centred.dtype)
     total = np.zeros((len(weights), points.centred.shape[1]))
-    for rows in slices(len(counts), ROWS):
+    for rows in slices(len(counts), 2 * ROWS):
         total += weights[:, rows] @ points.centred[rows]
     moments = np.split(total, 3)
     return _Subsets(points, size, counts, [power.sum(axis=0) for power in powers], moments)
@@ -63,20 +36,22 @@ def _subsets(points: Points, counts: Array, size: int) -> _Subsets:
 def full_distance(real: Array, fake: Array) -> float:
     """The unbiased estimate from all samples."""
     n, m = len(real), len(fake)
-    x, y = (_points(part, *_centring(real, fake, min(n, m))) for part in (real, fake))
+    x, y = centred_points(real, fake, min(n, m))
     return float(_distances(_subsets(x, np.ones((n, 1)), n), _subsets(y, np.ones((m, 1)), m))[0])
 
 
 def subset_distances(real: Array, fake: Array, rows: Array, columns: Array) -> Array:
     """The unbiased estimate for each pair of subsets, rows of either set ``[subsets, size]``: ``[subsets]``."""
-    (count, size), n, m = rows.shape, len(real), len(fake)
+    count, size = rows.shape
+    (used, rows), (matched, columns) = (np.unique(part, return_inverse=True) for part in (rows, columns))
+    rows, columns, n, m = rows.reshape(count, size), columns.reshape(count, size), len(used), len(matched)
     # Subsets that overlap much: one pass over all pairs, counted for every subset, is less work.
-    if 2 * count * size**2 > (n + m) ** 2 / 2:
-        x, y = (_points(part, *_centring(real, fake, size)) for part in (real, fake))
-        return _distances(_subsets(x, _counts(rows, n), size), _subsets(y, _counts(columns, m), size))
-    if 2 * size > STACKED:
-        return np.array([full_distance(real[i], fake[j]) for i, j in zip(rows, columns)])
-    return stacked_distances(real, fake, rows, columns, *_centring(real, fake, size))
+    overlapping = 2 * count * size**2 > (n + m) ** 2 / 2
+    if 2 * size > STACKED and not overlapping:
+        return np.array([full_distance(real[used[i]], fake[matched[j]]) for i, j in zip(rows, columns)])
+    x, y = centred_points(real, fake, size, (used, matched))
+    first, second = _subsets(x, _counts(rows, n), size), _subsets(y, _counts(columns, m), size)
+    return _distances(first, second, None if overlapping else stacked_sums(x, y, rows, columns))
 
 
 def _counts(rows: Array, n: int) -> Array:
@@ -87,12 +62,12 @@ def _counts(rows: Array, n: int) -> Array:
     return counts
 
 
-def _distances(x: _Subsets, y: _Subsets) -> Array:
-    """The estimate for each pair of subsets: ``[subsets]``."""
-    return estimates(x.size, y.size, _kernel_sums(x, x), _kernel_sums(y, y), _kernel_sums(x, y))
-
-
-def estimates(n: int, m: int, real: Array, fake: Array, both: Array) -> Array:
+def _distances(x: _Subsets, y: _Subsets, visited: Array | None = None) -> Array:
+    """The estimate for each pair of subsets: ``[subsets]``; ``visited``: what `_visited` gives for real, fake and both."""
+    n, m, pairs = x.size, y.size, ((x, x), (y, y), (x, y))
+    if visited is None:
+        visited = np.stack([_visited(*pair) for pair in pairs])
+    real, fake, both = visited + [_linear_sums(*pair) for pair in pairs]
     return real / (n * (n - 1)) + fake / (m * (m - 1)) - 2 * both / (n * m)
 
 
@@ -111,9 +86,9 @@ def _linear_sums(x: _Subsets, y: _Subsets) -> Array:
     return np.asarray(total)
 
 
-def _kernel_sums(x: _Subsets, y: _Subsets) -> Array:
-    """The sum of the kernel over each subset's pairs."""
-    total = _linear_sums(x, y)
+def _visited(x: _Subsets, y: _Subsets) -> Array:
+    """The sum of ``p^2 (p + 3 c)`` over each subset's pairs, visiting all pairs of the points once."""
+    total = np.zeros(x.counts.shape[1])
     (a, b), dtype = (x.points.offset, y.points.offset), x.points.centred.dtype
     for rows in slices(len(a), BLOCK):
         # Pairs of one set: those beyond the block stand for their mirror images too.
