@@ -8,6 +8,7 @@ as fast gan_jax is, per round, with its quartiles; "unstable" where the machine 
 """
 
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def benchmark(arguments: list[str]) -> None:
     except ModuleNotFoundError as error:
         raise UserError(f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'") from error
     if flags.out:
-        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES)
+        command = shlex.join(["python", "experiments/benchmark.py", *arguments])
+        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES, command)
 
 
 def cases() -> list[str]:

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import statistics
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -186,23 +187,27 @@ def _line(cells: Sequence[str]) -> str:
 KINDS = (".json", ".md", ".png")
 
 
-def save(results: Sequence[Result], path: str | Path, title: str, packages: Sequence[str]) -> None:
-    """Writes ``path``: a table as ``.json`` or ``.md``, a plot as ``.png``; all three where it has no such ending."""
+def save(results: Sequence[Result], path: str | Path, title: str, packages: Sequence[str], command: str) -> None:
+    """Writes ``path``: a table as ``.json`` or ``.md``, a plot as ``.png``; all three where it has no such ending.
+
+    ``command``: what makes the table again.
+    """
     path = Path(path)
     kinds = [path.suffix] if path.suffix in KINDS else KINDS
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"title": title, "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}", "packages": _versions(packages)}
+    machine = f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    facts = {"title": title, "command": command, "machine": machine, "packages": _versions(packages)}
     for kind in kinds:
         target = path if path.suffix == kind else path.with_name(path.name + kind)
         if kind == ".png":
             if drawn := [result for result in results if result.quartiles]:
-                draw(drawn, title.splitlines()[0], f"{facts['machine']}; {_said(packages)}").savefig(target, dpi=150)
+                draw(drawn, title.splitlines()[0], f"{machine}; {_said(packages)}").savefig(target, dpi=150)
             continue
         if kind == ".json":
             text = json.dumps(facts | {"results": [result._asdict() for result in results]}, indent=2)
         else:
             rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, results)]
-            lines = [f"{title}\n\n{facts['machine']}; {_said(packages)}.\n", *(f"| {' | '.join(row)} |" for row in rows)]
+            lines = [f"{title}\n\n`{command}`; {machine}; {_said(packages)}.\n", *(f"| {' | '.join(row)} |" for row in rows)]
             for result in results:
                 if len(result.settings or {}) > 1:
                     each = ", ".join(f"{name} {_time(seconds)}" for name, seconds in (result.settings or {}).items())
@@ -238,7 +243,7 @@ def draw(results: Sequence[Result], title: str, remark: str) -> Any:
     ax.set_xlim(None, 3 * ax.get_xlim()[1])  # room for the names
     ax.set_yticks(places, [result.name for result in results], fontsize=8)
     ax.set_xlabel("times as fast as the quickest opponent", fontsize=9)
-    ax.set_title(f"{title}\n{remark}", fontsize=8)
+    ax.set_title(textwrap.fill(title, 90) + "\n" + textwrap.fill(remark, 110), fontsize=8)
     ax.legend(fontsize=7, loc="lower right")
     return drawing
 

@@ -69,8 +69,9 @@ def test_times_are_of_one_step_and_a_side_may_time_itself(clock):
 def test_without_a_peer_there_is_a_time_and_no_ratio(clock, tmp_path):
     found = benchmarking.timed(Contest("a", clock(2.0), {}), 2)
     assert (found.peer, found.seconds, found.peer_seconds, found.ratio, found.quartiles) == ("", 2.0, None, None, None)
-    benchmarking.save([found], tmp_path / "table", "Title", ["no such package"])
-    assert "| a | none | 2 s |" in (tmp_path / "table.md").read_text()
+    benchmarking.save([found], tmp_path / "table", "Title", ["no such package"], "make it again")
+    table = (tmp_path / "table.md").read_text()
+    assert "| a | none | 2 s |" in table and "`make it again`" in table
     assert json.loads((tmp_path / "table.json").read_text())["results"][0]["ratio"] is None
     assert not (tmp_path / "table.png").exists()  # nothing to draw
 
@@ -87,10 +88,12 @@ def test_the_command_times_metrics_and_writes_a_table(root, tmp_path, capsys):
     if importlib.util.find_spec("torch_fidelity") is None:
         pytest.skip("pip install -e '.[oracles]'")
     program = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
-    program(["metrics", "--small", "--rounds=2", "--only=kernel", f"--out={tmp_path / 'made' / 'metrics'}"])
+    target = tmp_path / "made" / "metrics"
+    program(["metrics", "--small", "--rounds=2", "--only=kernel", f"--out={target}"])
     assert capsys.readouterr().out.count("torch-fidelity") == 2
     found = json.loads((tmp_path / "made" / "metrics.json").read_text())
     assert len(found["results"]) == 2 and found["packages"]["torch-fidelity"]
+    assert found["command"] == f"python experiments/benchmark.py metrics --small --rounds=2 --only=kernel --out={target}"
     assert all(np.isfinite(result["seconds"]) and result["difference"] < 1e-3 for result in found["results"])
     table = (tmp_path / "made" / "metrics.md").read_text().splitlines()
     assert len([line for line in table if line.startswith("| kernel distance")]) == 2
