@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ class TrainingDiverged(RuntimeError):
 class Member:
     """A run in its workdir, alone or as a member of a population. A context manager: leaving it waits for what is pending.
 
-    Where there are several processes, each has one, and all of them call the same methods; the first writes.
+    Where there are several processes, each has one, and all of them call the same methods; the first writes. Pictures are
+    drawn by the thread of ``pictures`` while training goes on.
     """
 
-    def __init__(self, config: Mapping[str, Any], workdir: Path, experiment: Experiment) -> None:
-        self.config, self.workdir, self.experiment = config, workdir, experiment
+    def __init__(self, config: Mapping[str, Any], workdir: Path, experiment: Experiment, pictures: Executor) -> None:
+        self.config, self.workdir, self.experiment, self.pictures = config, workdir, experiment, pictures
+        self.drawn: Future | None = None
         self.checkpoints = checkpoints_in(workdir, config)
         self.logs: list[Any] = []
         self.last: dict[str, float] = {}
@@ -39,8 +42,12 @@ class Member:
 
     def __exit__(self, *_: Any) -> None:
         self.checkpoints.close()
-        for log in self.logs:
-            log.close()
+        try:
+            if self.drawn is not None:
+                self.drawn.result()
+        finally:
+            for log in self.logs:
+                log.close()
 
     @property
     def diverged(self) -> str:
@@ -73,7 +80,10 @@ class Member:
             log.scalars(step, dict(values) | {"time": time.time()})
 
     def draw(self, state: TrainState, step: int, key: jax.Array) -> None:
-        """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones."""
+        """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones.
+
+        The samples are taken at once, the picture follows. What went wrong with the one before is raised here.
+        """
         dataset = self.experiment.dataset
         label, columns = plots.class_rows(self.config["samples"], dataset.classes)
         draw = sampler_of(self.experiment, state, step)
@@ -81,7 +91,12 @@ class Member:
         found = scores.of_step(self.experiment, state, step, key) if step and self.config["wandb"]["use"] else {}
         if not processes.is_main_process():
             return
-        path = self.workdir / "samples" / f"step_{step:08d}.png"
+        if self.drawn is not None:
+            self.drawn.result()
+        self.drawn = self.pictures.submit(self._write, samples, step, columns, found)
+
+    def _write(self, samples: np.ndarray, step: int, columns: int | None, found: Mapping[str, np.ndarray]) -> None:
+        dataset, path = self.experiment.dataset, self.workdir / "samples" / f"step_{step:08d}.png"
         if len(dataset.shape) < 3:
             np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
         plots.save_samples(path, samples, dataset, columns)

@@ -2,7 +2,9 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,11 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
     opened = [(workdir, config)] if together and not members else []
     with contextlib.ExitStack() as open_runs:
         _open([*opened, *zip(folders, each, strict=True)], open_runs)
-        runs = [open_runs.enter_context(Member(own, folder, experiment)) for own, folder in zip(each, folders, strict=True)]
+        pictures = open_runs.enter_context(ThreadPoolExecutor(1, "pictures"))
+        runs = [
+            open_runs.enter_context(Member(own, folder, experiment, pictures))
+            for own, folder in zip(each, folders, strict=True)
+        ]
         found = _restored(runs, _abstract_state(experiment))
         first = found[0] if found else 0
         name = workdir if not together else f"{workdir}: {len(runs)} members"
@@ -67,8 +73,11 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
         state = program.joined(found[1]) if found else program.init()
         for member in runs:
             member.start()
+        under_way = threading.Event()
+        open_runs.callback(under_way.set)
+        pictures.submit(under_way.wait)  # the import of matplotlib would hold up the first step
         try:
-            _train(config, program, runs, measured, reals, state, first)
+            _train(config, program, runs, measured, reals, state, first, under_way)
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() > 1:
                 processes.lost(configs.first_line(error))
@@ -156,8 +165,9 @@ def _train(
     reals: Reals,
     state: TrainState,
     first: int,
+    under_way: threading.Event,
 ) -> None:
-    """The loop over calls of many steps each, and what happens between them."""
+    """The loop over calls of many steps each, and what happens between them; ``under_way`` is set after the first."""
 
     def due(interval: str, step: int) -> bool:
         return step % config[interval] == 0 or step == config["steps"]
@@ -177,6 +187,7 @@ def _train(
             step = chunk.first + chunk.steps
             if chunk.first == first:
                 jax.block_until_ready(state)
+                under_way.set()
                 progress.compiled(step)
             asked = stop.asked  # read once: a signal from here on waits for the next call, which saves
             stopping = processes.any_process(bool(asked))
