@@ -1,8 +1,8 @@
 """Starting: imports, and the way from a new process to the end of a first call, with cold and warm compilation caches.
 
-`import gan_jax` with the modules that a training script takes, beside `import torch`; the first step of configs/ring.py as
-`experiments/train.py` takes it (5 steps), beside the first 5 steps of the same GAN in PyTorch, eager. Times are those of whole
-processes, and the largest memory of each kind is printed.
+`import gan_jax` with the modules that a training script takes, beside `import torch`; `experiments/train.py` on configs/ring.py
+from its start until the first 5 steps are done; and processes that make these 5 steps and nothing else, beside the first 5 of
+the same GAN in PyTorch, eager. Times are those of whole processes, and the largest memory of each kind is printed.
 """
 
 import os
@@ -10,12 +10,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from _contestant import opponents
 
-from gan_jax.benchmarking import Contest
+from gan_jax.benchmarking import Contest, Seconds
 
 PACKAGES = ("flax", "optax", "torch")
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ game = side.Game(side.mlp((256, 128, 128, 2)), side.mlp((2, 128, 1), scale=0.25)
 for _ in range(5):
     game.step([(side.ring_points(512), side.torch.randn(512, 256), None)], side.torch.randn(512, 256))
 """
-
+EVERY = ("log_every", "sample_every", "evaluate_every", "checkpoint_every")
 
 PEAKS: dict[str, int] = {}
 """The most memory that a kind of process took, in kilobytes."""
@@ -72,6 +73,30 @@ def cold(name: str, code: str) -> Callable[[], None]:
     return call
 
 
+def trained(cache: str) -> Callable[[], Seconds]:
+    """The command of a run, until it says that its first 5 steps are done."""
+    command = [sys.executable, "experiments/train.py", "--config=configs/ring.py"]
+    command += [f"--config.{field}=5" for field in ("steps", "steps_per_call", *EVERY)]
+
+    def call() -> Seconds:
+        environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
+        start = time.perf_counter()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            subprocess.Popen(
+                [*command, f"--workdir={folder}/run"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+            ) as run,
+        ):
+            assert run.stdout is not None
+            took = next((time.perf_counter() - start for line in run.stdout if line.startswith("compiled and ran")), None)
+            run.stdout.read()
+        if took is None:
+            raise RuntimeError("experiments/train.py took no step, see above")
+        return Seconds(took)
+
+    return call
+
+
 def contests(small: bool = False) -> Iterator[Contest]:
     """Imports and first steps; ``small`` leaves the cold cache out."""
     own = process("import gan_jax", OURS)
@@ -83,6 +108,7 @@ def contests(small: bool = False) -> Iterator[Contest]:
     with tempfile.TemporaryDirectory() as warm:
         first = process("first steps, warm", FIRST, {"JAX_COMPILATION_CACHE_DIR": warm})
         yield Contest("first 5 steps of the ring, warm cache", first, theirs, most=5)
+        yield Contest("train.py until its first 5 steps are done, warm cache", trained(warm), {}, most=5)
     if not small:
         yield Contest("first 5 steps of the ring, cold cache", cold("first steps, cold", FIRST), theirs, most=3)
     print("peak memory: " + ", ".join(f"{name} {peak // 1024} MiB" for name, peak in PEAKS.items()), flush=True)

@@ -5,7 +5,6 @@ Everything is float64 on the host. The trace of the matrix square root is taken 
 """
 
 import numpy as np
-from scipy.linalg import eigh, lapack
 
 from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite
 from gan_jax.metrics.statistics import centred, moments
@@ -144,6 +143,8 @@ def _overlap(cov1: Array, cov2: Array) -> float | None:
     known to about ``eps |S1| |S2|``, so its root to ``error / (2 root)``; where these could add up, the singular values of
     ``L1^T L2`` are taken.
     """
+    from scipy.linalg import eigh, lapack
+
     lower1 = _cholesky(cov1)
     if lower1 is None:
         return None
@@ -160,6 +161,8 @@ def _overlap(cov1: Array, cov2: Array) -> float | None:
 
 def _cholesky(covariance: Array) -> Array | None:
     """The lower factor L of ``S = L L^T``, or None where its small end is rounding."""
+    from scipy.linalg import lapack
+
     lower, failed = lapack.dpotrf(covariance, lower=1)
     if failed or lower.diagonal().min() < 1e-6 * lower.diagonal().max():  # squared, this nears eps
         return None

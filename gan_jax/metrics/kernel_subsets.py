@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from gan_jax.metrics.checks import Array
 from gan_jax.metrics.kernel_points import THREADS, Points
@@ -27,6 +26,8 @@ class Worker:
     """The memory in which subsets are worked on, one after the other: fresh pages cost as much as arithmetic."""
 
     def __init__(self, real: Points, fake: Points, size: int, pool: ThreadPoolExecutor) -> None:
+        from scipy.linalg import get_blas_funcs
+
         self.sets, self.size, self.pool = (real, fake), size, pool
         d, dtype = real.centred.shape[1], real.centred.dtype
         self.stacked = np.empty((2 * size, d), dtype)

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import blas
 
 from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix
 
@@ -65,6 +64,8 @@ def moments(features: Array) -> tuple[Array, Array]:
 
     Blocks are cast and centred one at a time, so that nothing else as large as the features is made.
     """
+    from scipy.linalg import blas
+
     mean = features.mean(axis=0, dtype=np.float64)
     total, scatter = np.zeros_like(mean), np.zeros((mean.size, mean.size), order="F")
     for start in range(0, len(features), BLOCK):
