@@ -64,6 +64,7 @@ class Networks(NamedTuple):
     classify: Callable[..., Array] | None = None  # (discriminator params, samples) -> label logits [batch, classes]
     standing: Callable[..., Params] | None = None  # (generator params, latents [batch, ...], **conditions) -> params
     features: Callable[..., Array] | None = None  # (discriminator params, samples, **conditions) -> features [batch, ...]
+    rowwise: bool = False  # a sample's score depends on no other of its batch: one pass may score real and fake
 
 
 class Round(NamedTuple):
@@ -129,7 +130,7 @@ def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
         latents = latent(batch, jax.random.fold_in(rng, 0))
         return batch | {"fake": networks.generate(generator, latents, **conditions(batch)), "latents": latents}
 
-    def round_of(generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey) -> Round:
+    def round_of(generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey, one_pass: bool) -> Round:
         batch = batch if "fake" in batch else play(generator, batch, rng)
         given = conditions(batch)
 
@@ -139,14 +140,25 @@ def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
                 raise ValueError(f"score must return shape {samples.shape[:1]}, one score a sample, not {scores.shape}")
             return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
+        def both(real: Array, fake: Array) -> tuple[Array, Array]:
+            # Side by side, each sample's neighbour the other kind: a batch that is split over devices stays where it is.
+            pairs = jnp.stack([real, fake], 1).reshape(-1, *real.shape[1:])
+            twice = {name: jnp.repeat(value, 2, axis=0) for name, value in given.items()}
+            scores = networks.score(discriminator, pairs, **twice)
+            if scores.shape != pairs.shape[:1]:
+                raise ValueError(f"score must return shape {pairs.shape[:1]}, one score a sample, not {scores.shape}")
+            scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32)).reshape(-1, 2)
+            return scores[:, 0], scores[:, 1]
+
         # A classifier that saw the label would have nothing to learn.
         unlabelled = {name: value for name, value in given.items() if name != "label"}
         real, fake = batch["real"], batch["fake"]
+        real_scores, fake_scores = both(real, fake) if one_pass else (score(real), score(fake))
         return Round(
             real=real,
             fake=fake,
-            real_scores=score(real),
-            fake_scores=score(fake),
+            real_scores=real_scores,
+            fake_scores=fake_scores,
             score=score,
             classify=networks.classify and (lambda samples: networks.classify(discriminator, samples, **unlabelled)),
             label=batch.get("label"),
@@ -168,14 +180,14 @@ def adversarial(networks: Networks, terms: Mapping[str, Term]) -> Objective:
         return loss, values | {f"{side}/loss": loss}
 
     def discriminator_loss(own: Params, generator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
-        round = round_of(generator.params, own, batch, rng)
+        round = round_of(generator.params, own, batch, rng, networks.rowwise)
         loss, metrics = total("discriminator", round)
         real, fake = round.real_scores, round.fake_scores
         scores = {"scores/real": jnp.mean(real), "scores/fake": jnp.mean(fake), "scores/real_sign": jnp.mean(jnp.sign(real))}
         return loss, metrics | scores
 
     def generator_loss(own: Params, discriminator: Player, batch: Batch, rng: PRNGKey) -> tuple[Array, Metrics]:
-        return total("generator", round_of(own, discriminator.params, batch, rng))
+        return total("generator", round_of(own, discriminator.params, batch, rng, False))
 
     return Objective(discriminator_loss, generator_loss, play)
 

@@ -46,13 +46,15 @@ def alternating(
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     averaging: Decay = 0.0,
+    reuse: bool = False,
 ) -> TrainStep:
     """One step of alternating play: the discriminator takes a turn on each batch, then the generator plays the last.
 
     Batch leaves are ``[turns, batch, ...]``, so n discriminator updates per generator update is the data's shape. The key
     given is the run's; the step's own is ``fold_in(key, state.step)``. ``averaging``: the decay b of the moving average
-    of the generator, ``a <- b a + (1 - b) theta``; 0 keeps the newest parameters. Metrics are scalars: the
-    discriminator's are means over its turns.
+    of the generator, ``a <- b a + (1 - b) theta``; 0 keeps the newest parameters. ``reuse``: the generator plays the samples
+    of the discriminator's last turn, latents and all, which are generated once for both; else it draws its own, as in the
+    paper. Metrics are scalars: the discriminator's are means over its turns.
 
     Source: Goodfellow et al., "Generative Adversarial Nets" (2014), algorithm 1 (k = turns).
     """
@@ -60,8 +62,19 @@ def alternating(
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         discriminator_rng, generator_rng = jax.random.split(jax.random.fold_in(rng, state.step))
         keys = jax.random.split(discriminator_rng, len(batch["real"]))
-        discriminator, seen = _turns(objective, discriminator_optimizer, state, state.discriminator, batch, keys)
-        last = jax.tree.map(lambda leaf: leaf[-1], batch)
+        early, last = (jax.tree.map(lambda leaf, cut=cut: leaf[cut], batch) for cut in (slice(-1), -1))
+        if reuse:
+            generator_rng, discriminator = keys[-1], state.discriminator
+            seen: Metrics = {}
+            if len(keys) > 1:
+                discriminator, seen = _turns(objective, discriminator_optimizer, state, discriminator, early, keys[:-1])
+            # Not in a loop with the others: so the compiler sees that the generator's samples are these.
+            discriminator, newest = update(
+                objective.discriminator, discriminator_optimizer, discriminator, state.generator, last, generator_rng
+            )
+            seen = {name: jnp.append(seen.get(name, jnp.zeros(0, value.dtype)), value) for name, value in newest.items()}
+        else:
+            discriminator, seen = _turns(objective, discriminator_optimizer, state, state.discriminator, batch, keys)
         generator, played = update(
             objective.generator, generator_optimizer, state.generator, discriminator, last, generator_rng
         )

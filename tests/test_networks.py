@@ -216,6 +216,41 @@ def test_networks_without_batch_norm_have_no_standing_statistics():
     assert build("dcgan concatenation", norm="layer").standing is None
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_one_pass_scores_real_and_fake_only_where_no_layer_compares_samples(case):
+    net, shape, label = build(case), CASES[case][1], labels_of(case)
+    params = jittered(net.init(jax.random.key(0))[1])
+    samples = jax.random.normal(jax.random.key(1), (2, BATCH, *shape))
+    alone = net.score(params, samples[0], **label)
+    both = {name: jnp.tile(value, 2) for name, value in label.items()}
+    beside = net.score(params, jnp.concatenate([samples[0], 3 * samples[1]]), **both)[:BATCH]
+    if net.rowwise:
+        np.testing.assert_allclose(alone, beside, rtol=1e-4, atol=1e-6)
+    elif case not in ("packed", "dcgan concatenation"):  # whose packs are the same here; too small for BatchNorm
+        assert np.abs(alone - beside).max() > 1e-3
+    assert net.rowwise == (case not in ("mlp image", "dcgan concatenation", "dcgan", "dcgan odd", "progan", "packed"))
+
+
+def test_the_discriminator_sees_real_and_fake_in_one_pass():
+    """The same loss and gradients as with two, from half as many products of matrices."""
+    net = build("mlp")
+    params, data = net.init(jax.random.key(0)), {"real": jax.random.normal(jax.random.key(1), (1, BATCH, 2))[0]}
+    found = {}
+    for rowwise in (True, False):
+        game = adversarial(net._replace(rowwise=rowwise), {"minimax": losses.minimax()})
+
+        def gradient(own, game=game):
+            return jax.value_and_grad(game.discriminator, has_aux=True)(own, Player(params[0]), data, jax.random.key(2))
+
+        text = str(jax.make_jaxpr(gradient)(params[1]))
+        found[rowwise] = jax.tree.leaves(jax.jit(gradient)(params[1])), text.count("dot_general")
+    np.testing.assert_equal(len(found[True][0]), len(found[False][0]))
+    for one, two in zip(found[True][0], found[False][0], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    layers, generator = 2, 2  # of either network: the discriminator's have a forward and a kernel's product, one an input's
+    assert found[False][1] - found[True][1] == 3 * layers - 1 and found[True][1] == 3 * layers - 1 + generator
+
+
 @pytest.mark.parametrize("case", ["mlp image", "dcgan"])
 def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
     net, label = build(case), {"label": jnp.arange(8) % 3}

@@ -252,6 +252,35 @@ def test_joint_play_gives_the_discriminator_its_early_turns():
     assert {"generator/loss", "discriminator/loss", "generator/gradient_norm", "discriminator/gradient_norm"} <= metrics.keys()
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_reuse_plays_the_samples_of_the_last_turn_twice(turns):
+    """The generator's turn has the key, and so the latents, of the discriminator's last; they are generated once."""
+    nets, sgd = tiny.networks(), optax.sgd(0.1)
+    game = adversarial(nets, {"non_saturating": non_saturating()})
+    state = init_state(nets, sgd, sgd, jax.random.key(0))
+    batch, key = tiny.batch(size=64, turns=turns), tiny.key(5)
+    step = jax.jit(alternating(game, sgd, sgd, reuse=True))
+    after, metrics = step(state, batch, key)
+    keys = jax.random.split(jax.random.split(jax.random.fold_in(key, 0))[0], turns)
+    discriminator, seen = state.discriminator, []
+    for k in range(turns):
+        on = jax.tree.map(lambda leaf, k=k: leaf[k], batch)
+        discriminator, found = update(game.discriminator, sgd, discriminator, state.generator, on, keys[k])
+        seen.append(found)
+    generator, _ = update(game.generator, sgd, state.generator, discriminator, on, keys[-1])
+    tiny.assert_trees_close(after.discriminator.params, discriminator.params, rtol=2e-6, atol=1e-7)
+    tiny.assert_trees_close(after.generator.params, generator.params, rtol=2e-6, atol=1e-7)
+    for name in ("discriminator/loss", "scores/fake"):
+        np.testing.assert_allclose(metrics[name], np.mean([found[name] for found in seen]), rtol=1e-5)
+
+    def products(play):
+        """Of matrices, in the compiled step: each pass of a network has two."""
+        return jax.jit(play).lower(state, batch, key).compile().as_text().count(" dot(")
+
+    if turns == 1:  # what is in a loop is counted once
+        assert products(alternating(game, sgd, sgd)) - products(alternating(game, sgd, sgd, reuse=True)) == 2
+
+
 def test_fused_gives_the_same_bits_whatever_the_chunk():
     nets, adam = tiny.networks(), optax.adam(1e-2)
     game = adversarial(nets, {"minimax": minimax()})

@@ -28,11 +28,13 @@ def assemble(
     labels: str = "none",
     fades: bool = False,
     standing: bool = False,
+    rowwise: bool = True,
 ) -> Networks:
     """The networks of two Flax modules: a generator ``(latents, label=, fade=) -> samples`` and a discriminator
     ``(samples, label=, fade=) -> (scores, label logits or None)``.
 
-    ``labels`` is one of ``labels.WAYS``; ``fades``: both modules take ``fade``; ``standing``: the generator has BatchNorm.
+    ``labels`` is one of ``labels.WAYS``; ``fades``: both modules take ``fade``; ``standing``: the generator has BatchNorm;
+    ``rowwise``: the discriminator has none, nor anything else that compares samples.
     Conditions that the networks do not know, and labels that they need and did not get, raise UserError.
     """
 
@@ -109,4 +111,5 @@ def assemble(
         classify=classify if labels == "auxiliary" else None,
         features=features,
         standing=gather if standing else None,
+        rowwise=rowwise,
     )

@@ -206,7 +206,8 @@ def dcgan(
         labels=labels,
         **shared,
     )
-    return assemble(generator, discriminator, tuple(shape), sample, labels, standing=norm == "batch")
+    rowwise = discriminator_norm != "batch" and minibatch == "none"
+    return assemble(generator, discriminator, tuple(shape), sample, labels, standing=norm == "batch", rowwise=rowwise)
 
 
 @variant_of(dcgan)

@@ -160,4 +160,5 @@ def mlp(
         sampler_,
         labels,
         standing=norm == "batch",
+        rowwise=discriminator_norm != "batch" and minibatch == "none",
     )

@@ -59,4 +59,4 @@ def packed(
         first = {name: value[::m] for name, value in conditions.items()}
         return jnp.repeat(joined.score(params, packs, **first), m)
 
-    return single._replace(init=init, score=score, classify=None)
+    return single._replace(init=init, score=score, classify=None, rowwise=False)

@@ -173,4 +173,5 @@ def progan(
         sampler(latent, latent_size),
         labels,
         fades=True,
+        rowwise=group == 1,
     )

@@ -192,6 +192,7 @@ def resnet(
         sampler(latent, latent_size),
         labels,
         standing=norm == "batch",
+        rowwise=discriminator_norm != "batch",
     )
 
 
