@@ -222,8 +222,14 @@ def _call(tree: ast.AST) -> dict[str, dict[str, Any]]:
     for keyword in tree.keywords:
         if keyword.arg is None:
             raise ValueError("not a keyword")
-        values[keyword.arg] = _call(keyword.value) if isinstance(keyword.value, ast.Call) else ast.literal_eval(keyword.value)
+        values[keyword.arg] = _value(keyword.value)
     return {tree.func.id: values}
+
+
+def _value(tree: ast.AST) -> Any:
+    if isinstance(tree, ast.Name) and tree.id in ("true", "false"):  # as in the other fields
+        return tree.id == "true"
+    return _call(tree) if isinstance(tree, ast.Call) else ast.literal_eval(tree)
 
 
 def to_text(parts: Any) -> str:

@@ -29,6 +29,7 @@ def in_checkout(root, monkeypatch):
         ("networks.mlp.generator_widths=32,16", "networks.mlp.generator_widths", (32, 16)),
         ("discriminator_optimizer.adam.learning_rate=3e-4", "discriminator_optimizer.adam.learning_rate", 3e-4),
         ("objective=hinge", "objective.hinge", {}),
+        ("play=alternating(reuse=true)", "play.alternating.reuse", True),
         ("objective=wasserstein + gradient_penalty(weight=3)", "objective.gradient_penalty.weight", 3),
         ("objective={'wasserstein': {}, 'gradient_penalty': {'weight': 3}}", "objective.gradient_penalty.weight", 3),
         ("generator_optimizer=rmsprop(decay=-1e-3) + clip_weights(bound=.1)", "generator_optimizer.clip_weights.bound", 0.1),
