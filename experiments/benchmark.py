@@ -40,7 +40,7 @@ def benchmark(arguments: list[str]) -> None:
     case = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(case)
     try:
-        results = benchmarking.run(case.contests(flags.small), flags.rounds, flags.only)
+        results = benchmarking.run(case.contests(flags.small), flags.rounds, flags.only, 0.0 if flags.small else 20.0)
     except ModuleNotFoundError as error:
         raise UserError(f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'") from error
     if flags.out:

@@ -1,8 +1,8 @@
 """Times two sides of the same work in turns, and says how they compare without fooling anyone.
 
 Both sides run in one process, one after the other, the first one alternating, so that a change of the machine's load falls
-on both. A matrix product around each round tells how much of the machine was free: rounds in which it was under 80% of the
-best are left out, on both sides alike.
+on both. A matrix product around each round tells how much of the machine was free: a round waits a while until it is, and
+rounds in which it was under 80% of the best are left out, on both sides alike.
 """
 
 import contextlib
@@ -61,8 +61,11 @@ class Result(NamedTuple):
     settings: Mapping[str, float] | None = None  # the medians of all settings of the other side
 
 
-def timed(contest: Contest, rounds: int) -> Result:
-    """Runs a contest. Raises AssertionError where the two sides do not compute the same."""
+def timed(contest: Contest, rounds: int, patience: float = 20.0) -> Result:
+    """Runs a contest; a round waits ``patience`` seconds at most for a free machine.
+
+    Raises AssertionError where the two sides do not compute the same.
+    """
     rounds = min(rounds, contest.most or rounds)
     sides = {"": contest.ours, **contest.peers}
     results = {name: call() for name, call in sides.items()}  # compiles, and warms the caches up
@@ -70,7 +73,7 @@ def timed(contest: Contest, rounds: int) -> Result:
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     canaries = []
     for i in range(rounds):
-        before = _canary()
+        before = _quiet(min(canaries, default=np.inf), patience)
         for name in list(sides)[:: 1 if i % 2 == 0 else -1]:
             start = time.perf_counter()
             result = sides[name]()
@@ -122,29 +125,41 @@ def _difference(contest: Contest, results: Mapping[str, Any]) -> float | None:
     return largest
 
 
+def _quiet(best: float, patience: float) -> float:
+    """A canary, as soon as the machine is as free as ``best`` says that it can be; the last one where that takes too long."""
+    canary = _canary()
+    for _ in range(int(patience / WAIT)):
+        if canary <= best / FREE:
+            break
+        time.sleep(WAIT)
+        canary = _canary()
+    return canary
+
+
+WAIT = 0.5  # seconds between two looks at the machine
 CANARY = 1024
 CANARY_FLOPS = 2.0 * CANARY**3
 
 
 def _canary() -> float:
-    """Seconds for a matrix product, the best of three: longer where something else wants the machine."""
+    """Seconds for a matrix product, the best of eight: longer where something else wants the machine."""
     x = np.ones((CANARY, CANARY), np.float32)
     times = []
-    for _ in range(3):
+    for _ in range(8):
         start = time.perf_counter()
         x @ x
         times.append(time.perf_counter() - start)
     return min(times)
 
 
-def run(contests: Iterable[Contest], rounds: int, only: str = "") -> list[Result]:
+def run(contests: Iterable[Contest], rounds: int, only: str = "", patience: float = 20.0) -> list[Result]:
     """All contests (those with ``only`` in their names), printed as they end. Raises UserError where there are none."""
     results: list[Result] = []
     for contest in contests:
         if only.lower() in contest.name.lower():
             if not results:
                 print(_line(COLUMNS), flush=True)
-            results.append(timed(contest, rounds))
+            results.append(timed(contest, rounds, patience))
             print(_line(_row(results[-1])), flush=True)
     if not results:
         raise UserError(f"no contest has {only!r} in its name")

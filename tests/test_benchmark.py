@@ -40,10 +40,12 @@ def test_the_quickest_peer_is_the_opponent(clock):
 
 
 def test_rounds_on_a_busy_machine_are_left_out(clock, monkeypatch):
-    canaries = iter([1.0, 1.0, 1.0, 1.3, 1.0, 1.2, 1.1, 1.0])
+    canaries = iter([1.0, 1.0, 1.0, 1.3, 1.9, 1.4, 1.0, 1.2, 1.1, 1.0])  # the third round waits twice
     monkeypatch.setattr(benchmarking, "_canary", lambda: next(canaries))
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
     found = benchmarking.timed(Contest("a", clock(1.0, 50.0, 1.0, 1.0), {"peer": clock(2.9, 2.0, 3.1, 3.0)}), 4)
-    assert (found.rounds, found.left_out) == (3, 1) and found.ratio == 3.0
+    assert (found.rounds, found.left_out, len(waited)) == (3, 1, 2) and found.ratio == 3.0
 
 
 def test_a_ratio_that_depends_on_how_it_is_taken_is_not_one(clock):
