@@ -71,7 +71,7 @@ def timed(contest: Contest, rounds: int, patience: float = 20.0) -> Result:
     results = {name: call() for name, call in sides.items()}  # compiles, and warms the caches up
     difference = _difference(contest, results)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    canaries = []
+    canaries: list[float] = []
     for i in range(rounds):
         before = _quiet(min(canaries, default=np.inf), patience)
         for name in list(sides)[:: 1 if i % 2 == 0 else -1]:
@@ -170,7 +170,7 @@ COLUMNS = (
     "work", "against", "gan_jax", "peer", "times as fast", "quartiles", "of minima", "goal", "of peak", "steps a call",
     "rounds", "difference",
 )  # fmt: skip
-WIDTHS = (42, 28, 10, 10, 13, 14, 9, 5, 7, 12, 14, 10)
+WIDTHS = (50, 28, 10, 10, 13, 14, 9, 5, 7, 12, 14, 10)
 
 
 def _row(result: Result) -> tuple[str, ...]:

@@ -121,13 +121,14 @@ def test_progans_block_is_the_same_on_both_sides(case):
 
 @needs_torch
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "only"), [("toy", "K = 10"), ("images", "ProGAN"), ("population", "4 "), ("input", "28x28")])
+@pytest.mark.parametrize(("name", "only"), [("toy", "K = 10"), ("images", "ProGAN"), ("population", "4 "), ("input", "28x28"),
+    ("convolutions", "64x64x3 to 32x32x8, forward")])  # fmt: skip
 def test_a_case_runs(root, tmp_path, name, only):
     run = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
     run([name, "--small", "--rounds=1", f"--only={only}", f"--out={tmp_path / name}.json"])
     results = json.loads((tmp_path / f"{name}.json").read_text())["results"]
     assert len(results) == 1 and results[0]["peer"] and results[0]["seconds"] > 0
-    assert (results[0]["of_peak"] is not None) == (name in ("toy", "images"))
+    assert (results[0]["of_peak"] is not None) == (name in ("toy", "images", "convolutions"))
 
 
 def test_without_pytorch_a_case_says_how_to_get_it(case, monkeypatch, capsys):
