@@ -22,6 +22,7 @@ import numpy as np
 from gan_jax.errors import UserError
 
 FREE = 0.8  # of the best canary: rounds below are left out
+REST = 0.2  # seconds before a side's turn: threads of BLAS and OpenMP that have done their work spin on for a while
 AGREE = 1.25  # between the ratio of medians and that of minima: beyond, there is no ratio to report
 
 
@@ -75,6 +76,7 @@ def timed(contest: Contest, rounds: int, patience: float = 20.0) -> Result:
     for i in range(rounds):
         before = _quiet(min(canaries, default=np.inf), patience)
         for name in list(sides)[:: 1 if i % 2 == 0 else -1]:
+            time.sleep(REST)
             start = time.perf_counter()
             result = sides[name]()
             took = time.perf_counter() - start
@@ -258,7 +260,7 @@ def draw(results: Sequence[Result], title: str, remark: str) -> Any:
     ax.set_xlim(None, 3 * ax.get_xlim()[1])  # room for the names
     ax.set_yticks(places, [result.name for result in results], fontsize=8)
     ax.set_xlabel("times as fast as the quickest opponent", fontsize=9)
-    ax.set_title(textwrap.fill(title, 90) + "\n" + textwrap.fill(remark, 110), fontsize=8)
+    ax.set_title(textwrap.fill(title, 90) + "\n" + textwrap.fill(remark, 90), fontsize=8)
     ax.legend(fontsize=7, loc="lower right")
     return drawing
 

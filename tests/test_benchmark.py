@@ -20,6 +20,7 @@ def clock(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(benchmarking, "_canary", lambda: 1.0)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def work(*seconds, result=None):
         left = [0.0, *seconds]  # the first call warms up
@@ -43,7 +44,7 @@ def test_rounds_on_a_busy_machine_are_left_out(clock, monkeypatch):
     canaries = iter([1.0, 1.0, 1.0, 1.3, 1.9, 1.4, 1.0, 1.2, 1.1, 1.0])  # the third round waits twice
     monkeypatch.setattr(benchmarking, "_canary", lambda: next(canaries))
     waited = []
-    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", lambda seconds: waited.append(seconds) if seconds == benchmarking.WAIT else None)
     found = benchmarking.timed(Contest("a", clock(1.0, 50.0, 1.0, 1.0), {"peer": clock(2.9, 2.0, 3.1, 3.0)}), 4)
     assert (found.rounds, found.left_out, len(waited)) == (3, 1, 2) and found.ratio == 3.0
 
