@@ -40,6 +40,9 @@ for _ in range(5):
 """
 EVERY = ("log_every", "sample_every", "evaluate_every", "checkpoint_every")
 
+# Compiled modules are kept, as they are unless one asks otherwise: those of installed packages are compiled already.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
 PEAKS: dict[str, int] = {}
 """The most memory that a kind of process took, in kilobytes."""
 
@@ -53,7 +56,7 @@ def process(name: str, code: str, environment: dict[str, str] | None = None) -> 
 
     def call() -> None:
         ran = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, **(environment or {})}, cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code], env=ENVIRONMENT | (environment or {}), cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         if ran.returncode:
             raise RuntimeError(f"{name}: the process ended with {ran.returncode}, see above")
@@ -79,7 +82,7 @@ def trained(cache: str) -> Callable[[], Seconds]:
     command += [f"--config.{field}=5" for field in ("steps", "steps_per_call", *EVERY)]
 
     def call() -> Seconds:
-        environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
+        environment = ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": cache}
         start = time.perf_counter()
         with (
             tempfile.TemporaryDirectory() as folder,
