@@ -9,11 +9,13 @@ derivatives, each in the form that XLA runs fastest there. What XLA is slow at o
   besides, as the derivative of a transposed convolution and so every gradient penalty through a strided one, it is an
   order of magnitude slower still. Here, one plain convolution for each position modulo the stride.
 - a kernel that is larger than the image: XLA exchanges the two, and the result ran 8x to 50x more slowly (5x5 kernels on
-  images of 4x4, where every DCGAN ends). Small images are laid out as rows, and what remains is one matrix product.
-- the kernel gradient between many channels: matrix products, one a tap, are quicker.
+  images of 4x4, where every DCGAN ends). Such images are laid out as rows, and what remains is one matrix product.
+- a convolution to a few channels, the gradient of an image: its blocks stay empty. One matrix product to all that the
+  kernel's taps give, then their sums, is 2.5x as quick. A kernel of one pixel is a matrix product from the start.
 
 These forms are more operations, which take longer to compile, so what costs next to nothing stays as XLA has it. On other
-platforms XLA's own derivatives are used.
+platforms XLA's own derivatives are used. ``python experiments/benchmark.py convolutions`` times the forms one by one, with
+XLA told not to give convolutions to YNNPACK (``gan_jax.command_line.choose_xla_flags``): the forms are chosen for that.
 """
 
 import contextlib
@@ -87,28 +89,45 @@ def _cheap(geometry: Geometry, batch: int, w: Sequence[int]) -> bool:
     return batch * math.prod(-(-n // geometry.stride) for n in geometry.size) * math.prod(w) < CHEAP
 
 
-def _small(geometry: Geometry) -> bool:
-    """Whether the output's image is so small that XLA would take it for the kernel, or fills its blocks badly."""
-    area = math.prod(-(-n // geometry.stride) for n in geometry.size)
-    return area <= max(16, math.prod(geometry.kernel)) and geometry.groups == 1
+FEW = 8
+"""Channels up to which a convolution to them is quicker as a matrix product, and sums of what it gives."""
+MANY = 4
+"""Samples from which on their sum is quicker as the channels of a convolution."""
 
 
-def _taps(geometry: Geometry, x: Array, shape: Sequence[int]) -> list[Array]:
-    """What each entry of the kernel meets: ``[batch, h, w, in]`` of an output of that ``shape``, row by row."""
+def _area(size: Sequence[int]) -> int:
+    return math.prod(size[:2])
+
+
+def _rows(geometry: Geometry, x: Array, shape: Sequence[int]) -> Array:
+    """What the kernel meets for each pixel of an output of that ``shape``, side by side: ``[batch h w, k k in]``."""
     x = jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
     (height, width), stride = shape[1:3], geometry.stride
     span = lambda start, count: slice(start, start + stride * (count - 1) + 1, stride)
     kernel = itertools.product(*map(range, geometry.kernel))
-    return [x[:, span(i, height), span(j, width)] for i, j in kernel]
+    taps = [x[:, span(i, height), span(j, width)] for i, j in kernel]
+    return jnp.concatenate(taps, -1).reshape(math.prod(shape[:3]), -1)
 
 
-def _rows(geometry: Geometry, x: Array, shape: Sequence[int]) -> Array:
-    """All that meets the kernel, side by side: ``[batch h w, k k in]``."""
-    return jnp.concatenate(_taps(geometry, x, shape), -1).reshape(math.prod(shape[:3]), -1)
+def _folded(geometry: Geometry, rows: Array, axis: int) -> Array:
+    """The transpose of :func:`_rows` along one axis, whose taps are axis 3 of ``rows``: their sums, by phases as below."""
+    stride, size, low, out = geometry.stride, geometry.size[axis], geometry.padding[axis][0], rows.shape[1 + axis]
+    count = -(-size // stride)
+    phases = [jnp.zeros(())] * stride
+    for t in range(geometry.kernel[axis]):
+        p = (t - low) % stride
+        m = (t - p - low) // stride
+        tap, shift = lax.index_in_dim(rows, t, 3, keepdims=False), [(0, 0, 0)] * (rows.ndim - 1)
+        shift[1 + axis] = (m, count - out - m, 0)
+        phases[p] += lax.pad(tap, jnp.zeros((), tap.dtype), shift)
+    x = jnp.stack(jnp.broadcast_arrays(*phases), 2 + axis)
+    x = x.reshape(*x.shape[: 1 + axis], count * stride, *x.shape[3 + axis :])
+    return lax.slice_in_dim(x, 0, size, axis=1 + axis)
 
 
 def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
-    if not _small(geometry) or _cheap(geometry, len(x), w.shape):
+    exchanged = _area(geometry.kernel) > _area(geometry.size)
+    if geometry.groups > 1 or not (exchanged or _area(geometry.kernel) == 1) or _cheap(geometry, len(x), w.shape):
         return _lax_conv(geometry, x, w)
     shape = (len(x), *(-(-n // geometry.stride) for n in geometry.size), w.shape[3])
     return (_rows(geometry, x, shape) @ w.reshape(-1, w.shape[3])).reshape(shape)
@@ -117,10 +136,11 @@ def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
 def _fast_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
     if geometry.groups > 1 or _cheap(geometry, len(y), w.shape):
         return _lax_dgrad(geometry, y, w)
-    if math.prod(-(-k // geometry.stride) for k in geometry.kernel) > y.shape[1] * y.shape[2]:
-        x = jax.ShapeDtypeStruct((len(y), *geometry.size, w.shape[2]), y.dtype)
+    exchanged = _area([-(-k // geometry.stride) for k in geometry.kernel]) > _area(y.shape[1:3])
+    if exchanged or _area(geometry.kernel) == 1 or w.shape[2] <= FEW:
         rows = y.reshape(-1, y.shape[3]) @ w.reshape(-1, w.shape[3]).T
-        return jax.linear_transpose(lambda x: _rows(geometry, x, y.shape), x)(rows)[0]
+        rows = rows.reshape(*y.shape[:3], *w.shape[:3])
+        return _folded(geometry, _folded(geometry, rows, 0), 1)
     return _by_phases(geometry, y, w)
 
 
@@ -148,13 +168,10 @@ def _by_phases(geometry: Geometry, y: Array, w: Array) -> Array:
 def _fast_wgrad(geometry: Geometry, x: Array, y: Array) -> Array:
     if geometry.groups > 1:
         return _lax_wgrad(geometry, x, y)
-    shape, out = (*geometry.kernel, x.shape[3], y.shape[3]), y.reshape(-1, y.shape[3])
-    cheap = _cheap(geometry, len(x), shape)
-    if _small(geometry) and not cheap:
-        return (_rows(geometry, x, y.shape).T @ out).reshape(shape)
-    if min(x.shape[3], y.shape[3]) >= 64 and not cheap:
-        taps = _taps(geometry, x, y.shape)
-        return jnp.stack([tap.reshape(-1, tap.shape[3]).T @ out for tap in taps]).reshape(shape)
+    cheap = _cheap(geometry, len(x), (*geometry.kernel, x.shape[3], y.shape[3]))
+    if _area(geometry.kernel) == 1 or (len(x) < MANY and not cheap):
+        w = _rows(geometry, x, y.shape).T @ y.reshape(-1, y.shape[3])
+        return w.reshape(*geometry.kernel, x.shape[3], y.shape[3])
     # A convolution that sums over the batch as others do over channels.
     w = _plain(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(y, (1, 2, 0, 3)), geometry.padding, geometry.stride)
     return jnp.transpose(w[:, : geometry.kernel[0], : geometry.kernel[1]], (1, 2, 0, 3))

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gan_jax import threefry
 from gan_jax.errors import UserError
 from gan_jax.game import Array, PRNGKey
 
 
 def _normal(rng: PRNGKey, shape: tuple[int, int]) -> Array:
-    return jax.random.normal(rng, shape)
+    return threefry.normal(rng, shape)
 
 
 def _uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
@@ -23,7 +24,7 @@ def _standard_uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
 
 
 def _spherical(rng: PRNGKey, shape: tuple[int, int]) -> Array:
-    z = jax.random.normal(rng, shape)
+    z = threefry.normal(rng, shape)
     return z * jax.lax.rsqrt(jnp.mean(jnp.square(z), -1, keepdims=True) + 1e-8)
 
 
