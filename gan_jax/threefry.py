@@ -1,14 +1,16 @@
-"""JAX's own random bits, drawn faster on a CPU.
+"""JAX's own random numbers, drawn faster on a CPU: those of a toy GAN's latents are much of its step.
 
 On a CPU JAX runs the rounds of Threefry in a loop over arrays in memory, to compile quickly. Written out they fuse into
-one pass over registers: about 3x faster for the latents of a toy GAN, whose random numbers are much of its step. Keys
-made here work with all of ``jax.random`` and draw what ``jax.random.key(seed)`` draws.
+one pass over registers, about 3x faster. Keys made here work with all of ``jax.random`` and draw what
+``jax.random.key(seed)`` draws. :func:`normal` makes the same numbers of these bits as ``jax.random.normal``, in about
+half the time.
 """
 
 import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import random as extend_random
 
 from gan_jax.game import Array, PRNGKey
@@ -80,3 +82,43 @@ def key(seed: int | Array) -> PRNGKey:
     if jax.default_backend() != "cpu":
         return jax.random.key(seed, impl="threefry2x32")
     return jax.random.key(seed, impl=_WRITTEN_OUT)
+
+
+def normal(key: PRNGKey, shape: tuple[int, ...]) -> Array:
+    """Standard normal numbers, ``sqrt(2) erfinv(u)`` with u uniform in (-1, 1): float32 of that shape.
+
+    Those of ``jax.random.normal(key, shape)``, to 1e-5 relative, of which most is the rounding of XLA's ``erfinv``.
+    """
+    if jax.default_backend() != "cpu" or jax.dtypes.canonicalize_dtype(float) != jnp.float32:
+        return jax.random.normal(key, shape)
+    return quantile(jax.random.uniform(key, shape, jnp.float32, np.nextafter(np.float32(-1), np.float32(0)), 1.0))
+
+
+# Rational and polynomial fits of least relative error, by weighted least squares; the tests hold them to scipy's quantiles.
+NUMERATOR = (1.2533143882, -0.8061264004, 0.6327768458, -0.2352728308, 0.0954015611, -0.0180480981, 0.0038852193)
+DENOMINATOR = (1.0, -0.643181107, 0.2429003892, -0.0184329118, -0.0028128981, 0.0022845973)
+LOGARITHM = (1.0, -0.4999993211, 0.3333303879, -0.2500802784, 0.2001779022, -0.1641278009, 0.1390347478, -0.1540325747,
+             0.1443489154)  # fmt: skip
+
+
+def quantile(u: Array) -> Array:
+    """``sqrt(2) erfinv(u)`` for float32 u in (-1, 1), to 3e-6 relative: one formula for all u, so no branch is computed twice.
+
+    With ``w = -log(1 - u^2)`` and ``s = sqrt(w)``, ``erfinv(u) / u`` is smooth in s over all of (0, 4), where a quotient
+    of polynomials of degree 6 and 5 gives it to 2e-7. ``erfinv`` as a function of w is Giles's ("Approximating the erfinv
+    function", GPU Computing Gems, 2011), who splits the range in two.
+    """
+    t = (1 - u) * (1 + u)
+    bits = jax.lax.bitcast_convert_type(t, jnp.int32)
+    exponent = (bits - 0x3F2AAAAB) >> 23  # such that the mantissa is in [2/3, 4/3)
+    f = jax.lax.bitcast_convert_type(bits - (exponent << 23), jnp.float32) - 1
+    w = -(exponent.astype(jnp.float32) * np.float32(math.log(2)) + f * _polynomial(LOGARITHM, f))
+    s = jnp.sqrt(jnp.maximum(w, 0))
+    return u * (_polynomial(NUMERATOR, s) / _polynomial(DENOMINATOR, s))
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    y = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        y = y * x + np.float32(coefficient)
+    return y

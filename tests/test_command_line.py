@@ -126,16 +126,16 @@ def test_workdirs_may_name_a_variable_as_agents_start_no_shell(monkeypatch):
 @pytest.mark.parametrize(
     ("before", "version", "after"),
     [
-        ("", (0, 10, 2), command_line.CONVOLUTIONS),
-        ("--xla_a=1", (0, 12, 0), f"--xla_a=1 {command_line.CONVOLUTIONS}"),
-        ("--xla_cpu_experimental_ynn_fusion_type=", (0, 12, 0), "--xla_cpu_experimental_ynn_fusion_type="),
+        ("", (0, 10, 2), " ".join(command_line.FLAGS)),
+        ("--xla_a=1", (0, 12, 0), " ".join(["--xla_a=1", *command_line.FLAGS])),
+        ("--xla_cpu_prefer_vector_width=256", (0, 12, 0), f"--xla_cpu_prefer_vector_width=256 {command_line.FLAGS[0]}"),
         ("", (0, 13, 0), ""),
     ],
 )
-def test_the_flag_for_convolutions_is_for_versions_that_know_it(before, version, after, monkeypatch):
+def test_flags_are_for_versions_that_know_them_and_what_is_set_is_left(before, version, after, monkeypatch):
     import jaxlib.version
 
     monkeypatch.setenv("XLA_FLAGS", before)
     monkeypatch.setattr(jaxlib.version, "__version_info__", version)
-    command_line.choose_convolutions()
+    command_line.choose_xla_flags()
     assert os.environ["XLA_FLAGS"] == after

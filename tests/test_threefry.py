@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from gan_jax import threefry
 
@@ -45,3 +46,27 @@ def test_seeds_may_be_traced():
     draw = jax.jit(jax.vmap(lambda seed: jax.random.normal(threefry.key(seed), (3,))))
     expected = jax.random.normal(jax.random.key(2, impl="threefry2x32"), (3,))
     np.testing.assert_allclose(draw(jnp.arange(4))[2], expected, rtol=1e-6)
+
+
+def test_quantiles_of_the_normal_distribution():
+    """Against scipy's in float64, over all that a draw can hand in: multiples of 2^-22 and the least number above -1."""
+    least = np.nextafter(np.float32(-1), np.float32(0))
+    tails = np.float32(1) - np.float32(2**-22) * np.arange(1, 20_000, dtype=np.float32)
+    middle = np.float32(2**-22) * np.arange(-(2**22) + 1, 2**22, 37, dtype=np.float32)
+    u = np.concatenate([[least], -tails, tails, middle[middle != 0]])
+    expected = np.sqrt(2) * special.erfinv(u.astype(np.float64))
+    np.testing.assert_allclose(jax.jit(threefry.quantile)(u), expected, rtol=3e-6)
+    assert threefry.quantile(jnp.zeros((1,)))[0] == 0
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_normal_numbers_are_those_of_jax(seed):
+    drawn = np.asarray(jax.jit(threefry.normal, static_argnums=1)(threefry.key(seed), (300, 1000)))
+    expected = jax.random.normal(jax.random.key(seed, impl="threefry2x32"), (300, 1000))
+    np.testing.assert_allclose(drawn, expected, rtol=1e-5, atol=1e-7)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-4
+
+
+def test_normal_numbers_of_64_bits_are_jax_s_own(float64):
+    key = threefry.key(1)
+    assert jnp.array_equal(threefry.normal(key, (3, 4)), jax.random.normal(key, (3, 4)))

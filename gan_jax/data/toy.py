@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gan_jax import threefry
 from gan_jax.data.dataset import Dataset, drawn
 from gan_jax.data.dataset import finite as finite_dataset
 from gan_jax.errors import UserError
@@ -50,7 +51,7 @@ def mixture(
     def sample(key: PRNGKey) -> tuple[Array, Array]:
         which, where = jax.random.split(key)
         mode = jnp.sum(jax.random.uniform(which) >= edges, dtype=jnp.int32)
-        return jnp.asarray(centres)[mode] + jnp.asarray(spread)[mode] * jax.random.normal(where, (d,)), mode
+        return jnp.asarray(centres)[mode] + jnp.asarray(spread)[mode] * threefry.normal(where, (d,)), mode
 
     std = float(spread[0]) if np.all(spread == spread[0]) else None
     return _maybe_fixed(drawn((d,), sample, modes if labels else 0, centres=centres, std=std), finite)
@@ -156,7 +157,7 @@ def swiss_roll(noise: float = 0.25, scale: float = 1 / 7.5, finite: int = 0) -> 
     def sample(key: PRNGKey) -> tuple[Array, Array]:
         along, off = jax.random.split(key)
         t = 1.5 * np.pi * (1 + 2 * jax.random.uniform(along))
-        return scale * (t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * jax.random.normal(off, (2,))), jnp.int32(0)
+        return scale * (t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * threefry.normal(off, (2,))), jnp.int32(0)
 
     return _maybe_fixed(drawn((2,), sample), finite)
 
