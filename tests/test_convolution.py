@@ -78,6 +78,14 @@ def test_conv_and_its_derivatives_are_those_of_lax(size, taps, stride, groups, c
     assert jax.eval_shape(ours, x, kernel).shape == (2, -(-size // stride), -(-size // stride), 2 * channels)
 
 
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize(("size", "taps"), [(8, 5), (2, 5), (8, 1)])
+def test_numbers_of_16_bits_stay_so(size, taps):
+    x, kernel = (jnp.asarray(normal(0, *shape), jnp.bfloat16) for shape in ((2, size, size, 3), (taps, taps, 3, 4)))
+    value, gradients = all_orders(lambda x, w: conv(x, w, 2))(x, kernel)
+    assert {leaf.dtype for leaf in jax.tree.leaves((value, gradients))} == {jnp.dtype(jnp.bfloat16)}
+
+
 def test_what_is_cheap_is_left_to_xla_and_the_same(monkeypatch):
     x, kernel = normal(0, 2, 8, 8, 3), normal(1, 5, 5, 3, 4)
     ours = lambda x, w: conv(x, w, 2)

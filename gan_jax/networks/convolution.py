@@ -113,13 +113,13 @@ def _folded(geometry: Geometry, rows: Array, axis: int) -> Array:
     """The transpose of :func:`_rows` along one axis, whose taps are axis 3 of ``rows``: their sums, by phases as below."""
     stride, size, low, out = geometry.stride, geometry.size[axis], geometry.padding[axis][0], rows.shape[1 + axis]
     count = -(-size // stride)
-    phases = [jnp.zeros(())] * stride
+    phases = [jnp.zeros((), rows.dtype)] * stride
     for t in range(geometry.kernel[axis]):
         p = (t - low) % stride
         m = (t - p - low) // stride
         tap, shift = lax.index_in_dim(rows, t, 3, keepdims=False), [(0, 0, 0)] * (rows.ndim - 1)
         shift[1 + axis] = (m, count - out - m, 0)
-        phases[p] += lax.pad(tap, jnp.zeros((), tap.dtype), shift)
+        phases[p] += lax.pad(tap, jnp.zeros((), rows.dtype), shift)
     x = jnp.stack(jnp.broadcast_arrays(*phases), 2 + axis)
     x = x.reshape(*x.shape[: 1 + axis], count * stride, *x.shape[3 + axis :])
     return lax.slice_in_dim(x, 0, size, axis=1 + axis)
