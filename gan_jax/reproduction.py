@@ -192,6 +192,7 @@ class Run(NamedTuple):
 
     config: str  # "configs/ring.py:unrolled", from the checkout's root
     overrides: tuple[str, ...] = ()
+    numbers: Mapping[str, tuple[float, ...]] = {}  # a value for each seed, by the paths of the fields that differ
 
 
 def members(runs: Mapping[str, Run], seeds: int, workdir: Path) -> dict[str, list[Path]]:
@@ -226,6 +227,14 @@ def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dic
         print(f"{name}: {len(left)} of {seeds} seeds to train", flush=True)
         try:
             together = made | {"population": {"seed": tuple(left)}}
+            for path, values in run.numbers.items():
+                if len(values) < seeds:
+                    raise UserError(f"{name} has numbers for {len(values)} seeds, not for {seeds}")
+                node = together["population"]
+                *parents, last = path.split(".")
+                for parent in parents:
+                    node = node.setdefault(parent, {})
+                node[last] = tuple(values[seed] for seed in left)
             running.run(together, workdir / slug(name), [folders[name][seed] for seed in left])
         except running.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)

@@ -1,5 +1,6 @@
 """The paper figures of networks in two dimensions: their numbers in closed form and by other means, their verdicts and runs."""
 
+import itertools
 import runpy
 
 import jax
@@ -184,6 +185,66 @@ def test_the_verdict_on_the_regularised_ring():
     assert set(found.values()) == {"pass"} and len(found) == 8
     collapsed = [row(one["run"], one["seed"], False, 0.4) for one in rows]
     assert list(verdicts(case.claims({"rows": collapsed})).values()).count("miss") == 5
+
+
+# --- objective_sensitivity
+
+
+def test_the_expected_best_of_n_draws_is_the_mean_over_all_choices():
+    scores = np.random.default_rng(0).exponential(size=6)
+    expected = [np.mean([min(choice) for choice in itertools.combinations(scores, n)]) for n in range(1, 7)]
+    np.testing.assert_allclose(load("objective_sensitivity").expected_best(scores), expected, rtol=1e-12)
+
+
+RANGES = {"learning_rate": (1e-5, 1e-2), "b1": (0, 1), "bound": (1e-3, 1), "weight": (0.1, 100)}
+
+
+def test_draws_are_within_the_ranges_and_reach_the_members():
+    from gan_jax import population
+    from gan_jax.experiment import build
+
+    case = load("objective_sensitivity")
+    for name, run in case.RUNS.items():
+        config = configs.to_dict(configs.load(str(ROOT / run.config), run.overrides))
+        assert build(config).dataset.shape == (2,) and all(len(values) == 50 for values in run.numbers.values())
+        for path, values in run.numbers.items():
+            low, high = RANGES[path.split(".")[-1]]
+            assert low <= min(values) < low + (high - low) / 10 and max(values) <= high
+            made = population.with_numbers(config, {path: values[3]})
+            assert set(configs.differences(config, made)) == {path}
+        assert config["turns"] == (5 if name.endswith("5") else 1)
+    rates = [run.numbers["generator_optimizer.adam.learning_rate"] for run in case.RUNS.values()]
+    assert len(set(itertools.chain(*rates))) == 14 * 50  # no draw twice
+
+
+def test_the_verdict_on_sensitivity():
+    case = load("objective_sensitivity")
+    numbers = {"generator_optimizer.adam.learning_rate": 1e-3, "generator_optimizer.adam.b1": 0.5}
+
+    def row(objective, draw, distance, covered):
+        of = {"objective": objective, "turns": 1 + 4 * (draw % 2), "draw": draw, "numbers": numbers}
+        return of | {"diverged": distance is None, "distance": distance, "covered": covered, "high_quality": 0.5}
+
+    rows = [row(name, i, 0.1 + 0.02 * i * luck, 8 if i < 3 else 2) for luck, name in ((1, "a"), (3, "b")) for i in range(10)]
+    found = case.claims({"rows": rows + [row("b", 10, None, 0)]})
+    assert [claim.verdict(False) for claim in found] == ["pass"] * 3 and "1 diverged" in found[1].note
+    poor = [one | {"distance": one["distance"] + 0.4 * (one["objective"] == "b"), "covered": 7} for one in rows]
+    assert [claim.verdict(False) for claim in case.claims({"rows": poor})] == ["miss", "miss", "pass"]
+
+
+def test_numbers_of_a_run_are_one_a_seed(tmp_path):
+    from gan_jax import reproduction
+    from gan_jax.errors import UserError
+    from gan_jax.workdir import read_config
+
+    case = load("objective_sensitivity")
+    run = case.RUNS["WGAN, turns = 1"]._replace(overrides=(*case.RUNS["WGAN, turns = 1"].overrides, *case.SMOKE))
+    folders = reproduction.train({"w": run}, 2, tmp_path, ROOT)["w"]
+    for draw, folder in enumerate(folders):
+        config = configs.flat(read_config(folder))
+        assert {path: config[path] for path in run.numbers} == {path: values[draw] for path, values in run.numbers.items()}
+    with pytest.raises(UserError, match="w has numbers for 50 seeds, not for 51"):
+        reproduction.train({"w": run}, 51, tmp_path / "more", ROOT)
 
 
 # --- runs
