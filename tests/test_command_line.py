@@ -108,7 +108,7 @@ def test_help_does_not_wait_for_jax(script, root):
 
 
 def test_importing_the_package_is_light(root):
-    heavy = ("flax", "wandb", "tensorflow_datasets", "orbax", "matplotlib", "torch")
+    heavy = ("flax", "wandb", "tensorflow_datasets", "orbax", "matplotlib", "torch", "scipy")
     use = "import sys, gan_jax; gan_jax.losses, gan_jax.unrolled, gan_jax.alternating"
     code = f"{use}; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
