@@ -254,14 +254,16 @@ def draw(results: Sequence[Result], title: str, remark: str) -> Any:
     ax.plot([], [], "x", color="tab:red", linestyle="none", label="goal")
     ax.axvline(1, color="0.6", linewidth=0.8)
     ax.set_xscale("log")
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if ax.get_xlim()[0] <= tick <= 4 * ax.get_xlim()[1]]
+    left, right = ax.get_xlim()
+    right *= max(right / left, 4) ** 0.5  # room for the names
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if left <= tick <= right]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.set_xlim(None, 3 * ax.get_xlim()[1])  # room for the names
+    ax.set_xlim(left, right)
     ax.set_yticks(places, [result.name for result in results], fontsize=8)
     ax.set_xlabel("times as fast as the quickest opponent", fontsize=9)
     ax.set_title(textwrap.fill(title, 90) + "\n" + textwrap.fill(remark, 90), fontsize=8)
-    ax.legend(fontsize=7, loc="lower right")
+    drawing.legend(fontsize=7, loc="outside lower center", ncols=3)
     return drawing
 
 
