@@ -70,7 +70,8 @@ class Together:
 
     def init(self) -> TrainState:
         """The states before the first step."""
-        return jax.jit(jax.vmap(self.experiment.init), out_shardings=self.place)(self.keys)
+        # One by one: a batch of QR decompositions, of orthogonal weights, can stand still for ever on a CPU of few cores.
+        return jax.jit(lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self.place)(self.keys)
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
         """The state of all members, from theirs."""

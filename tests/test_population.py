@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -101,6 +103,22 @@ def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
     alone = tiny(root, "generator_optimizer=sgd(learning_rate=1e30)", "population.seed=0,1")
     with pytest.raises(running.TrainingDiverged):
         running.run(alone, tmp_path / "all")
+
+
+def test_many_members_start_as_each_alone(root):
+    """In a process of its own, as a batch of QR decompositions used to stand still for ever on 2 cores."""
+    code = """
+import jax, numpy as np
+from gan_jax import config, experiment, population, programs
+made = config.to_dict(config.load("configs/ring.py", ["population.seed=range(32)"]))
+members = population.members(made)
+built = experiment.build(members[0])
+together = programs.Together(made, built, members)
+states = jax.device_get(together.init())
+alone = jax.device_get(programs.Alone(members[29], experiment.build(members[29])).init())
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a[29], b, rtol=1e-5, atol=1e-6), states, alone)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=240)
 
 
 @pytest.mark.slow
