@@ -17,8 +17,9 @@ from gan_jax.reproduction import Claim, within
 PROGRAM = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))
 reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "load"))
 LONG = {
-    "deep_critic_gradients", "dirac_gan", "gradient_regularised_ring", "label_bias", "objective_sensitivity", "parallel_lines",
-    "ring_and_grid", "toy_generators", "two_gaussians", "unrolled_ring", "value_surfaces", "vanishing_gradient",
+    "deep_critic_gradients", "dirac_gan", "gradient_regularised_ring", "label_bias", "loss_penalty_unroll_rule",
+    "objective_sensitivity", "parallel_lines", "ring_and_grid", "toy_generators", "two_gaussians", "unrolled_ring",
+    "value_surfaces", "vanishing_gradient",
 }  # fmt: skip
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 

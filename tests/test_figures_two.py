@@ -247,11 +247,64 @@ def test_numbers_of_a_run_are_one_a_seed(tmp_path):
         reproduction.train({"w": run}, 51, tmp_path / "more", ROOT)
 
 
+# --- loss_penalty_unroll_rule
+
+
+def test_variance_explained_is_that_of_an_analysis_of_variance():
+    """Additive parts and products of centred parts are orthogonal: each one's share is its own mean square."""
+    case, rng = load("loss_penalty_unroll_rule"), np.random.default_rng(0)
+    a, b, c, d = (part - part.mean() for part in (rng.normal(size=n) for n in (5, 3, 2, 3)))
+    a, b, c = a[:, None, None, None], b[:, None, None], c[:, None]
+    parts = {"objective": a, "penalty": 2 * b, "objective x unroll": 3 * a * c, "penalty x unroll x rule": b * c * d}
+    expected = {name: np.mean(np.broadcast_to(part, (5, 3, 2, 3)) ** 2) for name, part in parts.items()}
+    found = case.explained(0.3 + sum(parts.values()))
+    assert sum(found.values()) == pytest.approx(1) and len(found) == 15
+    for name, share in found.items():
+        assert share == pytest.approx(expected.get(name, 0) / sum(expected.values()), abs=1e-12)
+    assert set(case.explained(rng.normal(size=(2, 1, 1, 3)))) == {"objective", "rule", "objective x rule"}
+    assert case.explained(np.ones((2, 2, 1, 1))) == {"objective": 0, "penalty": 0, "objective x penalty": 0}
+
+
+def test_every_cell_of_the_table_is_a_config_that_says_its_choices():
+    from gan_jax.experiment import build
+
+    case, seen = load("loss_penalty_unroll_rule"), set()
+    for name, run in case.RUNS.items():
+        config = configs.to_dict(configs.load(str(ROOT / run.config), run.overrides))
+        data, _, penalty, unroll, rule = name.split("; ")
+        assert len(build(config).dataset.centres) == case.MODES[data] and config["unroll"] == int(unroll[-1])
+        assert rule in config["play"] and (penalty == "no penalty") == (len(config["objective"]) == 1)
+        seen.add(repr([config[key] for key in ("dataset", "objective", "unroll", "play")]))
+    assert len(seen) == len(case.RUNS) == 180
+
+
+def test_the_verdict_on_the_table():
+    case = load("loss_penalty_unroll_rule")
+    levels = {"objective": "ab", "penalty": "pq", "unroll": ("K = 0", "K = 5"), "rule": "r"}
+
+    def numbers(cover):
+        rows = []
+        for cell in itertools.product(*levels.values()):
+            for seed in range(3):
+                at = dict(zip(levels, cell, strict=True))
+                at |= {"data": "ring", "seed": seed, "covered": cover(**at)}
+                rows.append(at | {"diverged": False, "high_quality": 0.5})
+        return {"rows": rows}
+
+    good = lambda objective, penalty, unroll, rule: 2 + (objective == "a") + 2 * (penalty == "q") + 3 * (unroll == "K = 5")
+    found = case.claims(numbers(good))
+    assert [claim.verdict(False) for claim in found] == ["pass"] * 3
+    assert found[0].measured == pytest.approx((4,)) and found[1].measured == pytest.approx((3 / 8,))
+    assert "all modes with every seed: 1 of 8 cells; 0.0% of runs diverged; first: a, q, K = 5, r" in found[2].note
+    bad = lambda objective, penalty, unroll, rule: 5 + 2 * (objective == "a") + (penalty == "q") - (unroll == "K = 5")
+    assert [claim.verdict(False) for claim in case.claims(numbers(bad))] == ["miss", "miss", "pass"]
+
+
 # --- runs
 
 
 @pytest.mark.parametrize("form", ["paper", "short", "smoke"])
-@pytest.mark.parametrize("name", ["gradient_regularised_ring", "toy_generators"])
+@pytest.mark.parametrize("name", ["gradient_regularised_ring", "ring_and_grid", "toy_generators"])
 def test_runs_are_configs_that_build(name, form):
     from gan_jax.experiment import build
 
@@ -261,7 +314,8 @@ def test_runs_are_configs_that_build(name, form):
         config = configs.to_dict(configs.load(str(ROOT / run.config), (*run.overrides, *changes)))
         assert build(config).dataset.shape == (2,)
         assert config["steps"] % config["sample_every"] == 0 == config["steps"] % config["checkpoint_every"]
-        assert config["steps"] == {"paper": 100_000}.get(form, config["steps"])
+        if form == "paper":
+            assert config["steps"] == (400_000 if name == "ring_and_grid" else 100_000)
     if name == "toy_generators" and form == "paper":
         made = [configs.to_dict(configs.load(str(ROOT / run.config), run.overrides)) for run in case.RUNS.values()]
         assert [len(one["discriminator_optimizer"]) for one in made] == [2, 1, 1] * 3

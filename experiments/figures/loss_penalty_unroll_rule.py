@@ -1,0 +1,184 @@
+"""Objective x penalty x unrolling x update rule on a ring and on a grid: what covers the modes, and which choice it hangs on.
+
+    python experiments/reproduce.py loss_penalty_unroll_rule [--seeds=10]   # hours on 2 CPU cores; stop and resume it at will
+    python experiments/reproduce.py loss_penalty_unroll_rule --scale=smoke   # 1 minute: 4 cells of the ring, 2 seeds, 40 steps
+
+Nobody has published this table. Every one of 5 objectives is played without a penalty, with WGAN-GP's on interpolates and with
+R1 on real samples; without looking ahead and with 5 unrolled updates; alternating, simultaneous, and extragradient (Gidel et
+al., 2019): 90 cells on the ring of configs/ring.py (8 Gaussians, radius 2, std 0.02) and on the grid of VEEGAN (25, spacing 2,
+std 0.05), the seeds of each as one population. Networks as in configs/ring.py; all else is the same in all cells: Adam 5e-4,
+b1 0.5, for both, batches of 128, 5,000 generator updates, one discriminator update each. 2500 samples at the end; a mode is
+covered with 20 samples or more within 3 standard deviations (ring), 10 or more (grid); a run that diverged covers none.
+
+Shown besides is how much of the variance of the covered share each choice explains: main effects and interactions of the
+balanced design (sums of squares over the cells, the seeds' scatter apart). To be met, U, set before the first run: on both data
+the penalty explains more than the objective does ("Are GANs created equal" finds no objective better than the others; Mescheder
+et al., 2018, that convergence hangs on penalties); and 5 unrolled updates cover more than none, on average over the other
+choices (Metz et al., 2017). Not run yet, but the smoke form.
+"""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax.reproduction import Claim, Run, samples_over_training
+
+CONFIG = "configs/ring.py:non_saturating"
+OBJECTIVES = {
+    "minimax": "minimax()",
+    "non-saturating": "non_saturating()",
+    "least squares": "least_squares()",
+    "Wasserstein": "wasserstein()",
+    "relativistic": "relativistic()",
+}
+PENALTIES = {"no penalty": "", "GP, 1": " + gradient_penalty(weight=1.0)", "R1, 1": " + r1(gamma=1.0)"}
+UNROLLS = {"K = 0": 0, "K = 5": 5}
+RULES = {"alternating": "alternating()", "simultaneous": "simultaneous()", "extragradient": "extragradient()"}
+DATA = {"ring": "ring()", "grid": "grid()"}
+FACTORS = {"objective": OBJECTIVES, "penalty": PENALTIES, "unroll": UNROLLS, "rule": RULES}
+ADAM = "adam(learning_rate=5e-4, b1=0.5, b2=0.999, eps_root=1e-14)"
+COMMON = (
+    f"generator_optimizer={ADAM}", f"discriminator_optimizer={ADAM}", "steps=5000", "batch_size=128", "log_every=1000",
+    "evaluate_every=5000", "sample_every=5000", "checkpoint_every=2500", "samples=2500", "keep=1",
+)  # fmt: skip
+
+
+def _run(data: str, objective: str, penalty: str, unroll: str, rule: str) -> Run:
+    settings = (
+        f"dataset={DATA[data]}", f"objective={OBJECTIVES[objective]}{PENALTIES[penalty]}", f"unroll={UNROLLS[unroll]}",
+        f"play={RULES[rule]}",
+    )  # fmt: skip
+    return Run(CONFIG, (*COMMON, *settings))
+
+
+CELLS = list(itertools.product(DATA, *FACTORS.values()))
+RUNS = {"; ".join(cell): _run(*cell) for cell in CELLS}
+SEEDS = 10
+NOT_RUN = "the full form: 180 cells of 10 seeds of 5,000 steps. This one shows that it works, and nothing about GANs"
+SMOKE_RUNS = tuple(
+    "; ".join(("ring", *cell))
+    for cell in itertools.product(["non-saturating", "Wasserstein"], ["no penalty", "R1, 1"], ["K = 0"], ["alternating"])
+)
+SMOKE_SEEDS = 2
+SMOKE = (
+    "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=40", "sample_every=40", "checkpoint_every=40",
+    "samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
+)  # fmt: skip
+MODES, WELL = {"ring": 8, "grid": 25}, {"ring": 20, "grid": 10}
+
+
+def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+    """A row a cell and seed: modes and share of high quality of its last samples."""
+    from gan_jax import metrics
+    from gan_jax.experiment import build
+    from gan_jax.workdir import read_config
+
+    rows, datasets = [], {}
+    for name, folders in runs.items():
+        data, *choices = name.split("; ")
+        for seed, folder in enumerate(folders):
+            if data not in datasets:
+                datasets[data] = build(read_config(folder)).dataset
+            diverged = (folder / "diverged").exists()
+            history = samples_over_training(folder)
+            points = np.full((1, 2), np.nan) if diverged or not history else history[-1][1]
+            row = {"data": data} | dict(zip(FACTORS, choices, strict=True)) | {"seed": seed, "diverged": diverged}
+            row |= {"covered": 0, "high_quality": 0.0}
+            if np.all(np.isfinite(points)):
+                found = metrics.mode_coverage(points, datasets[data].centres, datasets[data].std, minimum=WELL[data])
+                row |= {"covered": found.modes, "high_quality": found.high_quality}
+            rows.append(row)
+    return {"rows": rows}
+
+
+def claims(numbers: dict) -> list[Claim]:
+    found = []
+    for data in dict.fromkeys(row["data"] for row in numbers["rows"]):
+        cells = covered(numbers, data)
+        effects = explained(cells.mean(-1))
+        note = "; ".join(f"{name} {share:.1%}" for name, share in sorted(effects.items(), key=lambda one: -one[1])[:5])
+        if {"penalty", "objective"} <= effects.keys():
+            ratio = effects["penalty"] / max(effects["objective"], 1e-12)
+            text = f"{data}: variance that the penalty explains, over that of the objective"
+            found.append(Claim(text, (ratio,), "not published; > 1", 1, None, note))
+        if "unroll" in effects:
+            without, ahead = (float(cells[:, :, k].mean()) for k in range(2))
+            found.append(Claim(f"{data}: mean covered share with 5 unrolled updates, less that without", (ahead - without,),
+                               "not published; > 0", 0, None, f"{ahead:.1%} against {without:.1%}"))  # fmt: skip
+        best = np.unravel_index(np.argmax(cells.mean(-1) + 1e-6 * cells.min(-1)), cells.shape[:-1])
+        names = ", ".join(levels[i] for levels, i in zip(_levels(numbers, data).values(), best, strict=True))
+        whole = int(np.sum(np.all(cells >= 1, -1)))
+        lost = np.mean([row["diverged"] for row in numbers["rows"] if row["data"] == data])
+        text = f"all modes with every seed: {whole} of {cells[..., 0].size} cells; {lost:.1%} of runs diverged; first: {names}"
+        found.append(Claim(f"{data}: covered share of the best cell, mean of {cells.shape[-1]} seeds",
+                           (float(cells.mean(-1).max()),), "not published", None, None, text))  # fmt: skip
+    return found
+
+
+def draw(numbers: dict):
+    from gan_jax import plots
+
+    names = list(dict.fromkeys(row["data"] for row in numbers["rows"]))
+    drawing, axes = plots.figure(len(names), 2, (8.2, 6.0))
+    for row, data in zip(axes, names, strict=True):
+        levels, cells = _levels(numbers, data), covered(numbers, data)
+        share = cells.mean(-1)
+        left = list(itertools.product(levels["objective"], levels["penalty"]))
+        above = list(itertools.product(levels["rule"], levels["unroll"]))
+        table = share.transpose(0, 1, 3, 2).reshape(len(left), len(above))
+        spread = cells.std(-1).transpose(0, 1, 3, 2).reshape(table.shape)
+        image = row[0].imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        for i, j in np.ndindex(*table.shape):
+            text = f"{MODES[data] * table[i, j]:.1f} ± {MODES[data] * spread[i, j]:.1f}"
+            row[0].text(j, i, text, ha="center", va="center", fontsize=7, color="white" if table[i, j] < 0.6 else "black")
+        row[0].set_xticks(range(len(above)), [f"{rule}\n{unroll}" for rule, unroll in above], fontsize=8)
+        row[0].set_yticks(range(len(left)), [f"{loss}, {penalty}" for loss, penalty in left], fontsize=8)
+        row[0].set_title(
+            f"{data}: modes with {WELL[data]} samples or more, of {MODES[data]}: mean ± standard deviation of "
+            f"{cells.shape[-1]} seeds", fontsize=9,
+        )  # fmt: skip
+        drawing.colorbar(image, ax=row[0], label="covered share", shrink=0.7)
+        effects = sorted(explained(share).items(), key=lambda one: one[1])
+        row[1].barh(range(len(effects)), [value for _, value in effects], color="tab:blue")
+        row[1].set_yticks(range(len(effects)), [name for name, _ in effects], fontsize=8)
+        row[1].set(xlabel="share of the variance between cells that it explains", xlim=(0, None))
+        row[1].set_title(f"{data}: which choice the coverage hangs on", fontsize=9)
+    return drawing
+
+
+def explained(cells: np.ndarray) -> dict[str, float]:
+    """Shares of the variance between the ``cells`` ``[objective, penalty, unroll, rule]``, by main effect and interaction.
+
+    ``SS_A / SS_total`` with ``SS_A = sum over cells of f_A^2`` and ``f_A`` the mean over all factors outside A, less all
+    ``f_B`` of B within A: the functional ANOVA of a balanced design, whose shares add up to 1. Factors with one level are
+    left out.
+    """
+    names = [name for name, size in zip(FACTORS, cells.shape, strict=True) if size > 1]
+    cells = cells.reshape([size for size in cells.shape if size > 1])
+    total = float(np.sum((cells - cells.mean()) ** 2))
+    effects: dict[tuple[int, ...], np.ndarray] = {}
+    for size in range(cells.ndim + 1):
+        for of in itertools.combinations(range(cells.ndim), size):
+            rest = tuple(axis for axis in range(cells.ndim) if axis not in of)
+            mean = np.broadcast_to(cells.mean(rest, keepdims=True), cells.shape)
+            effects[of] = mean - sum((effects[less] for less in effects if set(less) < set(of)), np.zeros(cells.shape))
+    shares = {of: float(np.sum(effect**2)) / total if total else 0.0 for of, effect in effects.items() if of}
+    return {" x ".join(names[axis] for axis in of): share for of, share in shares.items()}
+
+
+def covered(numbers: dict, data: str) -> np.ndarray:
+    """The covered share of the modes, ``[objective, penalty, unroll, rule, seed]``."""
+    levels = _levels(numbers, data)
+    rows = [row for row in numbers["rows"] if row["data"] == data]
+    seeds = 1 + max(row["seed"] for row in rows)
+    cells = np.zeros([*map(len, levels.values()), seeds])
+    for row in rows:
+        cells[(*(of.index(row[factor]) for factor, of in levels.items()), row["seed"])] = row["covered"] / MODES[data]
+    return cells
+
+
+def _levels(numbers: dict, data: str) -> dict[str, list[str]]:
+    """The choices that there are, by factor; a smoke form has fewer."""
+    rows = [row for row in numbers["rows"] if row["data"] == data]
+    return {factor: list(dict.fromkeys(row[factor] for row in rows)) for factor in FACTORS}
