@@ -164,12 +164,13 @@ def batches(
 
 
 def decode(batch: Batch) -> Batch:
-    """Images ready for a network: uint8 ``"real"`` becomes float32 in [-1, 1], ``x / 127.5 - 1``; floats pass through.
+    """Images ready for a network: uint8 ``"real"`` becomes float32 in [-1, 1], ``(2 x - 255) / 255``; floats pass through.
 
     Meant to be called inside the jitted train step, so that a quarter of the bytes travel to the device.
     """
     real = batch["real"]
-    return batch | {"real": real.astype(jnp.float32) / 127.5 - 1} if real.dtype == jnp.uint8 else batch
+    # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA gives it away to a slower library.
+    return batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255} if real.dtype == jnp.uint8 else batch
 
 
 def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
