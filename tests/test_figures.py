@@ -19,7 +19,7 @@ reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "
 LONG = {
     "deep_critic_gradients", "dirac_gan", "gradient_regularised_ring", "label_bias", "loss_penalty_unroll_rule",
     "objective_sensitivity", "parallel_lines", "ring_and_grid", "toy_generators", "two_gaussians", "unrolled_ring",
-    "value_surfaces", "vanishing_gradient",
+    "unrolled_ring_variants", "value_surfaces", "vanishing_gradient",
 }  # fmt: skip
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
@@ -229,7 +229,7 @@ def test_the_ablations_verdicts_follow_from_its_rows():
 
     def row(run, seed, covered, quality, near):
         one = {"covered": covered, "high_quality": quality, "near": near}
-        return {"run": run, "seed": seed, "diverged": False,
+        return {"run": run, "seed": seed, "modes": 8, "diverged": False,
                 "checkpoints": [one | {"step": i, "nearest": ring[i % 8].tolist()} for i in range(10)]}  # fmt: skip
 
     rows = [row("K = 0", seed, 0, 0.01, 1) for seed in range(10)]
@@ -241,6 +241,23 @@ def test_the_ablations_verdicts_follow_from_its_rows():
     worse = [row | {"checkpoints": [one | {"covered": 7} for one in row["checkpoints"]]} for row in rows]
     verdicts = [claim.verdict(False) for claim in case.claims({"rows": worse})]
     assert verdicts.count("miss") == 3  # A1a's coverage, and K = 3 and 5
+
+
+def test_the_variants_verdicts_follow_from_their_rows():
+    case = load("unrolled_ring_variants")
+
+    def row(run, seed, near, quality, covered):
+        one = {"step": 1, "covered": covered, "high_quality": quality, "near": near, "nearest": []}
+        return {"run": run, "seed": seed, "modes": 7 if "7" in run else 8, "diverged": False, "checkpoints": [one]}
+
+    rows = [row(f"notebook, {data}, K = {k}", seed, int(data[-7]) if k else 2, 0.05, 0)
+            for data in case.DATA for k in (0, 5) for seed in range(10)]  # fmt: skip
+    rows += [row(f"{kind}, {name} the rate", seed, 8, 0.8, 8 if kind == "full" else 2)
+             for kind in ("full", "stopped") for name in case.RATES for seed in range(10)]  # fmt: skip
+    found = case.claims({"rows": rows})
+    assert [claim.verdict(False) for claim in found] == ["pass"] * 6 and "10 of 10 seeds all" in found[1].note
+    fewer = [row | {"checkpoints": [row["checkpoints"][0] | {"near": 6, "covered": 0, "high_quality": 0.3}]} for row in rows]
+    assert [claim.verdict(False) for claim in case.claims({"rows": fewer})] == ["miss"] * 6
 
 
 @pytest.mark.slow

@@ -268,11 +268,14 @@ def test_variance_explained_is_that_of_an_analysis_of_variance():
 def test_every_cell_of_the_table_is_a_config_that_says_its_choices():
     from gan_jax.experiment import build
 
-    case, seen = load("loss_penalty_unroll_rule"), set()
+    case, seen, built = load("loss_penalty_unroll_rule"), set(), set()
     for name, run in case.RUNS.items():
         config = configs.to_dict(configs.load(str(ROOT / run.config), run.overrides))
         data, _, penalty, unroll, rule = name.split("; ")
-        assert len(build(config).dataset.centres) == case.MODES[data] and config["unroll"] == int(unroll[-1])
+        if (data, rule) not in built:
+            assert len(build(config).dataset.centres) == case.MODES[data]
+        built.add((data, rule))
+        assert config["unroll"] == int(unroll[-1])
         assert rule in config["play"] and (penalty == "no penalty") == (len(config["objective"]) == 1)
         seen.add(repr([config[key] for key in ("dataset", "objective", "unroll", "play")]))
     assert len(seen) == len(case.RUNS) == 180
@@ -312,7 +315,7 @@ def test_runs_are_configs_that_build(name, form):
     changes = {"paper": (), "short": case.SHORT, "smoke": case.SMOKE}[form]
     for run in case.RUNS.values():
         config = configs.to_dict(configs.load(str(ROOT / run.config), (*run.overrides, *changes)))
-        assert build(config).dataset.shape == (2,)
+        assert form != "paper" or build(config).dataset.shape == (2,)
         assert config["steps"] % config["sample_every"] == 0 == config["steps"] % config["checkpoint_every"]
         if form == "paper":
             assert config["steps"] == (400_000 if name == "ring_and_grid" else 100_000)
