@@ -21,9 +21,10 @@ Neither form has been run yet, but the smoke form.
 from pathlib import Path
 
 import numpy as np
+from _looks import densities, looks
 
 from gan_jax import diagnosis
-from gan_jax.reproduction import Claim, Run, samples_over_training
+from gan_jax.reproduction import Claim, Run
 
 CONFIG = "configs/ring.py:vanilla"
 COMMON = (
@@ -45,35 +46,23 @@ SMOKE = (
 )  # fmt: skip
 LABELS = {"regularised": "V + |grad V|² / 2", "plain": "V alone (K = 0)"}
 COLOURS = {"regularised": "tab:blue", "plain": "tab:red"}
-WELL, NEAR, MODES, PIXELS = 20, 0.01, 8, 64
+MODES = 8
 
 
 def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint and the norms that were logged."""
-    from gan_jax import metrics
     from gan_jax.experiment import build
     from gan_jax.workdir import read_config
 
     rows, dataset = [], None
     for name, folders in runs.items():
         for seed, folder in enumerate(folders):
-            config = read_config(folder)
-            dataset = dataset or build(config).dataset
-            of, pictures = [], []
-            history = samples_over_training(folder)[1:]
-            for step, points in history:
-                found = metrics.mode_coverage(points, dataset.centres, dataset.std, minimum=WELL)
-                nearest = metrics.mode_coverage(points, dataset.centres, dataset.std, histogram="all").counts
-                of.append({
-                    "step": step, "covered": found.modes, "high_quality": found.high_quality, "nearest": nearest,
-                    "near": int(np.sum(nearest >= NEAR * len(points))),
-                })  # fmt: skip
-                pictures.append({"step": step, "counts": _binned(points)})
+            dataset = dataset or build(read_config(folder)).dataset
+            row = {"run": name, "seed": seed, "diverged": (folder / "diverged").exists(), "checkpoints": looks(folder, dataset)}
             logged = _logged(folder)
-            row = {"run": name, "seed": seed, "diverged": (folder / "diverged").exists(), "checkpoints": of}
             row["norms"] = {"step": [one[0] for one in logged], "value": [one[1] for one in logged]}
             if seed == 0:
-                row["pictures"] = pictures[:: max(1, len(pictures) // 5)]
+                row["pictures"] = densities(folder, 3.0)
             rows.append(row)
     return {"rows": rows, "steps": max(row["checkpoints"][-1]["step"] for row in rows if row["checkpoints"])}
 
@@ -154,12 +143,3 @@ def _logged(folder: Path) -> list[tuple[int, float]]:
 
     name = "discriminator/gradient_norm"
     return [(row["step"], float(f"{row[name]:.4g}")) for row in read_metrics(folder / "metrics.jsonl") if row.get(name)]
-
-
-def _binned(points: np.ndarray) -> list:
-    """A density as rows of small whole numbers, the greatest 99."""
-    from scipy.ndimage import gaussian_filter
-
-    edges = np.linspace(-3, 3, PIXELS + 1)
-    smooth = gaussian_filter(np.histogram2d(points[:, 1], points[:, 0], bins=(edges, edges))[0], 1.0)
-    return np.rint(99 * smooth / (smooth.max() or 1)).astype(int).tolist()

@@ -25,9 +25,10 @@ smoke form has been, which shows that all of it works and nothing about GANs.
 from pathlib import Path
 
 import numpy as np
+from _looks import WELL, densities, looks
 
 from gan_jax import diagnosis
-from gan_jax.reproduction import Claim, Run, samples_over_training
+from gan_jax.reproduction import Claim, Run
 
 UNROLLS = (10, 5, 3, 2, 1)  # in the order in which they are trained
 CONFIG = "configs/ring.py:vanilla"
@@ -44,12 +45,10 @@ SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=10", "checkpoint_every=20",
     "samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
-WELL, NEAR = 20, 0.01
 
 
 def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint; and the samples of seed 0 for the picture."""
-    from gan_jax import metrics
     from gan_jax.experiment import build
     from gan_jax.workdir import read_config
 
@@ -58,21 +57,10 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
         for seed, folder in enumerate(folders):
             config = read_config(folder)
             dataset, steps = build(config).dataset, config["steps"]
-            history = samples_over_training(folder)[1:]
-            of = []
-            for step, samples in history:
-                found = metrics.mode_coverage(samples, dataset.centres, dataset.std, minimum=WELL)
-                nearest = metrics.mode_coverage(samples, dataset.centres, dataset.std, histogram="all").counts
-                of.append({
-                    "step": step, "covered": found.modes, "high_quality": found.high_quality, "nearest": nearest,
-                    "near": int(np.sum(nearest >= NEAR * len(samples))),
-                })  # fmt: skip
-            diverged = (folder / "diverged").exists()
-            rows.append({"run": name, "seed": seed, "modes": len(dataset.centres), "diverged": diverged, "checkpoints": of})
-            if seed == 0 and history:
-                shown = np.unique(np.linspace(0, len(history) - 1, 5).round().astype(int))
-                extent = 1.5 * float(np.abs(dataset.centres).max())
-                pictures[name] = [{"step": history[i][0], "counts": _binned(history[i][1], extent)} for i in shown]
+            row = {"run": name, "seed": seed, "modes": len(dataset.centres), "diverged": (folder / "diverged").exists()}
+            rows.append(row | {"checkpoints": looks(folder, dataset)})
+            if seed == 0 and rows[-1]["checkpoints"]:
+                pictures[name] = densities(folder, 1.5 * float(np.abs(dataset.centres).max()))
     return {"rows": rows, "pictures": pictures, "steps": steps}
 
 
@@ -186,12 +174,3 @@ def _curves(numbers: dict, name: str) -> tuple[list[int], np.ndarray]:
     whole = [row["checkpoints"] for row in rows if len(row["checkpoints"]) == most]
     return [one["step"] for one in whole[0]], np.array([[one["high_quality"] for one in of] for of in whole])
 
-
-def _binned(samples: np.ndarray, extent: float, pixels: int = 64) -> list:
-    """A density as rows of small whole numbers, the greatest 99: enough for a picture, and small in a file."""
-    from scipy.ndimage import gaussian_filter
-
-    edges = np.linspace(-extent, extent, pixels + 1)
-    counts, _, _ = np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))
-    smooth = gaussian_filter(counts, 1.0)
-    return np.rint(99 * smooth / (smooth.max() or 1)).astype(int).tolist()
