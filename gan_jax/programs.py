@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from gan_jax import parallel, population, processes, threefry
 from gan_jax.experiment import Chunk, Experiment
@@ -26,7 +27,7 @@ class Alone:
 
     def init(self) -> TrainState:
         """The state before the first step."""
-        return jax.jit(self.experiment.init, out_shardings=parallel.replicated())(self.key)
+        return _started(jax.jit(self.experiment.init, out_shardings=parallel.replicated()), self.key)
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
         """The state of all runs, from theirs."""
@@ -71,7 +72,7 @@ class Together:
     def init(self) -> TrainState:
         """The states before the first step."""
         # One by one: a batch of QR decompositions, of orthogonal weights, can stand still for ever on a CPU of few cores.
-        return jax.jit(lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self.place)(self.keys)
+        return _started(jax.jit(lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self.place), self.keys)
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
         """The state of all members, from theirs."""
@@ -96,3 +97,14 @@ class Together:
     def key_of(self, index: int) -> jax.Array:
         """The key of one member."""
         return self.keys[index]
+
+
+def _started(init: Any, key: jax.Array) -> TrainState:
+    """What the jitted ``init(key)`` returns, computed with one thread for LAPACK.
+
+    On busy cores its threads wait for each other hundreds of times as long as a QR decomposition of small weights takes; and
+    the bits no longer depend on how many cores there are.
+    """
+    compiled = init.lower(key).compile()  # loads LAPACK where it is needed: only what is loaded can be limited
+    with threadpool_limits(1, user_api="blas"):
+        return jax.block_until_ready(compiled(key))

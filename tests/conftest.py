@@ -8,6 +8,7 @@ from pathlib import Path
 # Before jax starts. More threads than cores, or collectives over virtual devices can deadlock.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("NPROC", "32")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process of tests has a core to itself
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 
