@@ -29,11 +29,13 @@ class Claim(NamedTuple):
     smoke: bool = False  # whether the smoke form, too, is long enough to judge it
 
     def verdict(self, smoke: bool) -> str:
-        """ "pass" or "miss"; "not judged" where the smoke form says nothing about it, or nothing was measured."""
+        """ "pass" or "miss", as NaN always is; "not judged" without a band, or measurements, or where smoke says nothing."""
         if (smoke and not self.smoke) or not self.measured:
             return "not judged"
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
-        return "pass" if all(low <= value <= high for value in self.measured) else "miss"
+        if not all(low <= value <= high for value in self.measured):
+            return "miss"
+        return "not judged" if self.low is None and self.high is None else "pass"
 
 
 def within(name: str, measured: float | Sequence[float], expected: float, tolerance: float, published: str = "",

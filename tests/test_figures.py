@@ -168,6 +168,7 @@ def test_verdicts():
     assert within("a", [1.0, 1.3], 1.1, 0.11).verdict(False) == "miss"  # every seed counts
     assert Claim("a", (5.0,), "", None, 4).verdict(False) == "miss" and Claim("a", (5.0,), "", 4, None).verdict(False) == "pass"
     assert Claim("a", (math.nan,), "", None, None).verdict(False) == "miss"
+    assert Claim("a", (1.0,), "", None, None).verdict(False) == "not judged"  # nothing that it could have missed
     assert Claim("a", (1.0,), "", 0, 2).verdict(True) == Claim("a", (), "", 0, 2).verdict(False) == "not judged"
     assert Claim("a", (1.0,), "", 0, 2, smoke=True).verdict(True) == "pass"
 
@@ -237,7 +238,9 @@ def test_the_ablations_verdicts_follow_from_its_rows():
         rows += [row(f"full, K = {k}", seed, 8, 0.85, 8) for seed in range(10)]
         rows += [row(f"stopped, K = {k}", seed, 8 if k == 10 else 1, 0.8 if k == 10 else 0.02, 2) for seed in range(10)]
     verdicts = {claim.name: claim.verdict(False) for claim in case.claims({"rows": rows})}
-    assert set(verdicts.values()) == {"pass"} and len(verdicts) == 9
+    unjudged = [name for name, verdict in verdicts.items() if verdict == "not judged"]
+    assert len(verdicts) == 9 and list(verdicts.values()).count("pass") == 6
+    assert [name.split(":")[1] for name in unjudged] == [" K = 10", " K = 2", " K = 1"]  # no band
     worse = [row | {"checkpoints": [one | {"covered": 7} for one in row["checkpoints"]]} for row in rows]
     verdicts = [claim.verdict(False) for claim in case.claims({"rows": worse})]
     assert verdicts.count("miss") == 3  # A1a's coverage, and K = 3 and 5

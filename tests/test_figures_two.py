@@ -182,7 +182,8 @@ def test_the_verdict_on_the_regularised_ring():
 
     rows = [row("regularised", seed, True, 0.01) for seed in range(5)] + [row("plain", seed, False, 0.4) for seed in range(5)]
     found = verdicts(case.claims({"rows": rows}))
-    assert set(found.values()) == {"pass"} and len(found) == 8
+    assert [name for name, verdict in found.items() if verdict != "pass"] == ["regularised: share of high quality at the end"]
+    assert found.popitem()[1] == "not judged" and len(found) == 7  # it has no band
     collapsed = [row(one["run"], one["seed"], False, 0.4) for one in rows]
     assert list(verdicts(case.claims({"rows": collapsed})).values()).count("miss") == 5
 
@@ -268,13 +269,11 @@ def test_variance_explained_is_that_of_an_analysis_of_variance():
 def test_every_cell_of_the_table_is_a_config_that_says_its_choices():
     from gan_jax.experiment import build
 
-    case, seen, built = load("loss_penalty_unroll_rule"), set(), set()
+    case, seen = load("loss_penalty_unroll_rule"), set()
     for name, run in case.RUNS.items():
         config = configs.to_dict(configs.load(str(ROOT / run.config), run.overrides))
         data, _, penalty, unroll, rule = name.split("; ")
-        if (data, rule) not in built:
-            assert len(build(config).dataset.centres) == case.MODES[data]
-        built.add((data, rule))
+        assert len(build(config).dataset.centres) == case.MODES[data]
         assert config["unroll"] == int(unroll[-1])
         assert rule in config["play"] and (penalty == "no penalty") == (len(config["objective"]) == 1)
         seen.add(repr([config[key] for key in ("dataset", "objective", "unroll", "play")]))
@@ -296,11 +295,11 @@ def test_the_verdict_on_the_table():
 
     good = lambda objective, penalty, unroll, rule: 2 + (objective == "a") + 2 * (penalty == "q") + 3 * (unroll == "K = 5")
     found = case.claims(numbers(good))
-    assert [claim.verdict(False) for claim in found] == ["pass"] * 3
+    assert [claim.verdict(False) for claim in found] == ["pass", "pass", "not judged"]
     assert found[0].measured == pytest.approx((4,)) and found[1].measured == pytest.approx((3 / 8,))
     assert "all modes with every seed: 1 of 8 cells; 0.0% of runs diverged; first: a, q, K = 5, r" in found[2].note
     bad = lambda objective, penalty, unroll, rule: 5 + 2 * (objective == "a") + (penalty == "q") - (unroll == "K = 5")
-    assert [claim.verdict(False) for claim in case.claims(numbers(bad))] == ["miss", "miss", "pass"]
+    assert [claim.verdict(False) for claim in case.claims(numbers(bad))] == ["miss", "miss", "not judged"]
 
 
 # --- runs
@@ -315,7 +314,7 @@ def test_runs_are_configs_that_build(name, form):
     changes = {"paper": (), "short": case.SHORT, "smoke": case.SMOKE}[form]
     for run in case.RUNS.values():
         config = configs.to_dict(configs.load(str(ROOT / run.config), (*run.overrides, *changes)))
-        assert form != "paper" or build(config).dataset.shape == (2,)
+        assert build(config).dataset.shape == (2,)
         assert config["steps"] % config["sample_every"] == 0 == config["steps"] % config["checkpoint_every"]
         if form == "paper":
             assert config["steps"] == (400_000 if name == "ring_and_grid" else 100_000)
@@ -332,7 +331,9 @@ def test_the_verdict_on_toy_generators():
     rows = [{"data": "8 Gaussians", "method": method, "seed": seed, "diverged": False, "looks": [one]}
             for method, one in of.items() for seed in range(3)]  # fmt: skip
     found = verdicts(case.claims({"rows": rows, "floor": {"8 Gaussians": 0.05}}))
-    assert set(found.values()) == {"pass"} and len(found) == 7
+    open_ended = {f"8 Gaussians, {method}: modes of 8" for method in ("clipping", "weight 10")}  # no band
+    assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == dict.fromkeys(open_ended, "not judged")
+    assert len(found) == 7
     rows[-1] = rows[-1] | {"diverged": True}
     assert list(verdicts(case.claims({"rows": rows, "floor": {"8 Gaussians": 0.05}})).values()).count("miss") == 2
 

@@ -24,6 +24,12 @@ def looks(folder: Path, dataset: Any) -> list[dict]:
     return found
 
 
+def last_points(folder: Path) -> np.ndarray | None:
+    """The last samples of a run, ``[n, 2]``; None where it diverged, or they are not finite."""
+    history = [] if (folder / "diverged").exists() else samples_over_training(folder)
+    return history[-1][1] if history and np.all(np.isfinite(history[-1][1])) else None
+
+
 def densities(folder: Path, extent: float, most: int = 5) -> list[dict]:
     """Smoothed densities on [-extent, extent]^2 at up to ``most`` of those steps, the last among them."""
     history = samples_over_training(folder)[1:]

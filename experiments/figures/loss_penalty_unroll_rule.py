@@ -22,8 +22,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+from _looks import last_points
 
-from gan_jax.reproduction import Claim, Run, samples_over_training
+from gan_jax.reproduction import Claim, Run
 
 CONFIG = "configs/ring.py:non_saturating"
 OBJECTIVES = {
@@ -81,12 +82,10 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
         for seed, folder in enumerate(folders):
             if data not in datasets:
                 datasets[data] = build(read_config(folder)).dataset
-            diverged = (folder / "diverged").exists()
-            history = samples_over_training(folder)
-            points = np.full((1, 2), np.nan) if diverged or not history else history[-1][1]
-            row = {"data": data} | dict(zip(FACTORS, choices, strict=True)) | {"seed": seed, "diverged": diverged}
-            row |= {"covered": 0, "high_quality": 0.0}
-            if np.all(np.isfinite(points)):
+            points = last_points(folder)
+            row = {"data": data} | dict(zip(FACTORS, choices, strict=True)) | {"seed": seed}
+            row |= {"diverged": points is None, "covered": 0, "high_quality": 0.0}
+            if points is not None:
                 found = metrics.mode_coverage(points, datasets[data].centres, datasets[data].std, minimum=WELL[data])
                 row |= {"covered": found.modes, "high_quality": found.high_quality}
             rows.append(row)

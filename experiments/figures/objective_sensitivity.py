@@ -20,8 +20,9 @@ best of 100. The thresholds were set before the first run. Not run yet, but the 
 from pathlib import Path
 
 import numpy as np
+from _looks import last_points
 
-from gan_jax.reproduction import Claim, Run, samples_over_training
+from gan_jax.reproduction import Claim, Run
 
 CONFIG = "configs/ring.py:non_saturating"
 COMMON = (
@@ -91,11 +92,9 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
                 floor = metrics.wasserstein_1(real, other)
             path = {key: values[draw] for key, values in numbers(objective, int(turns)).items()}
             row = {"objective": objective, "turns": int(turns), "draw": draw, "numbers": path}
-            history = samples_over_training(folder)
-            diverged = (folder / "diverged").exists()
-            points = np.full((1, 2), np.nan) if diverged or not history else history[-1][1]
-            row |= {"diverged": diverged, "distance": None, "covered": 0, "high_quality": 0.0}
-            if np.all(np.isfinite(points)):
+            points = last_points(folder)
+            row |= {"diverged": points is None, "distance": None, "covered": 0, "high_quality": 0.0}
+            if points is not None:
                 found = metrics.mode_coverage(points, dataset.centres, dataset.std, minimum=WELL)
                 row |= {"distance": metrics.wasserstein_1(points, real), "covered": found.modes,
                         "high_quality": found.high_quality}  # fmt: skip

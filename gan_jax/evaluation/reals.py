@@ -83,9 +83,7 @@ class Reals:
         for chunk in chunks(len(rows)):
             piece = rows[chunk]
             batch = dataset.draw(0, piece) if dataset.arrays is None else {k: v[piece] for k, v in dataset.arrays.items()}
-            real = np.asarray(batch["real"])
-            real = real.astype(np.float32) / np.float32(127.5) - 1 if real.dtype == np.uint8 else real.astype(np.float32)
-            yield real, batch.get("label")
+            yield np.asarray(data.decode(batch)["real"], np.float32), batch.get("label")
 
     def labels(self, split: str, n: int) -> Array:
         """The labels ``[min(n, size)]`` of the samples that `samples` and `features` give. Raises UserError without any."""
