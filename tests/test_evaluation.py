@@ -111,7 +111,8 @@ def test_a_streamed_frechet_distance_is_that_of_the_features(run, monkeypatch):
     monkeypatch.setattr("gan_jax.evaluation.reals.CHUNK", 17)
     extractor, subject = projection(), subject_of(run)
     found = evaluation.scores(protocols.frechet(extractor, TINY, "train"), subject)
-    real = extractor(np.load(read_config(run)["dataset"]["npz"]["path"])["real"].astype(np.float32) / 127.5 - 1)
+    pixels = np.load(read_config(run)["dataset"]["npz"]["path"])["real"]
+    real = extractor(((2 * pixels.astype(float) - 255) / 255).astype(np.float32))
     fake = np.concatenate([extractor(samples) for samples, _ in subject.samples(TINY)])
     name = f"fd_projection_{TINY}_train"
     assert found == {name: pytest.approx(metrics.frechet_distance(real, fake), rel=1e-9)}
