@@ -1,5 +1,6 @@
 """What the paper figures share: claims and their verdicts, the files beside a picture, and the runs that it is drawn from."""
 
+import contextlib
 import csv
 import importlib.metadata
 import json
@@ -7,7 +8,8 @@ import math
 import os
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,6 +168,29 @@ def load(folder: Path) -> dict[str, Any] | None:
         raise UserError(f"{path} cannot be read: {configs.first_line(error)}; --overwrite makes it anew") from error
 
 
+SECONDS = ".seconds"
+"""How the files end that say how long a run or a part took."""
+
+
+@contextlib.contextmanager
+def timed(path: Path) -> Iterator[None]:
+    """Adds the seconds that its block takes, whether it ends well or not, to the number in ``path``."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        total = time.monotonic() - began + (float(path.read_text()) if path.exists() else 0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(f"{total:.1f}\n")
+        os.replace(part, path)
+
+
+def spent(folder: Path) -> float:
+    """The seconds that the runs and parts in a figure's workdir took, those of earlier calls included."""
+    return sum(float(path.read_text()) for path in folder.glob(f"*{SECONDS}"))
+
+
 def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
     """A part of a long measurement: what ``make()`` returns, as JSON has it, kept in ``path`` for the next time.
 
@@ -178,8 +203,9 @@ def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> An
             return before["made"]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    made = json.loads(json.dumps(plain(make()), allow_nan=False))
     path.parent.mkdir(parents=True, exist_ok=True)
+    with timed(path.with_suffix(SECONDS)):
+        made = json.loads(json.dumps(plain(make()), allow_nan=False))
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps({"settings": settings, "made": made}), encoding="utf-8")
     os.replace(part, path)
@@ -237,7 +263,8 @@ def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dic
                 for parent in parents:
                     node = node.setdefault(parent, {})
                 node[last] = tuple(values[seed] for seed in left)
-            running.run(together, workdir / slug(name), [folders[name][seed] for seed in left])
+            with timed(workdir / f"{slug(name)}{SECONDS}"):
+                running.run(together, workdir / slug(name), [folders[name][seed] for seed in left])
         except running.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)
     return folders

@@ -2,6 +2,7 @@
 
 import itertools
 import runpy
+import time
 
 import jax
 import jax.numpy as jnp
@@ -347,3 +348,18 @@ def test_parts_are_kept_by_their_settings(tmp_path):
     assert kept(path, {"seeds": (0,)}, make)["rows"][0] == 2
     path.write_text("{")
     assert kept(path, {"seeds": (0,)}, make)["rows"][0] == 3 and not list(path.parent.glob("*.part"))
+
+
+def test_the_seconds_of_earlier_calls_count_too(tmp_path):
+    from gan_jax.reproduction import kept, spent, timed
+
+    assert spent(tmp_path / "none") == 0
+    with timed(tmp_path / "new" / "a.seconds"):
+        time.sleep(0.2)
+    with pytest.raises(KeyboardInterrupt), timed(tmp_path / "new" / "a.seconds"):  # stopped, to go on later
+        time.sleep(0.2)
+    assert 0.4 <= spent(tmp_path / "new") < 5
+    kept(tmp_path / "new" / "part.json", {}, lambda: time.sleep(0.2))
+    after = spent(tmp_path / "new")
+    kept(tmp_path / "new" / "part.json", {}, lambda: time.sleep(0.2))  # is there
+    assert after == spent(tmp_path / "new") >= 0.6
