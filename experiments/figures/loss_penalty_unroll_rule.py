@@ -1,6 +1,7 @@
 """Objective x penalty x unrolling x update rule on a ring and on a grid: what covers the modes, and which choice it hangs on.
 
     python experiments/reproduce.py loss_penalty_unroll_rule [--seeds=10]   # hours on 2 CPU cores; stop and resume it at will
+    python experiments/reproduce.py loss_penalty_unroll_rule --scale=short --seeds=2   # 2 hours: 2,500 steps
     python experiments/reproduce.py loss_penalty_unroll_rule --scale=smoke   # 1 minute: 4 cells of the ring, 2 seeds, 40 steps
 
 Source: ours; nobody has published this table. Every one of 5 objectives is played without a penalty, with WGAN-GP's on
@@ -58,6 +59,8 @@ CELLS = list(itertools.product(DATA, *FACTORS.values()))
 RUNS = {"; ".join(cell): _run(*cell) for cell in CELLS}
 SEEDS = 10
 NOT_RUN = "the full form: 180 cells of 10 seeds of 5,000 steps. This one shows that it works, and nothing about GANs"
+SHORT = ("steps=2500", "log_every=500", "evaluate_every=2500", "sample_every=2500", "checkpoint_every=1250")
+NOT_RUN_SHORT = "2,500 of the 5,000 steps"
 SMOKE_RUNS = tuple(
     "; ".join(("ring", *cell))
     for cell in itertools.product(["non-saturating", "Wasserstein"], ["no penalty", "R1, 1"], ["K = 0"], ["alternating"])
