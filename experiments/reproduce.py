@@ -84,7 +84,6 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
             return
         raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
     if record is None:
-        set_up_jax()
         record = _measured(case, name, folder, flags.scale, seeds, Path(flags.workdir))
     else:
         print(f"{folder} is there; --overwrite measures again")
@@ -114,12 +113,14 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         runs = case.RUNS if scale != "smoke" else {key: case.RUNS[key] for key in case.SMOKE_RUNS}
         changes = {"smoke": getattr(case, "SMOKE", ()), "short": getattr(case, "SHORT", ()), "paper": ()}[scale]
         runs = {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
+        missing = reproduction.left(runs, seeds, kept, ROOT)
+        set_up_jax([len(own) for own in missing.values() if own])
         folders = reproduction.train(runs, seeds, kept, ROOT)
         found = case.measure(folders, scale == "smoke")
-    elif "folder" in inspect.signature(case.measure).parameters:  # long, in parts that are kept
-        found = case.measure(scale == "smoke", kept)
     else:
-        found = case.measure(scale == "smoke")
+        set_up_jax()
+        in_parts = "folder" in inspect.signature(case.measure).parameters  # long, and kept
+        found = case.measure(scale == "smoke", *([kept] if in_parts else []))
     numbers = json.loads(json.dumps(reproduction.plain(found), allow_nan=False))  # drawn as they are read later
     command = f"python experiments/reproduce.py {name}"
     command += f" --scale={scale}" * (scale != "paper") + (f" --seeds={seeds}" if seeds else "")

@@ -41,7 +41,6 @@ def sweep(arguments: list[str]) -> int:
     spec = flags.config or found.config
     if not spec:
         raise UserError(f"{flags.sweep} names no config in its command: name one by --config")
-    set_up_jax()
 
     from gan_jax.sweeps import cluster, report, runner
     from gan_jax.sweeps import plan as plans
@@ -57,6 +56,7 @@ def sweep(arguments: list[str]) -> int:
     if flags.report:
         report.finish(plan)
         return 0
+    set_up_jax([] if slurm else runner.sizes(plan))
     runner.check(plan)
     with plans.locked(workdir):
         plans.save(plan)

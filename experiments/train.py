@@ -26,11 +26,12 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--process", type=int, default=-1, help="which this is, from 0")
     flags = parser.parse_args(rest)
 
-    from gan_jax import config
+    from gan_jax import config, population
 
     loaded = config.load(flags.config, overrides)
     workdir = expanded(flags.workdir)
-    set_up_jax()
+    members = population.members(config.to_dict(loaded))
+    set_up_jax([len(members)] if members else [])
     from gan_jax import processes, running, writers
     from gan_jax.sweeps.naming import named
 

@@ -1,6 +1,8 @@
 """What the command lines share: config flags, one line for bad input, a cache of compiled programs."""
 
 import argparse
+import contextlib
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -91,15 +93,20 @@ FLAGS = (
     "--xla_cpu_prefer_vector_width=512",
 )
 
+DEVICES_AND_THREADS = ("--xla_force_host_platform_device_count", "--xla_cpu_multi_thread_eigen")
 
-def set_up_jax() -> None:
+
+def set_up_jax(populations: Sequence[int] = ()) -> None:
     """Keeps compiled programs on disk, so that a second start is quick, and chooses XLA's quicker code on a CPU.
 
-    JAX_COMPILATION_CACHE_DIR moves the programs.
+    JAX_COMPILATION_CACHE_DIR moves the programs. ``populations``: the sizes of those that this process will train, where it
+    trains nothing else.
     """
     import jax
 
     choose_xla_flags()
+    if populations:
+        share_cores(populations)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))
@@ -114,9 +121,33 @@ def choose_xla_flags() -> None:
     bits where the processor has them: random numbers take two thirds of the time. XLA ends the process where it does
     not know a flag, so no other version is given any; a flag that is set already is left.
     """
-    import jaxlib.version
-
     flags = os.environ.get("XLA_FLAGS", "")
-    if (0, 10) <= jaxlib.version.__version_info__[:2] <= (0, 12):
+    if _knows_flags():
         own = [flag for flag in FLAGS if flag.split("=")[0] not in flags]
         os.environ["XLA_FLAGS"] = " ".join([flags, *own]).strip()
+
+
+def share_cores(populations: Sequence[int]) -> None:
+    """Makes each core of a CPU a device, where members of all populations can be spread over them evenly.
+
+    A step of a small network has too little work for two cores, which wait for each other: members side by side take half to
+    two thirds of the time. Call it before the first computation, after which it does nothing; settings that are there already
+    are left, and so is everything where half of the cores or more would have no members.
+    """
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    devices = max(n for n in range(1, cores + 1) if math.gcd(*populations) % n == 0)
+    flags = os.environ.get("XLA_FLAGS", "")
+    is_set = getattr(jax.config, "jax_num_cpu_devices", 0) > 0 or any(name in flags for name in DEVICES_AND_THREADS)
+    if 2 * devices > cores > 1 and not is_set and _knows_flags():
+        with contextlib.suppress(RuntimeError):  # JAX has computed before
+            jax.config.update("jax_num_cpu_devices", devices)
+            os.environ["XLA_FLAGS"] = f"{flags} {DEVICES_AND_THREADS[1]}=false".strip()
+
+
+def _knows_flags() -> bool:
+    """Whether these are flags of this version of XLA, which ends the process where it does not know one."""
+    import jaxlib.version
+
+    return (0, 10) <= jaxlib.version.__version_info__[:2] <= (0, 12)

@@ -228,6 +228,15 @@ def members(runs: Mapping[str, Run], seeds: int, workdir: Path) -> dict[str, lis
     return {name: [workdir / slug(name) / f"seed_{seed:03d}" for seed in range(seeds)] for name in runs}
 
 
+def left(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dict[str, list[int]]:
+    """The seeds of each run that have not ended."""
+    found = {}
+    for name, folders in members(runs, seeds, workdir).items():
+        steps = configs.load(str(root / runs[name].config), runs[name].overrides).steps
+        found[name] = [seed for seed, folder in enumerate(folders) if not ended(folder, steps)]
+    return found
+
+
 def slug(name: str) -> str:
     """A name as a folder's name."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
@@ -244,17 +253,16 @@ def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dic
     """
     from gan_jax import running
 
-    folders = members(runs, seeds, workdir)
+    folders, missing = members(runs, seeds, workdir), left(runs, seeds, workdir, root)
     for name, run in runs.items():
-        spec = str(root / run.config)
-        made = configs.to_dict(configs.load(spec, run.overrides))
-        left = [seed for seed in range(seeds) if not ended(folders[name][seed], made["steps"])]
-        if not left:
+        own = missing[name]
+        if not own:
             print(f"{name}: {seeds} seeds have ended before", flush=True)
             continue
-        print(f"{name}: {len(left)} of {seeds} seeds to train", flush=True)
+        print(f"{name}: {len(own)} of {seeds} seeds to train", flush=True)
+        made = configs.to_dict(configs.load(str(root / run.config), run.overrides))
         try:
-            together = made | {"population": {"seed": tuple(left)}}
+            together = made | {"population": {"seed": tuple(own)}}
             for path, values in run.numbers.items():
                 if len(values) < seeds:
                     raise UserError(f"{name} has numbers for {len(values)} seeds, not for {seeds}")
@@ -262,9 +270,9 @@ def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dic
                 *parents, last = path.split(".")
                 for parent in parents:
                     node = node.setdefault(parent, {})
-                node[last] = tuple(values[seed] for seed in left)
+                node[last] = tuple(values[seed] for seed in own)
             with timed(workdir / f"{slug(name)}{SECONDS}"):
-                running.run(together, workdir / slug(name), [folders[name][seed] for seed in left])
+                running.run(together, workdir / slug(name), [folders[name][seed] for seed in own])
         except running.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)
     return folders

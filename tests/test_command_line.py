@@ -139,3 +139,32 @@ def test_flags_are_for_versions_that_know_them_and_what_is_set_is_left(before, v
     monkeypatch.setattr(jaxlib.version, "__version_info__", version)
     command_line.choose_xla_flags()
     assert os.environ["XLA_FLAGS"] == after
+
+
+@pytest.mark.parametrize(
+    ("cores", "populations", "flags", "devices"),
+    [
+        (2, [4, 6], "", 2),
+        (16, [10], "", 10),
+        (4, [3], "", 3),
+        (2, [4, 3], "", 1),  # no number of devices but one divides both
+        (4, [2], "", 1),  # half of the cores would have nothing to do
+        (2, [], "", 1),
+        (2, [2], "--xla_force_host_platform_device_count=5", 5),  # somebody has chosen
+        (2, [2], "--xla_cpu_multi_thread_eigen=true", 1),
+    ],
+)
+def test_populations_have_a_device_a_core(cores, populations, flags, devices):
+    program = f"""
+import os
+os.sched_getaffinity = lambda process: set(range({cores}))
+from gan_jax.command_line import set_up_jax
+set_up_jax({populations})
+import jax
+print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
+set_up_jax([{cores}])  # too late
+print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
+"""
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [f"{devices} {devices > 1 and not flags}"] * 2

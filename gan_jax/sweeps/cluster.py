@@ -22,10 +22,9 @@ class Task:
 
     def __call__(self, workdir: str, group: Sequence[Trial]) -> list[str]:
         from gan_jax.command_line import set_up_jax
-
-        set_up_jax()
         from gan_jax.sweeps import runner
 
+        set_up_jax([len(runner.left(Path(workdir), group))])
         runner.run_group(Path(workdir), group)
         return [status(Path(workdir), trial) for trial in group]
 

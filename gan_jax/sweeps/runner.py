@@ -46,9 +46,9 @@ def run(plan: Plan) -> int:
         print(f"{ended_before} of {len(plan.trials)} runs have ended before", flush=True)
     for group in pending(plan):
         first, total = _ended(plan) + 1, len(plan.trials)
-        left = sum(status(plan.workdir, trial) not in ENDED for trial in group)
-        which = f"run {first} of {total}" if left == 1 else f"runs {first} to {first + left - 1} of {total}, together"
-        print(f"{which}: {group[0].name}{' ...' if left > 1 else ''}", flush=True)
+        size = len(left(plan.workdir, group))
+        which = f"run {first} of {total}" if size == 1 else f"runs {first} to {first + size - 1} of {total}, together"
+        print(f"{which}: {group[0].name}{' ...' if size > 1 else ''}", flush=True)
         run_group(plan.workdir, group)
         rows = report.write_results(plan)
         _progress(plan, rows, began, ended_before)
@@ -60,7 +60,17 @@ def run(plan: Plan) -> int:
 
 def pending(plan: Plan) -> list[tuple[Trial, ...]]:
     """The groups in which a run has not ended, in order."""
-    return [group for group in plan.groups if any(status(plan.workdir, trial) not in ENDED for trial in group)]
+    return [group for group in plan.groups if left(plan.workdir, group)]
+
+
+def sizes(plan: Plan) -> list[int]:
+    """How many runs train together, one number a group that has not ended."""
+    return [len(left(plan.workdir, group)) for group in pending(plan)]
+
+
+def left(workdir: Path, group: Sequence[Trial]) -> list[Trial]:
+    """The runs of a group that have not ended."""
+    return [trial for trial in group if status(workdir, trial) not in ENDED]
 
 
 def run_group(workdir: Path, group: Sequence[Trial]) -> None:
@@ -68,7 +78,7 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
 
     Raises KeyboardInterrupt where it was stopped; divergence and other failures are noted in the runs' folders.
     """
-    group = [trial for trial in group if status(workdir, trial) not in ENDED]
+    group = left(workdir, group)
     if not group:
         return
     folders = [folder(workdir, trial) for trial in group]
