@@ -136,14 +136,19 @@ def share_cores(populations: Sequence[int]) -> None:
     """
     import jax
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    devices = max(n for n in range(1, cores + 1) if math.gcd(*populations) % n == 0)
+    available = cores()
+    devices = max(n for n in range(1, available + 1) if math.gcd(*populations) % n == 0)
     flags = os.environ.get("XLA_FLAGS", "")
     is_set = getattr(jax.config, "jax_num_cpu_devices", 0) > 0 or any(name in flags for name in DEVICES_AND_THREADS)
-    if 2 * devices > cores > 1 and not is_set and _knows_flags():
+    if 2 * devices > available > 1 and not is_set and _knows_flags():
         with contextlib.suppress(RuntimeError):  # JAX has computed before
             jax.config.update("jax_num_cpu_devices", devices)
             os.environ["XLA_FLAGS"] = f"{flags} {DEVICES_AND_THREADS[1]}=false".strip()
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _knows_flags() -> bool:

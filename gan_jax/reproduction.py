@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import config as configs
+from gan_jax.command_line import cores as available
 from gan_jax.errors import UserError
 
 
@@ -112,7 +113,8 @@ def facts() -> dict[str, Any]:
     packages = {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy")}
     import jax
 
-    machine = f"{os.cpu_count()} CPU cores, {platform.machine()}; jax on {jax.devices()[0].device_kind}"
+    cores = available()
+    machine = f"{cores} CPU core{'s' * (cores > 1)}, {platform.machine()}; jax on {jax.devices()[0].device_kind}"
     return {"machine": machine, "python": platform.python_version()} | packages
 
 

@@ -1,7 +1,8 @@
-"""Many ring GANs as one program, beside the same runs one after another.
+"""Many ring GANs as one program, beside the same runs one after another, and beside that program on one device.
 
-Members differ in their seed. Times are those of one step of one member; of the runs one after another at most four are played,
-and count for all. Batch 64, where a step is small, and 512, that of configs/ring.py.
+Ours is a process of its own, set up as the commands are: each core of a CPU is a device where the members can be spread over
+them evenly. Members differ in their seed. Times are those of one step of one member; of the runs one after another at most
+four are played, and count for all. Batch 64, where a step is small, and 512, that of configs/ring.py.
 """
 
 import time
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from _contestant import Contestant
+from _contestant import Contestant, Elsewhere
 
 from gan_jax import config as configs
 from gan_jax import experiment, population, programs
 from gan_jax.benchmarking import Contest, Seconds
 
 PACKAGES = ("flax", "optax")
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ring.py"
+CONFIG = f"{Path(__file__).resolve().parents[2] / 'configs' / 'ring.py'}:non_saturating"
 PLAYED = 4
 
 
@@ -53,11 +54,14 @@ def one_after_another(runs: list[Contestant], size: int) -> Callable[[], Seconds
 
 def contests(small: bool = False) -> Iterator[Contest]:
     """Populations of 1, 8, 32 and 128; ``small`` for a quick look."""
-    config = configs.load(f"{CONFIG}:non_saturating")
+    config = configs.load(CONFIG)
     sizes = ((1, 8), (4, 8)) if small else ((1, 64), (8, 64), (32, 64), (128, 64), (8, 512))
     for size, batch in sizes:
         steps = 2 if small else 20
-        together = Members(config, size, steps, batch_size=batch)
+        ours = Elsewhere("_members.py", size, batch, steps)
         alone = [Contestant(config, steps, batch_size=batch, seed=seed) for seed in range(min(size, PLAYED))]
         peers = {"one after another": one_after_another(alone, size)}
-        yield Contest(f"{size} ring GANs, batch {batch}", together, peers, steps=steps * size, most=9)
+        if size > 1:
+            peers["one device"] = Members(config, size, steps, batch_size=batch)
+        yield Contest(f"{size} ring GANs, batch {batch}", ours, peers, steps=steps * size, most=9)
+        ours.close()
