@@ -8,7 +8,7 @@ look-ahead steps of Adam.
 
 Expected, seed 0 on 2 CPU cores: `vanilla` beside one mode, with no high-quality sample, at step 20,000, at 220 steps/s;
 `unrolled` 8 modes and 64% at step 16,000, 78% at 20,000, at 90 steps/s: 5 minutes for its 25,000. `make run` trains both.
-`non_saturating` like `vanilla`: 1 mode and 2.3% at step 25,000, as fast.
+`non_saturating` like `vanilla`: 1 mode and 0.3% at step 24,000, none at 25,000, as fast.
 
 `wgan`, `wgan_gp`: settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017),
 section 4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three hidden layers of 512.
