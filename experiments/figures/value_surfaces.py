@@ -18,7 +18,7 @@ hidden kernels' weights at +-0.01, and the gap for the steepest slope, gap / max
 
 Measured: slopes are 1.02 to 1.03 everywhere, but the gaps 0.88 to 0.97 of W1, and of the clipped weights 70% to 83% are at the
 bounds, where a pilot of 10,000 steps at 1e-4 had 1.06 and 88%: these critics are not trained to optimality. W1 between finite
-samples is too large, besides: with 500, 1000 and 2000 of the 25 Gaussians 0.603, 0.583, 0.574 (8 Gaussians: 0.837, 0.831, 0.827).
+samples is too large, besides: with 500, 1000 and 2000 of 25 Gaussians 0.603, 0.583, 0.574 (8 Gaussians: 0.837, 0.831, 0.827).
 """
 
 import functools
