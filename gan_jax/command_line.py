@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -128,21 +127,24 @@ def choose_xla_flags() -> None:
 
 
 def share_cores(populations: Sequence[int]) -> None:
-    """Makes each core of a CPU a device, where members of all populations can be spread over them evenly.
+    """Makes each core of a CPU a device, over which the members of all populations are spread.
 
     A step of a small network has too little work for two cores, which wait for each other: members side by side take half to
     two thirds of the time. Call it before the first computation, after which it does nothing; settings that are there already
-    are left, and so is everything where half of the cores or more would have no members.
+    are left, and so is everything where half of the cores or more would have nothing to do.
     """
     import jax
 
+    from gan_jax.population import spread
+
     available = cores()
-    devices = max(n for n in range(1, available + 1) if math.gcd(*populations) % n == 0)
+    taken = [spread(size, available) for size in populations]
+    busy = all(2 * size * devices > available * padded for size, (devices, padded) in zip(populations, taken, strict=True))
     flags = os.environ.get("XLA_FLAGS", "")
     is_set = getattr(jax.config, "jax_num_cpu_devices", 0) > 0 or any(name in flags for name in DEVICES_AND_THREADS)
-    if 2 * devices > available > 1 and not is_set and _knows_flags():
+    if busy and available > 1 and not is_set and _knows_flags():
         with contextlib.suppress(RuntimeError):  # JAX has computed before
-            jax.config.update("jax_num_cpu_devices", devices)
+            jax.config.update("jax_num_cpu_devices", max(devices for devices, _ in taken))
             os.environ["XLA_FLAGS"] = f"{flags} {DEVICES_AND_THREADS[1]}=false".strip()
 
 

@@ -141,9 +141,14 @@ def stacked(states: Sequence[TrainState]) -> TrainState:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *states)
 
 
-def devices_for(size: int) -> list[jax.Device]:
-    """As many devices as the members can be spread over evenly."""
-    return jax.devices()[: math.gcd(size, jax.device_count())]
+def spread(size: int, devices: int) -> tuple[int, int]:
+    """How many of the devices a population takes, and its size when it is filled up to be spread evenly over them.
+
+    As few members lie on a device as can be, ``ceil(size / devices)``, and as few devices are taken as that needs.
+    """
+    each = math.ceil(size / devices)
+    taken = math.ceil(size / each)
+    return taken, taken * each
 
 
 def _stacked(leaves: Sequence[Any]) -> Any:

@@ -55,13 +55,18 @@ class Alone:
 
 
 class Together:
-    """The program of a population: its members, whose leaves are ``[members, ...]``, are spread over the devices."""
+    """The program of a population: its members, whose leaves are ``[members, ...]``, are spread over the devices.
+
+    Where they do not divide evenly, copies of the last member fill up the program; nobody asks for them.
+    """
 
     def __init__(self, config: Config, experiment: Experiment, members: Sequence[Config]) -> None:
         self.experiment = experiment
-        self.seeds = [member["seed"] for member in members]
-        self.numbers = population.numbers(config)
-        mesh = parallel.device_mesh(population.devices_for(len(members)))
+        devices, size = population.spread(len(members), jax.device_count())
+        self.copies = size - len(members)
+        self.seeds = [member["seed"] for member in members] + [members[-1]["seed"]] * self.copies
+        self.numbers = {path: np.pad(values, (0, self.copies), "edge") for path, values in population.numbers(config).items()}
+        mesh = parallel.device_mesh(jax.devices()[:devices])
         self.place = parallel.spread_over(mesh)
         self.programs = [
             parallel.population(population.step_of_member(config, experiment.dataset, index), mesh)
@@ -76,7 +81,7 @@ class Together:
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
         """The state of all members, from theirs."""
-        return jax.device_put(population.stacked(states), self.place)
+        return jax.device_put(population.stacked([*states, *[states[-1]] * self.copies]), self.place)
 
     def batch(self, chunk: Chunk) -> Batch:
         """The chunk's batches, ``[members, ...]``."""

@@ -146,9 +146,10 @@ def test_flags_are_for_versions_that_know_them_and_what_is_set_is_left(before, v
     [
         (2, [4, 6], "", 2),
         (16, [10], "", 10),
-        (4, [3], "", 3),
-        (2, [4, 3], "", 1),  # no number of devices but one divides both
-        (4, [2], "", 1),  # half of the cores would have nothing to do
+        (8, [3, 5], "", 1),  # half of the cores or more would have nothing to do
+        (8, [5, 6], "", 6),
+        (2, [4, 3], "", 2),
+        (2, [4, 1], "", 1),
         (2, [], "", 1),
         (2, [2], "--xla_force_host_platform_device_count=5", 5),  # somebody has chosen
         (2, [2], "--xla_cpu_multi_thread_eigen=true", 1),

@@ -62,6 +62,31 @@ def test_each_member_equals_the_same_run_alone(together, root, tmp_path):
             assert rows[0]["discriminator/drift"] == pytest.approx(rows[1]["discriminator/drift"], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("size", "devices", "taken", "filled"),
+    [(1, 4, 1, 1), (3, 2, 2, 4), (4, 2, 2, 4), (7, 2, 2, 8), (10, 8, 5, 10), (9, 4, 3, 9), (3, 8, 3, 3), (128, 8, 8, 128)],
+)
+def test_members_lie_on_the_fewest_devices_that_leave_none_with_more(size, devices, taken, filled):
+    assert population.spread(size, devices) == (taken, filled)
+    assert filled >= size > filled - taken and filled // taken == -(-size // devices)
+
+
+def test_members_that_do_not_divide_by_the_devices(together, root, tmp_path):
+    """7 on 4 devices: 2 on each, and a copy of the last; the first 3 are others than here."""
+    columns = [
+        "population.seed=5,6,7,0,1,2,3", "population.discriminator_optimizer.adam.learning_rate=" + "1e-3," * 5 + "1e-2,1e-3",
+        "population.objective.drift.weight=1.0,1.0,1.0,0.001,0.5,0.01,0.1", "population.averaging=0.9,0.9,0.9,0.9,0.5,0.9,0.0",
+    ]  # fmt: skip
+    assert jax.device_count() == 4
+    running.run(tiny(root, *columns, "steps=20"), tmp_path / "run")
+    running.run(tiny(root, *columns), tmp_path / "run")  # and goes on
+    assert len(list((tmp_path / "run" / "members").iterdir())) == 7
+    for index in range(4):
+        step, state = final_state(tmp_path / "run" / "members" / f"{index + 3:03d}")
+        assert step == 40
+        np.testing.assert_allclose(state, final_state(together / "members" / f"{index:03d}")[1], rtol=2e-4, atol=2e-6)
+
+
 def test_members_are_ordinary_runs(together, root, tmp_path):
     folders = sorted((together / "members").iterdir())
     assert [folder.name for folder in folders] == ["000", "001", "002", "003"]
