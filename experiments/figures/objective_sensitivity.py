@@ -14,7 +14,10 @@ generated and 1000 real points. A run that diverges, or ends farther off, scores
 least score of n of the 100 draws, all choices of n being equally likely. To be met, U, in the paper's words that most models
 can reach similar scores with enough optimisation of their hyperparameters: with all 100 draws, each objective's best covers the
 8 modes; and budget matters more than the objective: the expected best of 5 draws spreads wider over the objectives than the
-best of 100. The thresholds were set before the first run. Not run yet, but the smoke form.
+best of 100. The thresholds were set before the first run.
+
+Measured, of 48 draws each: budget matters more than the objective (the best spread by 0.49, the expected best of 5 by 0.63), but
+no draw of any covers more than 3 modes: 4,000 steps are short, and the networks small. The median draw of all but WGAN scores 2.
 """
 
 from pathlib import Path
