@@ -16,8 +16,8 @@ can reach similar scores with enough optimisation of their hyperparameters: with
 8 modes; and budget matters more than the objective: the expected best of 5 draws spreads wider over the objectives than the
 best of 100. The thresholds were set before the first run.
 
-Measured, of 48 draws each: budget matters more than the objective (the best spread by 0.49, the expected best of 5 by 0.63), but
-no draw of any covers more than 3 modes: 4,000 steps are short, and the networks small. The median draw of all but WGAN scores 2.
+Measured, of 48 draws each: budget matters more than the objective (the best spread by 0.49, the expected best of 5 by 0.63),
+but no draw of any covers more than 3 modes: 4,000 steps are short, the networks small. The median of all but WGAN is 2.
 """
 
 from pathlib import Path
