@@ -5,11 +5,6 @@ import os
 import tempfile
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
-    # Each worker on a core of its own: threads of two that share both cores wait for each other.
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(cores)]})
-
 # Before jax starts. More threads than cores, or collectives over virtual devices can deadlock.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("NPROC", "32")
