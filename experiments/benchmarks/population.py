@@ -1,7 +1,7 @@
 """Many ring GANs as one program, beside the same runs one after another, and beside that program on one device.
 
-Ours is a process of its own, set up as the commands are: each core of a CPU is a device where the members can be spread over
-them evenly. Members differ in their seed. Times are those of one step of one member; of the runs one after another at most
+Ours is a process of its own, set up as the commands are: each core of a CPU is a device, and the members are spread over
+them. Members differ in their seed. Times are those of one step of one member; of the runs one after another at most
 four are played, and count for all. Batch 64, where a step is small, and 512, that of configs/ring.py.
 """
 
