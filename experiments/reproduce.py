@@ -115,7 +115,7 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         runs = {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
         missing = reproduction.left(runs, seeds, kept, ROOT)
         set_up_jax([len(own) for own in missing.values() if own])
-        folders = reproduction.train(runs, seeds, kept, ROOT)
+        folders = reproduction.train(runs, seeds, missing, kept, ROOT)
         found = case.measure(folders, scale == "smoke")
     else:
         set_up_jax()

@@ -244,8 +244,10 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dict[str, list[Path]]:
-    """Trains all seeds of all runs that have not ended, and returns their folders.
+def train(
+    runs: Mapping[str, Run], seeds: int, missing: Mapping[str, Sequence[int]], workdir: Path, root: Path
+) -> dict[str, list[Path]]:
+    """Trains the ``missing`` seeds of all runs, as `left` finds them, and returns the folders of all seeds.
 
     Seeds 0, 1, ... of a run train as one population, each in an ordinary workdir of its own; those that have ended are
     left alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder
@@ -255,7 +257,7 @@ def train(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dic
     """
     from gan_jax import running
 
-    folders, missing = members(runs, seeds, workdir), left(runs, seeds, workdir, root)
+    folders = members(runs, seeds, workdir)
     for name, run in runs.items():
         own = missing[name]
         if not own:
