@@ -9,8 +9,9 @@ Figures are the files of experiments/figures/. Each leaves a folder results/NAME
 of all seeds, claims, settings, versions, seconds, command) and claims.csv. --scale=paper, the default, is the published form;
 smoke shows in seconds that all of it works, goes to runs/figures/smoke, and most claims are not judged by it; short, which
 some figures have, is what 2 CPU cores can do of a long one, and says so in the picture. Where the files are there already,
-nothing is computed and nothing is written; --overwrite measures anew, --redraw judges and draws the numbers that are there.
-Figures that need training go on from where their runs or parts were (--workdir), finished ones included.
+nothing is computed and nothing is written, unless --seeds asks for more than they have; --overwrite measures anew, --redraw
+judges and draws the numbers that are there. Figures that need training go on from where their runs or parts were (--workdir),
+finished ones included.
 """
 
 import importlib.util
@@ -83,6 +84,12 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
             print(f"{folder} is of the {kind} form, and is left as it is")
             return
         raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
+    there = record["seeds"] if record else None
+    if there and not flags.redraw and (flags.seeds or 0) > there:
+        record = None  # its runs are kept, and the others are added
+    elif there and record["scale"] != "smoke" and there < case.SEEDS:
+        print(f"{folder} has {there} of {case.SEEDS} seeds; --seeds={case.SEEDS} adds the others")
+    measured = record is None
     if record is None:
         record = _measured(case, name, folder, flags.scale, seeds, Path(flags.workdir))
     else:
@@ -95,7 +102,7 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
     print(reproduction.table(claims, smoke))
     if record["not_run"]:
         print(f"not run: {record['not_run']}")
-    if flags.overwrite or flags.redraw or not all((folder / picture).exists() for picture in reproduction.PICTURES):
+    if measured or flags.redraw or not all((folder / picture).exists() for picture in reproduction.PICTURES):
         reproduction.draw(folder, case.draw(record["numbers"]), f"not run: {record['not_run']}" if record["not_run"] else "")
         print(f"{folder}: {', '.join([*reproduction.PICTURES, reproduction.RESULTS, reproduction.CLAIMS])}")
     print("\n".join(reproduction.verdict(name, claims, smoke)))
@@ -129,6 +136,7 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         "title": _title(case),
         "command": command,
         "scale": scale,
+        "seeds": seeds,
         "not_run": _not_run(case, scale, seeds),
         "seconds": round(before + time.monotonic() - began, 1),  # of all calls
         **reproduction.facts(),

@@ -3,11 +3,13 @@
 import contextlib
 import csv
 import importlib.metadata
+import itertools
 import json
 import math
 import os
 import platform
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,20 +27,19 @@ class Claim(NamedTuple):
 
     name: str
     measured: tuple[float, ...]  # all of them have to be in the band: one a seed, or the ends of a range
-    published: str  # as it is written in the source
+    published: str  # as it is written in the source; "asked ..." where nothing is published
     low: float | None  # the band; None is no limit
     high: float | None
-    note: str = ""  # what has to be known beside it; of a miss, why
+    note: str = ""  # what has to be known beside it
     smoke: bool = False  # whether the smoke form, too, is long enough to judge it
+    why: str = ""  # what a miss comes from, as far as is known
 
     def verdict(self, smoke: bool) -> str:
-        """ "pass" or "miss", as NaN always is; "not judged" without a band, or measurements, or where smoke says nothing."""
-        if (smoke and not self.smoke) or not self.measured:
+        """ "pass" or "miss", as NaN is; "not judged" without a band, or measurements, or where smoke says nothing."""
+        if (smoke and not self.smoke) or not self.measured or (self.low is None and self.high is None):
             return "not judged"
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
-        if not all(low <= value <= high for value in self.measured):
-            return "miss"
-        return "not judged" if self.low is None and self.high is None else "pass"
+        return "pass" if all(low <= value <= high for value in self.measured) else "miss"
 
 
 def within(name: str, measured: float | Sequence[float], expected: float, tolerance: float, published: str = "",
@@ -53,8 +54,13 @@ COLUMNS = ("claim", "measured", "published", "verdict", "note")
 
 
 def rows(claims: Sequence[Claim], smoke: bool) -> list[tuple[str, ...]]:
-    """A row of text a claim: its name, what was measured, what was published, the verdict, and the note."""
-    return [(claim.name, measured_text(claim.measured), claim.published, claim.verdict(smoke), claim.note) for claim in claims]
+    """A row of text a claim: its name, what was measured, what was published, the verdict; the note, and of a miss why."""
+    found: list[tuple[str, ...]] = []
+    for claim in claims:
+        verdict = claim.verdict(smoke)
+        note = "; ".join(text for text in (claim.note, claim.why * (verdict == "miss")) if text)
+        found.append((claim.name, measured_text(claim.measured), claim.published, verdict, note))
+    return found
 
 
 def measured_text(values: Sequence[float], most: int = 3) -> str:
@@ -85,12 +91,14 @@ def verdict(name: str, claims: Sequence[Claim], smoke: bool) -> tuple[str, str]:
     inside, missed = (sum(one == kind for _, one in judged) for kind in ("pass", "miss"))
     rest = len(judged) - inside - missed
     first = f"{name}: {inside} of {inside + missed} claims are inside their bands" + (f", {rest} not judged" if rest else "")
-    outside = [
-        f"{claim.name} is {measured_text(claim.measured)}, published {claim.published}" + f" ({claim.note})" * bool(claim.note)
-        for claim, one in judged
-        if one == "miss"
-    ]
-    return first, "outside: " + ("; ".join(outside) or "none")
+    outside: dict[str, list[str]] = {}  # those with one cause are told together
+    for claim, one in judged:
+        if one == "miss":
+            beside = claim.published if claim.published.startswith("asked") else f"published {claim.published}"
+            told = f"{claim.name} is {measured_text(claim.measured)}, {beside}"
+            outside.setdefault(claim.why or claim.note, []).append(told)
+    told = [", and ".join(texts) + f" ({why})" * bool(why) for why, texts in outside.items()]
+    return first, "outside: " + ("; ".join(told) or "none")
 
 
 def plain(value: Any, digits: int = 12) -> Any:
@@ -110,12 +118,25 @@ def plain(value: Any, digits: int = 12) -> Any:
 
 def facts() -> dict[str, Any]:
     """What the numbers were computed with."""
-    packages = {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy")}
+    packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")}
     import jax
 
     cores = available()
     machine = f"{cores} CPU core{'s' * (cores > 1)}, {platform.machine()}; jax on {jax.devices()[0].device_kind}"
-    return {"machine": machine, "python": platform.python_version()} | packages
+    return {"machine": machine, "code": _commit(), "python": platform.python_version()} | packages
+
+
+def _commit() -> str:
+    """The commit of the checkout, and whether its code was changed since; "unknown" where there is no git."""
+    root = Path(__file__).resolve().parent.parent
+    of = ["git", "-C", str(root)]
+    try:
+        commit = subprocess.run([*of, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        paths = ["gan_jax", "experiments", "configs"]
+        changed = subprocess.run([*of, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ", with changes" * bool(changed.stdout.strip())
 
 
 RESULTS, CLAIMS, PICTURES = "results.json", "claims.csv", ("figure.png", "figure.svg")
@@ -212,6 +233,23 @@ def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> An
     part.write_text(json.dumps({"settings": settings, "made": made}), encoding="utf-8")
     os.replace(part, path)
     return made
+
+
+def progress(steps: int, every: int) -> Callable[[], None]:
+    """What the loop of a compiled measurement calls before steps 0, ``every``, ...: it prints step, rate and time left."""
+    import jax
+
+    from gan_jax.writers import Progress
+
+    shown, at = Progress(steps, 0), itertools.cycle(range(0, steps, every))
+
+    def show() -> None:
+        if step := next(at):
+            shown.report(step, [{}])
+        else:
+            shown.restart(0)  # compiling is not counted
+
+    return lambda: jax.debug.callback(show)
 
 
 # ------------------------------------------------------------------------------------------------------------------ runs

@@ -85,8 +85,8 @@ def run(config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | 
     return _mean_metrics(folders)
 
 
-def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experiment, Sampler]:
-    """The step, the experiment and the sampler of a run's newest checkpoint, or of ``step``. Raises UserError."""
+def load_state(workdir: Path, step: int | None = None) -> tuple[int, Experiment, TrainState]:
+    """The step, the experiment and the state of a run's newest checkpoint, or of ``step``. Raises UserError."""
     config = workdirs.read_config(workdir)
     if config["population"]:
         raise UserError(f"{workdir} holds a population: choose a member, such as {workdir / 'members' / '000'}")
@@ -97,7 +97,13 @@ def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experimen
         found = checkpoints.restore(_abstract_state(experiment), step)
     if not found:
         raise UserError(f"{workdir} has no checkpoint yet")
-    return found[0], experiment, sampler_of(experiment, found[1], found[0])
+    return found[0], experiment, found[1]
+
+
+def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experiment, Sampler]:
+    """The step, the experiment and the sampler of a run's newest checkpoint, or of ``step``. Raises UserError."""
+    found, experiment, state = load_state(workdir, step)
+    return found, experiment, sampler_of(experiment, state, found)
 
 
 def _open(runs: Sequence[tuple[Path, Mapping[str, Any]]], until: contextlib.ExitStack) -> None:

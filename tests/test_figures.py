@@ -167,8 +167,9 @@ def test_verdicts():
     assert within("a", [1.0, 1.2], 1.1, 0.11).verdict(False) == "pass"
     assert within("a", [1.0, 1.3], 1.1, 0.11).verdict(False) == "miss"  # every seed counts
     assert Claim("a", (5.0,), "", None, 4).verdict(False) == "miss" and Claim("a", (5.0,), "", 4, None).verdict(False) == "pass"
-    assert Claim("a", (math.nan,), "", None, None).verdict(False) == "miss"
-    assert Claim("a", (1.0,), "", None, None).verdict(False) == "not judged"  # nothing that it could have missed
+    assert Claim("a", (math.nan,), "", 0, None).verdict(False) == "miss"
+    for value in (1.0, math.nan):
+        assert Claim("a", (value,), "", None, None).verdict(False) == "not judged"  # nothing that it could have missed
     assert Claim("a", (1.0,), "", 0, 2).verdict(True) == Claim("a", (), "", 0, 2).verdict(False) == "not judged"
     assert Claim("a", (1.0,), "", 0, 2, smoke=True).verdict(True) == "pass"
 
@@ -188,9 +189,11 @@ def test_files_hold_what_was_measured(tmp_path):
 
 def test_the_verdict_is_two_lines_and_says_why():
     claims = [within("a", 1.0, 1.0, 0.1), within("b", 2.0, 1.0, 0.1, "1", "too few steps"), Claim("c", (), "", 0, 1)]
+    claims += [Claim(name, (at,), "asked > 4", 4, None, name, why="small") for name, at in (("d", 3.0), ("e", 2.0), ("f", 5.0))]
     first, second = reproduction.verdict("x", claims, smoke=False)
-    assert first == "x: 1 of 2 claims are inside their bands, 1 not judged"
-    assert second == "outside: b is 2, published 1 (too few steps)"
+    assert first == "x: 2 of 5 claims are inside their bands, 1 not judged"
+    assert second == "outside: b is 2, published 1 (too few steps); d is 3, asked > 4, and e is 2, asked > 4 (small)"
+    assert [row[4] for row in reproduction.rows(claims, smoke=False)[3:]] == ["d; small", "e; small", "f"]
     assert reproduction.verdict("x", claims[:1], smoke=False)[1] == "outside: none"
 
 
@@ -265,7 +268,7 @@ def test_the_variants_verdicts_follow_from_their_rows():
 
 @pytest.mark.slow
 def test_a_figure_of_runs_trains_what_is_missing_only(tmp_path, capsys):
-    flags = ["unrolled_ring", "--scale=smoke", "--overwrite", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
+    flags = ["unrolled_ring", "--scale=smoke", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
     reproduce([*flags, "--seeds=1"])
     first = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]
     shutil.rmtree(tmp_path / "runs" / "smoke" / "unrolled_ring" / "k_0" / "seed_000" / "checkpoints" / "40")
@@ -275,4 +278,6 @@ def test_a_figure_of_runs_trains_what_is_missing_only(tmp_path, capsys):
     assert "K = 0: 2 of 2 seeds to train" in said and "full, K = 1: 1 of 2 seeds to train" in said
     rows = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]["rows"]
     again = [row for row in rows if row["seed"] == 0 and row["run"] != "K = 0"]
+    reproduce([*flags, "--seeds=2"])
+    assert "to train" not in capsys.readouterr().out
     assert len(rows) == 6 and again == [row for row in first["rows"] if row["run"] != "K = 0"]

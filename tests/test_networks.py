@@ -401,3 +401,19 @@ def test_features_are_what_the_head_weighs(name):
     head = discriminator["params"]["head"]["score"]
     scores = features @ head["kernel"][:, 0] + head.get("bias", jnp.zeros(1))[0]
     np.testing.assert_allclose(scores, nets.score(discriminator, samples), rtol=1e-4, atol=1e-5)
+
+
+def test_maxout_is_the_largest_piece_and_learns_through_it_alone():
+    """By NumPy's maximum over the dense layers that the kernel holds side by side, and the winners' gradients."""
+    from gan_jax.networks.weights import Maxout
+
+    rng = np.random.default_rng(0)
+    layer, x = Maxout(4, 3, jax.nn.initializers.normal()), rng.normal(size=(5, 2)).astype(np.float32)
+    kernel, bias = rng.normal(size=(2, 12)).astype(np.float32), rng.normal(size=12).astype(np.float32)
+    params = {"params": {"pieces": {"kernel": kernel, "bias": bias}}}
+    pieces = np.stack([x @ kernel[:, 4 * i : 4 * i + 4] + bias[4 * i : 4 * i + 4] for i in range(3)])
+    np.testing.assert_allclose(layer.apply(params, x), pieces.max(0), rtol=1e-5)
+    gradient = jax.grad(lambda params: jnp.sum(layer.apply(params, x)))(params)["params"]["pieces"]
+    won = pieces.argmax(0)[None] == np.arange(3)[:, None, None]  # [pieces, batch, features]
+    np.testing.assert_allclose(gradient["bias"], won.sum(1).ravel(), rtol=1e-6)
+    np.testing.assert_allclose(gradient["kernel"], np.einsum("bi,pbf->ipf", x, won).reshape(2, 12), rtol=1e-4, atol=1e-5)

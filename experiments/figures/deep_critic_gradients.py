@@ -37,6 +37,7 @@ def measure(smoke: bool, folder: Path) -> dict:
     found = []
     for name, bounds in {"clipping": BOUNDS, "penalty": (None,)}.items():
         make = functools.partial(rows, bounds, **settings)
+        print(f"{name}: {settings['steps']} steps, {len(settings['seeds'])} seeds", flush=True)
         found += reproduction.kept(folder / f"{name}.json", settings | {"bounds": bounds, "width": WIDTH, "batch": BATCH}, make)
     return {"rows": found}
 
@@ -151,6 +152,8 @@ def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, l
     pool = data.swiss_roll().draw(0, np.arange(POOL))["real"]
     adam = optax.adam(1e-4, b1=0.5, b2=0.9)
 
+    tick = reproduction.progress(steps, steps // looks)
+
     def trained(key, bound=None):
         terms = {"wasserstein": losses.wasserstein()}
         generator_optimizer = discriminator_optimizer = adam
@@ -168,6 +171,7 @@ def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, l
             return train_step(state, {"real": pool[at]}, run)[0], None
 
         def look(state, _):
+            tick()
             state, _ = jax.lax.scan(step, state, length=steps // looks)
             latents = networks.latent(jax.random.fold_in(draw, state.step + steps), BATCH)
             shown = jnp.concatenate([pool[:BATCH], networks.generate(state.generator.params, latents)])

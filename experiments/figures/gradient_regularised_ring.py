@@ -1,7 +1,7 @@
 """A generator that keeps the discriminator's gradient small does not go round the modes of a ring.
 
     python experiments/reproduce.py gradient_regularised_ring [--seeds=5]     # 2 hours on 2 CPU cores; stop and resume at will
-    python experiments/reproduce.py gradient_regularised_ring --scale=short   # 1 hour: 10,000 of the 100,000 steps, 3 seeds
+    python experiments/reproduce.py gradient_regularised_ring --scale=short   # 15 minutes: 10,000 of the 100,000 steps
 
 Source: Nagarajan and Kolter, "Gradient Descent GAN Optimization is Locally Stable" (2017), section 4 and the authors' code
 (gaussian-toy.py). Networks and data are those of configs/ring.py: 8 Gaussians on a circle of radius 2, std 0.02, generator
@@ -15,8 +15,10 @@ with 20 such, and near are the modes that are nearest to 1% of all samples or mo
 checkpoints: the regularised generator is near all 8 modes in 9 of 10 seeds (all, of fewer), and covers 8 at the end; its
 leading mode, where it has one, does not change; the discriminator's gradient (mean of the last tenth of the steps logged) is
 below 0.1, and below half of that without the summand, whose generator is near 2 modes or fewer.
-Measured (seeds 0 to 2): all of it but one: the gradient ends at 0.14 to 0.16, a third of the plain GAN's. It is that of one
-batch of 512, and so has the scatter of its samples in it.
+Shown besides is the norm of the gradient's mean over 65,536 samples at the end, without the scatter that a batch's has.
+
+Measured (seeds 0 to 2): all of it but one: the gradient falls to 0.02, rises again from step 2,000 on, and ends at 0.14 to
+0.16, a third of the plain GAN's; its mean over many samples at 0.13, 0.06 and 0.04.
 """
 
 from pathlib import Path
@@ -47,7 +49,7 @@ SMOKE = (
 )  # fmt: skip
 LABELS = {"regularised": "V + |grad V|² / 2", "plain": "V alone (K = 0)"}
 COLOURS = {"regularised": "tab:blue", "plain": "tab:red"}
-MODES = 8
+MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 
 
 def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
@@ -62,6 +64,7 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
             row = {"run": name, "seed": seed, "diverged": (folder / "diverged").exists(), "checkpoints": looks(folder, dataset)}
             logged = _logged(folder)
             row["norms"] = {"step": [one[0] for one in logged], "value": [one[1] for one in logged]}
+            row["final"] = None if row["diverged"] else final_norms(folder, 1_024 if smoke else DRAWN)
             if seed == 0:
                 row["pictures"] = densities(folder, 3.0)
             rows.append(row)
@@ -75,6 +78,10 @@ def claims(numbers: dict) -> list[Claim]:
     late = lambda row, key: [one[key] for one in row["checkpoints"][-5:]]
     norms = {name: [_last_norm(row) for row in rows] for name, rows in (("kept", kept), ("plain", plain))}
     share = lambda held: (float(np.mean(held)),)
+    final = [row["final"] for row in kept]
+    why = f"of batches of {BATCH}, whose scatter is in it: the mean over {DRAWN:,} samples has a norm of " + ", ".join(
+        f"{one['mean']:.2g}" for one in final
+    )
     turned = tuple(diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value for row in kept)
     loose = tuple(diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value for row in plain)
     return [
@@ -86,11 +93,13 @@ def claims(numbers: dict) -> list[Claim]:
         Claim("plain: changes of a leading mode, mean", (float(np.mean(loose)),), "rotates", 0.3, 1),
         Claim("plain: near 2 modes or fewer at the last 5 checkpoints, share of seeds",
               share([max(late(row, "near")) <= 2 for row in plain]), "one or two at a time", 0.9, 1),
-        Claim("regularised: the discriminator's gradient, last tenth", tuple(norms["kept"]), "goes to 0", 0, 0.1),
-        Claim("its mean over that of the plain GAN", (float(np.mean(norms["kept"]) / np.mean(norms["plain"])),),
+        Claim("regularised: the discriminator's gradient, last tenth", tuple(norms["kept"]), "goes to 0", 0, 0.1, why=why),
+        Claim(f"regularised: norm of its mean over {DRAWN:,} samples, at the end", tuple(one["mean"] for one in final),
+              "goes to 0", None, None),
+        Claim("that last tenth, mean over that of the plain GAN", (float(np.mean(norms["kept"]) / np.mean(norms["plain"])),),
               "smaller", 0, 0.5),
         Claim("regularised: share of high quality at the end", tuple(row["checkpoints"][-1]["high_quality"] for row in kept),
-              "not published; 0.989 is perfect", None, None),
+              "asked: to be shown; 0.989 is perfect", None, None),
     ]  # fmt: skip
 
 
@@ -136,6 +145,32 @@ def _alive(numbers: dict, name: str) -> list[dict]:
 def _last_norm(row: dict) -> float:
     values = row["norms"]["value"]
     return float(np.mean(values[-max(1, len(values) // 10) :]))
+
+
+def final_norms(folder: Path, samples: int) -> dict[str, float]:
+    """The norm of the discriminator's gradient at the end: of its mean over ``samples``, and mean over batches of `BATCH`."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    from gan_jax import losses
+    from gan_jax.game import Player, adversarial
+    from gan_jax.running import load_state
+
+    _, experiment, state = load_state(folder)
+    game = adversarial(experiment.stages[-1].networks, {"minimax": losses.minimax()})
+    generator, own = Player(state.generator.params), state.discriminator.params
+    real = jnp.asarray(experiment.dataset.draw(UNSEEN, np.arange(samples))["real"]).reshape(-1, BATCH, 2)
+
+    @jax.jit
+    def gradients(real, keys):
+        loss = lambda own, batch, key: game.discriminator(own, generator, {"real": batch}, key)[0]
+        return jax.vmap(lambda batch, key: jax.grad(loss)(own, batch, key))(real, keys)
+
+    found = gradients(real, jax.random.split(jax.random.key(0), len(real)))
+    mean = jax.tree.map(lambda leaf: jnp.mean(leaf, 0), found)
+    norms = {"mean": optax.global_norm(mean), "batches": jnp.mean(jax.vmap(optax.global_norm)(found))}
+    return {name: float(f"{norm:.4g}") for name, norm in norms.items()}
 
 
 def _logged(folder: Path) -> list[tuple[int, float]]:

@@ -47,6 +47,7 @@ def measure(smoke: bool, folder: Path) -> dict:
             settings = {"seeds": seeds, "steps": 10 if smoke else steps, "every": 5 if smoke else EVERY}
             part = folder / f"{reproduction.slug(f'{name} {method}')}.json"
             make = functools.partial(critics, name, method, **settings)
+            print(f"{name}, {METHODS[method]}: {steps} steps, seeds {', '.join(map(str, seeds))}", flush=True)
             rows += reproduction.kept(part, settings | {"rate": RATE, "batch": BATCH, "widths": WIDTHS}, make)
             print(f"{name}, {METHODS[method]}: gaps {[round(row['gap'], 4) for row in rows[-len(seeds) :]]}", flush=True)
     return {"truth": truth, "rows": rows, "shown": shown}
@@ -67,7 +68,7 @@ def claims(numbers: dict) -> list[Claim]:
         used = tuple(value / best for value in taken("clip", "used"))
         found.append(Claim(f"{name}: clipping, gap / max |grad f| over the penalty's", used, "simpler functions", 0, 0.8))
         light = tuple(gap / w for gap in taken("light", "gap"))
-        found.append(Claim(f"{name}: weight 0.1, gap over W1", light, "not published: no estimate of W1", None, None))
+        found.append(Claim(f"{name}: weight 0.1, gap over W1", light, "asked: to be shown; no estimate of W1", None, None))
     return found
 
 
@@ -79,7 +80,7 @@ def draw(numbers: dict):
     for line, (method, label) in enumerate(METHODS.items()):
         for ax, name in zip(axes[line], names, strict=False):
             real, fake = (np.array(points) for points in numbers["shown"][name])
-            row = next(row for row in numbers["rows"] if (row["data"], row["method"], row["seed"]) == (name, method, FIRST))
+            row = next(row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method) and "surface" in row)
             surface = np.array(row["surface"])
             ax.contour(ticks, ticks, surface, levels=14, linewidths=1, cmap="viridis")
             ax.plot(*fake.T, "+", color="tab:green", markersize=3, alpha=0.4, markeredgewidth=0.6)
@@ -89,7 +90,7 @@ def draw(numbers: dict):
             ax.set_title(f"{name}: f spans {span:.2g}", fontsize=9)
         axes[line, 0].set_ylabel(f"{label}\ny")
     for ax in axes[-1, :-1]:
-        ax.set_xlabel(f"x (seed {FIRST}; orange real, green generated)", fontsize=8)
+        ax.set_xlabel(f"x (seed {numbers['rows'][0]['seed']}; orange real, green generated)", fontsize=8)
     panels = {"gap": "critic's gap over W1", "slope": "|grad f| between samples", "used": "gap / max |grad f|, over W1"}
     for ax, (key, label) in zip(axes[:, -1], panels.items(), strict=True):
         for line, method in enumerate(METHODS):
@@ -166,12 +167,18 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
     def gap(params, n):
         return jnp.mean(score(params, tested[:n])) - jnp.mean(score(params, (tested + NOISE * noisy)[:n]))
 
+    tick = reproduction.progress(steps, every)
+
+    def watch(params, _):
+        tick()
+        return {"gap": gap(params, LOOKED)}
+
     def fit(key):
         first, run = jax.random.split(key)
         real = lambda key, n: pool[jax.random.randint(key, (n,), 0, POOL)]
         params, history = fitted(
             Objective(beside, game.generator), optimizer, networks.init(first)[1], (), real, run,
-            batch_size=BATCH, steps=steps, watch=lambda params, _: {"gap": gap(params, LOOKED)}, every=every,
+            batch_size=BATCH, steps=steps, watch=watch, every=every,
         )  # fmt: skip
         of = lambda points: penalties.slopes(lambda x: score(params, x), points)
         hidden = [leaf for leaf in jax.tree.leaves(params["params"]["hidden"]) if leaf.ndim == 2]

@@ -3,6 +3,7 @@
 Parameters are float32; the work is done in ``dtype``.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -133,4 +134,5 @@ class Maxout(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         x = Dense(self.features * self.pieces, self.kernel_init, dtype=self.dtype, name="pieces")(x)
-        return jnp.max(x.reshape(len(x), self.features, self.pieces), -1)
+        # Two by two: the derivative of one maximum over an axis takes twice as long on a CPU.
+        return functools.reduce(jnp.maximum, jnp.split(x, self.pieces, -1))
