@@ -97,8 +97,8 @@ def verdict(name: str, claims: Sequence[Claim], smoke: bool) -> tuple[str, str]:
             beside = claim.published if claim.published.startswith("asked") else f"published {claim.published}"
             told = f"{claim.name} is {measured_text(claim.measured)}, {beside}"
             outside.setdefault(claim.why or claim.note, []).append(told)
-    told = [", and ".join(texts) + f" ({why})" * bool(why) for why, texts in outside.items()]
-    return first, "outside: " + ("; ".join(told) or "none")
+    second = "; ".join(", and ".join(texts) + f" ({why})" * bool(why) for why, texts in outside.items())
+    return first, "outside: " + (second or "none")
 
 
 def plain(value: Any, digits: int = 12) -> Any:

@@ -228,10 +228,22 @@ def test_the_verdict_on_sensitivity():
         return of | {"diverged": distance is None, "distance": distance, "covered": covered, "high_quality": 0.5}
 
     rows = [row(name, i, 0.1 + 0.02 * i * luck, 8 if i < 3 else 2) for luck, name in ((1, "a"), (3, "b")) for i in range(10)]
-    found = case.claims({"rows": rows + [row("b", 10, None, 0)]})
-    assert [claim.verdict(False) for claim in found] == ["pass"] * 3 and "1 diverged" in found[1].note
-    poor = [one | {"distance": one["distance"] + 0.4 * (one["objective"] == "b"), "covered": 7} for one in rows]
-    assert [claim.verdict(False) for claim in case.claims({"rows": poor})] == ["miss", "miss", "pass"]
+    rows += [row("b", 10, None, 0), row("b", 11, 50.0, 0)]
+    found = case.claims({"rows": rows})
+    assert [claim.verdict(False) for claim in found] == ["pass", "not judged", "not judged", "pass"]
+    assert found[0].measured == (8, 8) and "1 of 12 diverged" in found[2].note and "9% above 2" in found[2].note
+    assert found[1].measured == found[2].measured == (0.1,)
+    poor = [one | {"distance": 5 * one["distance"] if one["objective"] == "b" else 0.1, "covered": 7} for one in rows[:20]]
+    assert [claim.verdict(False) for claim in case.claims({"rows": poor})] == ["miss", "not judged", "not judged", "miss"]
+
+
+def test_the_gains_of_budget_and_algorithm():
+    """Scores 1 (n - 1 times) and 1/e: the expected best of 5 of n holds the 1/e with probability 5 / n."""
+    case = load("objective_sensitivity")
+    lucky, even = np.array([1.0] * 19 + [np.exp(-1)]), np.ones(20)
+    few = 1 + 5 / 20 * (np.exp(-1) - 1)
+    np.testing.assert_allclose(case.gains([lucky, even, even]), (0, 1), atol=1e-12)
+    np.testing.assert_allclose(case.gains([lucky, lucky, even]), (np.log(few) + 1, 0), atol=1e-12)
 
 
 def test_numbers_of_a_run_are_one_a_seed(tmp_path):

@@ -168,17 +168,23 @@ def draw(numbers: dict):
                 ax.set_ylabel(f"{play}\nψ", fontsize=8)
             if row == len(PLAYS) - 1:
                 ax.set_xlabel("θ", fontsize=8)
-    top.suptitle("Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium)", fontsize=11)
+    text = "Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium; of instance noise seed 0 of 5)"
+    top.suptitle(text, fontsize=11)
     left, right, far = bottom.subplots(1, 3)
     colours = {name: f"C{i}" for i, name in enumerate(CELLS)}
     for name in CELLS:
         radius = np.hypot(*np.array(numbers["paths"][name]["simultaneous"]).T)
-        left.semilogy(np.maximum(radius, 1e-18), color=colours[name], linewidth=1, label=name)
+        left.semilogy(np.maximum(radius, 1e-18), "--" if "+" in name else "-", color=colours[name], linewidth=1, label=name)
     left.set(xlabel="step", ylabel="distance to the equilibrium", title="simultaneous play", ylim=(1e-18, 1e2))
     left.legend(fontsize=6, loc="lower left", ncols=2)
+    alike: dict[str, list[str]] = {}  # some share their eigenvalues, and would hide one another
     for name, pair in numbers["eigenvalues"].items():
-        right.plot(*np.array(pair["formula"]).T, "o", markersize=9, fillstyle="none", color=colours[name])
-        right.plot(*np.array(pair["measured"]).T, "x", markersize=5, color=colours[name], label=name)
+        alike.setdefault(str(np.round(pair["formula"], 9).tolist()), []).append(name)
+    for names in alike.values():
+        pair = numbers["eigenvalues"][names[0]]
+        measured = np.concatenate([numbers["eigenvalues"][name]["measured"] for name in names])
+        right.plot(*np.array(pair["formula"]).T, "o", markersize=9, fillstyle="none", color=colours[names[0]])
+        right.plot(*measured.T, "x", markersize=5, color=colours[names[0]], label=" and ".join(names))
     right.axvline(0, color="0.7", linewidth=0.8)
     right.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues: formula (o), measured (x)", xlim=(-0.62, 0.5))
     right.legend(fontsize=6, loc="center right")

@@ -11,13 +11,14 @@ discriminator is an autoencoder: hinge takes its place. Theirs are images and FI
 generated and 1000 real points. A run that diverges, or ends farther off, scores 2: as a point in the ring's middle does.
 
 50 draws of an objective play 1 turn and 50 others 5, each with a seed of its own, as populations. The curves are the expected
-least score of n of the 100 draws, all choices of n being equally likely. To be met, U, in the paper's words that most models
-can reach similar scores with enough optimisation of their hyperparameters: with all 100 draws, each objective's best covers the
-8 modes; and budget matters more than the objective: the expected best of 5 draws spreads wider over the objectives than the
-best of 100. The thresholds were set before the first run.
+least score of n of the 100 draws, all choices of n being equally likely. To be met, U: the paper finds that most models can
+reach similar scores with enough optimisation of their hyperparameters: with all 100 draws, each objective's best covers the 8
+modes; and that improvements come from the budget more than from the algorithm: on the logarithm of the distance, 5 draws gain
+more by all being tried (the middle objective's gain) than the middle objective by being the best one, with all draws tried.
+The first was set before any run; the second after 48 draws had been seen, in place of one that compared other things.
 
-Measured, of 48 draws each: budget matters more than the objective (the best spread by 0.49, the expected best of 5 by 0.63),
-but no draw of any covers more than 3 modes: 4,000 steps are short, the networks small. The median of all but WGAN is 2.
+Measured, of 48 draws each: more than half of the draws of all but WGAN end farther off than a point in the middle, and the best
+cover 0 to 3 modes. Whether more steps than 4,000 would mend that has not been tried.
 """
 
 from pathlib import Path
@@ -75,7 +76,7 @@ SMOKE = (
     "samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 WORST, MODES, WELL, REAL = 2.0, 8, 20, 1
-SMALL = 5
+SMALL, BOOTSTRAPS = 5, 1_000
 
 
 def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
@@ -106,31 +107,45 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
 
 
 def claims(numbers: dict) -> list[Claim]:
-    rows, found, curves = numbers["rows"], [], {}
-    for objective in dict.fromkeys(row["objective"] for row in rows):
-        own = [row for row in rows if row["objective"] == objective]
-        scores = _scores(own)
-        curves[objective] = expected_best(scores)
-        best = own[int(np.argmin(scores))]
-        quarter, half = np.quantile(scores, (0.25, 0.5))
-        covering = sum(row["covered"] == MODES for row in own)
-        lost = sum(row["diverged"] for row in own)
-        rate, b1 = (best["numbers"][f"generator_optimizer.adam.{name}"] for name in ("learning_rate", "b1"))
+    rows, found = numbers["rows"], []
+    of = {name: [row for row in rows if row["objective"] == name] for name in dict.fromkeys(row["objective"] for row in rows)}
+    best = {name: own[int(np.argmin(_scores(own)))] for name, own in of.items()}
+    whole = {name: sum(row["covered"] == MODES for row in own) for name, own in of.items()}
+    note = "; ".join(f"{name} {best[name]['covered']} ({whole[name]} of {len(of[name])} draws all)" for name in of)
+    text = "most models can reach similar scores"
+    covered = tuple(one["covered"] for one in best.values())
+    found.append(Claim("modes that each objective's best draw covers", covered, text, MODES, MODES, note,
+                       why="short runs and wide ranges; which of the two has not been told apart"))  # fmt: skip
+    for name, own in of.items():
+        distances = _distances(own)
+        quarter, half = np.quantile(distances, (0.25, 0.5))
+        rate, b1 = (best[name]["numbers"][f"generator_optimizer.adam.{key}"] for key in ("learning_rate", "b1"))
         note = (
-            f"of {len(own)} draws {covering} cover all modes, {lost} diverged; distance: best {min(scores):.3g}, first "
-            f"quartile {quarter:.3g}, median {half:.3g}; the best has turns {best['turns']}, rate {rate:.2g}, b1 {b1:.2g}"
+            f"first quartile {quarter:.3g}, median {half:.3g}, {np.mean(distances > WORST):.0%} above {WORST:g}; "
+            f"{sum(row['diverged'] for row in own)} of {len(own)} diverged; the best has turns {best[name]['turns']}, rate "
+            f"{rate:.2g}, b1 {b1:.2g}"
         )
-        text = "most models can reach similar scores"
-        found.append(Claim(f"{objective}: modes that the best draw covers", (best["covered"],), text, MODES, MODES, note))
-    if len(curves) > 1:
-        few, many = (np.ptp([curve[min(n, len(curve)) - 1] for curve in curves.values()]) for n in (SMALL, 10**9))
-        found.append(
-            Claim(
-                f"the best of all draws spreads over objectives, against the expected best of {SMALL}", (many / few,),
-                "the budget matters more than the objective", 0, 1, f"distances {many:.3g} against {few:.3g}",
-            )
-        )  # fmt: skip
+        found.append(Claim(f"{name}: distance of the best draw", (float(distances.min()),), "asked: to be shown", None, None,
+                           note))  # fmt: skip
+    if len(of) > 1:
+        scores = [_scores(own) for own in of.values()]
+        budget, algorithm = gains(scores)
+        rng = np.random.default_rng(0)
+        drawn = [_ratio(*gains([rng.choice(own, len(own)) for own in scores])) for _ in range(BOOTSTRAPS)]
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        note = (
+            f"distances fall by {1 - np.exp(-budget):.0%} and {1 - np.exp(-algorithm):.0%}; 95% of {BOOTSTRAPS} bootstraps over"
+            f" draws between {low:.2g} and {high:.2g}"
+        )
+        name = f"gain in log distance from {SMALL} draws to all, over that from the middle objective to the best"
+        found.append(Claim(name, (_ratio(budget, algorithm),), "the budget matters more than the algorithm", 1, None, note))
     return found
+
+
+def gains(scores: list[np.ndarray]) -> tuple[float, float]:
+    """What the logarithm of the score gains by the budget, the median of the objectives; and by the objective."""
+    few, many = (np.log([expected_best(own)[n - 1] for own in scores]) for n in (min(SMALL, len(scores[0])), 0))
+    return float(np.median(few - many)), float(np.median(many) - many.min())
 
 
 def draw(numbers: dict):
@@ -142,28 +157,33 @@ def draw(numbers: dict):
     boxes, curves, modes = axes[0]
     for at, name in enumerate(names):
         own = [row for row in rows if row["objective"] == name]
-        scores = _scores(own)
-        boxes.boxplot(scores, positions=[at], widths=0.6, showfliers=False, medianprops={"color": "black"})
+        scores, distances = _scores(own), _distances(own)
+        boxes.boxplot(distances, positions=[at], widths=0.6, showfliers=False, medianprops={"color": "black"})
         for turns, colour in zip(TURNS, ("tab:blue", "tab:orange"), strict=True):
-            values = scores[[row["turns"] == turns for row in own]]
+            values = distances[[row["turns"] == turns for row in own]]
             boxes.plot(at + np.linspace(-0.22, 0.22, len(values)), values, ".", color=colour, markersize=3, alpha=0.7)
         curves.plot(np.arange(1, len(scores) + 1), expected_best(scores), color=f"C{at}", label=name)
         covered = np.array([row["covered"] for row in own])
-        modes.plot(range(MODES + 1), [np.mean(covered >= k) for k in range(MODES + 1)], ".-", color=f"C{at}")
+        shares = [np.mean(covered >= k) for k in range(MODES + 1)]
+        modes.plot(range(MODES + 1), shares, ".-", color=f"C{at}", label=name)
     for turns, colour in zip(TURNS, ("tab:blue", "tab:orange"), strict=True):
         boxes.plot([], [], ".", color=colour, label=f"{turns} turn{'s' * (turns > 1)} of the discriminator")
-    boxes.axhline(numbers["floor"], color="0.5", linestyle=":", linewidth=0.9)
+    boxes.axhline(numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real")
+    boxes.axhline(WORST, color="0.5", linestyle="--", linewidth=0.9, label="a point in the ring's middle")
     curves.axhline(numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real")
     boxes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     boxes.set(ylabel="Wasserstein-1 distance to the data", yscale="log")
-    text = f"{len(rows) // len(names)} draws an objective, one seed each; 2: diverged, or farther"
+    lost = sum(row["diverged"] for row in rows)
+    text = f"{len(rows) // len(names)} draws an objective, one seed each" + f"; {lost} diverged, not shown" * bool(lost)
     boxes.set_title(f"{text}\nboxes: quartiles; whiskers: to 1.5 of their range beyond", fontsize=9)
-    boxes.legend(fontsize=7, loc="lower right")
+    boxes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
     curves.set(xlabel="draws tried", ylabel="expected distance of the best", xscale="log", yscale="log")
-    curves.set_title("best against budget, exact over all choices of draws", fontsize=9)
+    curves.set_title(f"best against budget, exact over all choices of draws\n(farther than {WORST:g}, or diverged: {WORST:g})",
+                     fontsize=9)  # fmt: skip
     curves.legend(fontsize=7)
     modes.set(xlabel=f"modes with {WELL} samples or more", ylabel="share of draws with so many, or more", ylim=(-0.03, 1.03))
     modes.set_title("coverage", fontsize=9)
+    modes.legend(fontsize=7)
     return drawing
 
 
@@ -172,16 +192,20 @@ def expected_best(scores: np.ndarray) -> np.ndarray:
 
     Of n scores the i-th least of all (from 0) is the least with probability ``C(N - 1 - i, n - 1) / C(N, n)``.
     """
-    ordered, total = np.sort(scores), len(scores)
-    found = []
-    for n in range(1, total + 1):
-        chance, expected = n / total, 0.0  # of i = 0; then each from the one before
-        for i, score in enumerate(ordered):
-            expected += chance * score
-            if i + 1 < total:
-                chance *= max(total - n - i, 0) / (total - 1 - i)
-        found.append(expected)
-    return np.array(found)
+    total = len(scores)
+    n, i = np.arange(1, total + 1)[:, None], np.arange(total - 1)
+    ratios = np.maximum(total - n - i, 0) / (total - 1 - i)  # of each chance and the one before
+    chances = n / total * np.cumprod(np.concatenate([np.ones((total, 1)), ratios], 1), 1)
+    return chances @ np.sort(scores)
+
+
+def _ratio(budget: float, algorithm: float) -> float:
+    return budget / max(algorithm, 1e-12)
+
+
+def _distances(rows: list[dict]) -> np.ndarray:
+    """Of the draws that did not diverge."""
+    return np.array([row["distance"] for row in rows if row["distance"] is not None], float)
 
 
 def _scores(rows: list[dict]) -> np.ndarray:
