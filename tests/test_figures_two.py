@@ -272,12 +272,29 @@ def test_variance_explained_is_that_of_an_analysis_of_variance():
     a, b, c = a[:, None, None, None], b[:, None, None], c[:, None]
     parts = {"objective": a, "penalty": 2 * b, "objective x unroll": 3 * a * c, "penalty x unroll x rule": b * c * d}
     expected = {name: np.mean(np.broadcast_to(part, (5, 3, 2, 3)) ** 2) for name, part in parts.items()}
-    found = case.explained(0.3 + sum(parts.values()))
-    assert sum(found.values()) == pytest.approx(1) and len(found) == 15
-    for name, share in found.items():
-        assert share == pytest.approx(expected.get(name, 0) / sum(expected.values()), abs=1e-12)
-    assert set(case.explained(rng.normal(size=(2, 1, 1, 3)))) == {"objective", "rule", "objective x rule"}
-    assert case.explained(np.ones((2, 2, 1, 1))) == {"objective": 0, "penalty": 0, "objective x penalty": 0}
+    found = case.explained((0.3 + sum(parts.values()))[..., None])
+    assert sum(found.shares.values()) == pytest.approx(1) and len(found.shares) == 15
+    for name, share in found.shares.items():
+        assert share == pytest.approx(expected.get(name, 0) / sum(expected.values()), abs=1e-12) and found.error(name) == 0
+    assert set(case.explained(rng.normal(size=(2, 1, 1, 3, 1))).shares) == {"objective", "rule", "objective x rule"}
+    assert set(case.explained(np.ones((2, 2, 1, 1, 3))).shares.values()) == {0}
+
+
+def test_the_seeds_scatter_explains_nothing():
+    """Shares of a main effect that is known, over many tables with noise: right on average, and as far off as they say."""
+    case, rng = load("loss_penalty_unroll_rule"), np.random.default_rng(0)
+    level = np.array([-1.0, 0.0, 1.0])[None, :, None, None, None]  # mean square 2/3
+    other = np.array([-0.5, 0.5])[None, None, :, None, None]  # 1/4
+    tables = [case.explained(level + other + rng.normal(size=(5, 3, 2, 3, 2))) for _ in range(100)]
+    shares = {name: np.array([one.shares[name] for one in tables]) for name in tables[0].shares}
+    truth = {"penalty": (2 / 3) / (2 / 3 + 1 / 4), "unroll": (1 / 4) / (2 / 3 + 1 / 4)}
+    for name, values in shares.items():
+        error = values.std(ddof=1)
+        assert abs(values.mean() - truth.get(name, 0)) < 4 * error / np.sqrt(len(values)) + 0.01, name
+        # Of what is nothing the error is too large, as a share below 0 is taken for 0.
+        assert 0.7 < np.mean([one.error(name) for one in tables]) / error < (1.4 if name in truth else 1.8), name
+    apart = (shares["penalty"] - shares["unroll"]).std(ddof=1)
+    assert 0.7 < np.mean([one.error("penalty", "unroll") for one in tables]) / apart < 1.4
 
 
 def test_every_cell_of_the_table_is_a_config_that_says_its_choices():
@@ -298,22 +315,25 @@ def test_the_verdict_on_the_table():
     case = load("loss_penalty_unroll_rule")
     levels = {"objective": "ab", "penalty": "pq", "unroll": ("K = 0", "K = 5"), "rule": "r"}
 
-    def numbers(cover):
+    def numbers(cover, scatter=0.1):
         rows = []
         for cell in itertools.product(*levels.values()):
             for seed in range(3):
                 at = dict(zip(levels, cell, strict=True))
-                at |= {"data": "ring", "seed": seed, "covered": cover(**at)}
+                at |= {"data": "ring", "seed": seed, "covered": cover(**at) - (seed == 2) * scatter}
                 rows.append(at | {"diverged": False, "high_quality": 0.5})
         return {"rows": rows}
 
     good = lambda objective, penalty, unroll, rule: 2 + (objective == "a") + 2 * (penalty == "q") + 3 * (unroll == "K = 5")
     found = case.claims(numbers(good))
     assert [claim.verdict(False) for claim in found] == ["pass", "pass", "not judged"]
-    assert found[0].measured == pytest.approx((4,)) and found[1].measured == pytest.approx((3 / 8,))
-    assert "all modes with every seed: 1 of 8 cells; 0.0% of runs diverged; first: a, q, K = 5, r" in found[2].note
+    # 24 values with a variance of 0.1^2 / 3 within cells, all divided by 8.
+    assert found[1].measured == pytest.approx((3 / (2 * np.sqrt(0.01 / 3 / 24)),))
+    assert "all modes with every seed: 0 of 8 cells; 0.0% of runs diverged; first: a, q, K = 5, r" in found[2].note
     bad = lambda objective, penalty, unroll, rule: 5 + 2 * (objective == "a") + (penalty == "q") - (unroll == "K = 5")
     assert [claim.verdict(False) for claim in case.claims(numbers(bad))] == ["miss", "miss", "not judged"]
+    # Without any scatter nothing says how sure the differences are.
+    assert [claim.verdict(False) for claim in case.claims(numbers(good, 0))] == ["not judged"] * 3
 
 
 # --- runs
