@@ -140,6 +140,7 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         "not_run": _not_run(case, scale, seeds),
         "seconds": round(before + time.monotonic() - began, 1),  # of all calls
         **reproduction.facts(),
+        "about": _paragraph(case, "Source:"),
         "settings": {key: run._asdict() for key, run in runs.items()} or _constants(case),
         "numbers": numbers,
     }
@@ -156,7 +157,13 @@ def _constants(case: ModuleType) -> dict[str, Any]:
 
 def _is_plain(value: Any) -> bool:
     entries = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else None
-    return isinstance(value, int | float | str) if entries is None else all(map(_is_plain, entries))
+    return isinstance(value, int | float | str | None) if entries is None else all(map(_is_plain, entries))
+
+
+def _paragraph(case: ModuleType, beginning: str) -> str:
+    """The paragraph of a figure's docstring that begins so, on one line."""
+    found = [text for text in (case.__doc__ or "").split("\n\n") if text.startswith(beginning)]
+    return " ".join(found[0].split()) if found else ""
 
 
 def _not_run(case: ModuleType, scale: str, seeds: int | None) -> str:
@@ -165,7 +172,7 @@ def _not_run(case: ModuleType, scale: str, seeds: int | None) -> str:
         return getattr(case, "NOT_RUN", "the published form: this is the smoke form")
     left = [case.NOT_RUN_SHORT] if scale == "short" else []
     if seeds is not None and seeds < case.SEEDS:
-        left.append(f"all seeds: {seeds} of {case.SEEDS}")
+        left.append(f"all {getattr(case, 'UNIT', 'seeds')}: {seeds} of {case.SEEDS}")
     return "; ".join(left)
 
 

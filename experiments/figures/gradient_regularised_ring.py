@@ -11,11 +11,11 @@ halves; without the second summand it is the vanilla GAN, K = 0 of the unrolled 
 
 What the paper shows are pictures and a curve, quoted from memory: no rotation, and the norm of the discriminator's gradient
 goes to 0. Numbers are of 2500 samples; of high quality is what lies within 3 standard deviations of a mode, a mode is covered
-with 20 such, and near are the modes that are nearest to 1% of all samples or more. To be met, U, over the last 5 of 10
-checkpoints: the regularised generator is near all 8 modes in 9 of 10 seeds (all, of fewer), and covers 8 at the end; its
-leading mode, where it has one, does not change; the discriminator's gradient (mean of the last tenth of the steps logged) is
-below 0.1, and below half of that without the summand, whose generator is near 2 modes or fewer.
-Shown besides is the norm of the gradient's mean over 65,536 samples at the end, without the scatter that a batch's has.
+with 20 such, and near are the modes that are nearest to 1% of all samples or more. To be met, U (set before the first run),
+over the last 5 of 10 checkpoints: the regularised generator is near all 8 modes in 9 of 10 seeds (all, of fewer), and covers
+8 at the end; its leading mode, where it has one, does not change; the discriminator's gradient (mean of the last tenth of the
+steps logged) is below 0.1, and below half of that without the summand, whose generator is near 2 modes or fewer. Shown
+besides is the norm of the gradient's mean over 65,536 samples at the end, without the scatter that a batch's has.
 
 Measured (seeds 0 to 2): all of it but one: the gradient falls to 0.02, rises again from step 2,000 on, and ends at 0.14 to
 0.16, a third of the plain GAN's; its mean over many samples at 0.13, 0.06 and 0.04.

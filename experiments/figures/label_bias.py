@@ -1,6 +1,6 @@
 """The class bias of AC-GAN on three overlapping Gaussians, beside projection, twin classifiers and labels in G alone.
 
-    python experiments/reproduce.py label_bias                   # 20 minutes of one core
+    python experiments/reproduce.py label_bias                   # 40 minutes to 1.5 hours; keeps its parts, a seed each
 
 Source: Gong et al., "Twin Auxiliary Classifiers GAN" (2019), section 5.1, and the authors' script for two dimensions, in its
 version with all heads on one discriminator. Classes (0, 0), (3.5, 0), (7, 0) with standard deviations 1, 2, 3; generator

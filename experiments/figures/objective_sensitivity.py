@@ -43,7 +43,7 @@ OBJECTIVES = {
     "DRAGAN": "non_saturating + dragan(weight=10.0)",
 }
 TURNS = (1, 5)
-SEEDS = 50  # of each number of turns: 100 draws an objective
+SEEDS, UNIT = 50, "draws of each number of turns"  # 100 draws an objective
 ADAM = "adam(learning_rate=1e-4, b1=0.5, b2=0.999)"
 
 

@@ -6,8 +6,9 @@ Source: Goodfellow et al., "Generative Adversarial Nets" (2014), figure 1, propo
 p = N(0, 1) and q = N(mu, 1) are ours, for which log p - log q is linear, so that a logistic regression can be optimal. The
 right panel has a mixture that needs a network: mlp of one hidden layer of 128 (tanh). Beyond the samples its D is not bound.
 
-To be met, over 5 seeds of 100,000 samples of each kind: |D - D*| < 0.02 on [-4, mu + 4] and |V - (-log 4 + 2 JS)| < 0.01 for
-mu in {0.5, 1, 2, 3}, with V the mean over other 100,000 samples of each. Discriminators minimise gan_jax's minimax loss.
+To be met (A3, set before the first run), over 5 seeds of 100,000 samples of each kind: |D - D*| < 0.02 on [-4, mu + 4] and |V
+- (-log 4 + 2 JS)| < 0.01 for mu in {0.5, 1, 2, 3}, with V the mean over other 100,000 samples of each. Discriminators
+minimise gan_jax's minimax loss.
 """
 
 import functools

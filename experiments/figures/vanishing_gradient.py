@@ -9,8 +9,9 @@ is trained for 4000 steps, Adam 1e-3, 3 seeds; the norm of the generator's gradi
 s in {1, 0.5, 0.25}: the less the two overlap, the further it falls. The dashed line is where the optimal discriminator leaves
 it, by quadrature; at s = 0.5 a trained one goes below, as batches of 256 hardly ever hold a sample of the overlap.
 
-To be met at s = 0.25, U: the gradient of log(1 - D) falls by 3 orders or more; that of -log D does not fall; that of the
-WGAN-GP critic stays within a factor of 10. At s = 1 the first ends at the optimal discriminator's, within a factor of 1.5.
+To be met at s = 0.25, U (set before the first run): the gradient of log(1 - D) falls by 3 orders or more; that of -log D does
+not fall; that of the WGAN-GP critic stays within a factor of 10. At s = 1 the first ends at the optimal discriminator's,
+within a factor of 1.5.
 """
 
 import numpy as np
