@@ -15,8 +15,8 @@ within 3 standard deviations. To be met, U, proposed before any run of the full 
 that of real samples, in every seed; the mean W1 over the seeds is smaller with weight 10 than with clipping, on all three data
 sets; with weight 0.1 all modes are covered.
 
-Measured in the short form: with weight 10 W1 still falls, with weight 0.1 samples are round the ring and the roll, and no mode is
-held by enough of them. 1% of the steps says no more.
+Measured in the short form: with weight 10 W1 still falls, with weight 0.1 samples are round the ring and the roll, and hardly
+a mode is held by enough of them. 1% of the steps says no more.
 """
 
 from pathlib import Path
