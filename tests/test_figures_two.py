@@ -178,13 +178,14 @@ def test_the_verdict_on_the_regularised_ring():
         one = {"covered": 8, "high_quality": 0.8, "near": 8} if all_modes else {"covered": 0, "high_quality": 0.0, "near": 1}
         nearest = lambda i: [300] * 8 if all_modes else ring[i % 8].tolist()
         looks = [one | {"step": i, "nearest": nearest(i)} for i in range(10)]
-        return {"run": run, "seed": seed, "diverged": False, "checkpoints": looks,
-                "norms": {"step": list(range(20)), "value": [norm] * 20}}  # fmt: skip
+        norms = {"norms": {"step": list(range(20)), "value": [norm] * 20}, "final": {"mean": norm / 2, "batches": norm}}
+        return {"run": run, "seed": seed, "diverged": False, "checkpoints": looks} | norms
 
     rows = [row("regularised", seed, True, 0.01) for seed in range(5)] + [row("plain", seed, False, 0.4) for seed in range(5)]
     found = verdicts(case.claims({"rows": rows}))
-    assert [name for name, verdict in found.items() if verdict != "pass"] == ["regularised: share of high quality at the end"]
-    assert found.popitem()[1] == "not judged" and len(found) == 7  # it has no band
+    rest = ["regularised: norm of its mean over 65,536 samples, at the end", "regularised: share of high quality at the end"]
+    assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == dict.fromkeys(rest, "not judged")
+    assert len(found) == 9
     collapsed = [row(one["run"], one["seed"], False, 0.4) for one in rows]
     assert list(verdicts(case.claims({"rows": collapsed})).values()).count("miss") == 5
 
@@ -358,6 +359,34 @@ def test_runs_are_configs_that_build(name, form):
         assert made[1]["objective"]["gradient_penalty"] == {"weight": 10} and made[2]["turns"] == 5
 
 
+def test_a_run_that_diverged_covers_nothing_in_the_tables():
+    case = load("ring_and_grid")
+
+    def row(seed, modes, kl=0.1):
+        of = {"modes/covered": modes, "modes/high_quality": modes and 0.9, "modes/reverse_kl": kl}
+        return {"run": "ring, GAN", "seed": seed, "diverged": modes is None, "step": 400_000} | of
+
+    rows = [row(0, 8.0), row(1, 8.0, None), row(2, None, None), row(3, 8.0)]  # near no mode there is no divergence
+    modes, quality, divergence = case.claims({"rows": rows})
+    assert modes.measured == (6.0,) and modes.verdict(False) == "pass" and "standard error 2 of 4 seeds" in modes.note
+    assert "1 diverged" in modes.note and quality.measured == pytest.approx((0.675,))
+    assert divergence.measured == pytest.approx((0.1,)) and divergence.note.startswith("2 of 4 seeds")
+    lost = [claim.verdict(False) for claim in case.claims({"rows": [row(seed, None, None) for seed in range(2)]})]
+    assert lost == ["miss", "not judged", "not judged"]
+    alone = case.claims({"rows": rows[:1]})[0]
+    assert alone.note == "" and case.draw({"rows": rows}) and case.draw({"rows": rows[2:3]})
+
+
+def test_a_figure_of_seeds_that_all_diverged_is_drawn():
+    case = load("unrolled_ring")
+    looks = [{"step": step, "covered": 8, "high_quality": 0.9, "near": 8, "nearest": [1] * 8} for step in (1, 2)]
+    row = {"run": "full, K = 1", "seed": 0, "modes": 8, "diverged": False, "checkpoints": looks}
+    lost = row | {"run": "K = 0", "diverged": True, "checkpoints": []}
+    assert case.draw({"rows": [row, lost], "pictures": {}, "steps": 2})
+    low, high = case.interval(3, 3)
+    assert low == pytest.approx(0.025 ** (1 / 3)) and high == 1  # Clopper and Pearson's, where all were seen
+
+
 def test_the_verdict_on_toy_generators():
     case = load("toy_generators")
     look = lambda distance, modes: {"step": 100_000, "distance": distance, "modes": modes, "high_quality": 0.5}
@@ -366,6 +395,7 @@ def test_the_verdict_on_toy_generators():
             for method, one in of.items() for seed in range(3)]  # fmt: skip
     found = verdicts(case.claims({"rows": rows, "floor": {"8 Gaussians": 0.05}}))
     open_ended = {f"8 Gaussians, {method}: modes of 8" for method in ("clipping", "weight 10")}  # no band
+    open_ended |= {"8 Gaussians, clipping: W1 over that of real samples"}
     assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == dict.fromkeys(open_ended, "not judged")
     assert len(found) == 7
     rows[-1] = rows[-1] | {"diverged": True}
