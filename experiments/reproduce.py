@@ -9,9 +9,9 @@ Figures are the files of experiments/figures/. Each leaves a folder results/NAME
 of all seeds, claims, settings, versions, seconds, command) and claims.csv. --scale=paper, the default, is the published form;
 smoke shows in seconds that all of it works, goes to runs/figures/smoke, and most claims are not judged by it; short, which
 some figures have, is what 2 CPU cores can do of a long one, and says so in the picture. Where the files are there already,
-nothing is computed and nothing is written, unless --seeds asks for more than they have; --overwrite measures anew, --redraw
-judges and draws the numbers that are there. Figures that need training go on from where their runs or parts were (--workdir),
-finished ones included.
+nothing is computed and nothing is written, unless --seeds asks for more than they have, which adds the others; --overwrite
+measures anew, --redraw judges and draws the numbers that are there. Figures that need training go on from where their runs
+or parts were (--workdir), finished ones included.
 """
 
 import importlib.util
@@ -85,13 +85,14 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
             return
         raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
     there = record["seeds"] if record else None
+    before = None
     if there and not flags.redraw and (flags.seeds or 0) > there:
-        record = None  # its runs are kept, and the others are added
+        before, record = record, None  # its seeds are kept, and the others added
     elif there and record["scale"] != "smoke" and there < case.SEEDS:
         print(f"{folder} has {there} of {case.SEEDS} seeds; --seeds={case.SEEDS} adds the others")
     measured = record is None
     if record is None:
-        record = _measured(case, name, folder, flags.scale, seeds, Path(flags.workdir))
+        record = _measured(case, name, folder, flags.scale, seeds, Path(flags.workdir), before)
     else:
         print(f"{folder} is there; --overwrite measures again")
     claims = case.claims(record["numbers"])
@@ -108,22 +109,23 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
     print("\n".join(reproduction.verdict(name, claims, smoke)))
 
 
-def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int | None, workdir: Path) -> dict:
-    """Measures a figure, and writes the numbers and the claims."""
+def _measured(
+    case: ModuleType, name: str, folder: Path, scale: str, seeds: int | None, workdir: Path, before: dict | None
+) -> dict:
+    """Measures a figure, and writes the numbers and the claims; ``before``: it is there with fewer seeds, which are kept."""
     from gan_jax import reproduction
 
-    kept = workdir / scale / name
-    before, began = reproduction.spent(kept), time.monotonic()
-    runs: dict[str, Any] = {}
-    if hasattr(case, "RUNS"):
+    runs, kept, first = _runs(case, scale), workdir / scale / name, before["seeds"] if before else 0
+    settings = json.loads(json.dumps(reproduction.plain({key: run._asdict() for key, run in runs.items()} or _constants(case))))
+    if before and before["settings"] != settings:
+        raise UserError(f"{folder} was made with other settings, so no seeds can be added: --overwrite makes it anew")
+    spent, began = reproduction.spent(kept, first if runs else None), time.monotonic()
+    if runs:
         assert seeds is not None
-        runs = case.RUNS if scale != "smoke" else {key: case.RUNS[key] for key in case.SMOKE_RUNS}
-        changes = {"smoke": getattr(case, "SMOKE", ()), "short": getattr(case, "SHORT", ()), "paper": ()}[scale]
-        runs = {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
-        missing = reproduction.left(runs, seeds, kept, ROOT)
-        set_up_jax([len(own) for own in missing.values() if own])
-        folders = reproduction.train(runs, seeds, missing, kept, ROOT)
-        found = case.measure(folders, scale == "smoke")
+        own = range(first, seeds)
+        missing = reproduction.left(runs, own, kept, ROOT)
+        set_up_jax([len(some) for some in missing.values() if some])
+        found = case.measure(reproduction.train(runs, own, missing, kept, ROOT), scale == "smoke")
     else:
         set_up_jax()
         in_parts = "folder" in inspect.signature(case.measure).parameters  # long, and kept
@@ -138,14 +140,25 @@ def _measured(case: ModuleType, name: str, folder: Path, scale: str, seeds: int 
         "scale": scale,
         "seeds": seeds,
         "not_run": _not_run(case, scale, seeds),
-        "seconds": round(before + time.monotonic() - began, 1),  # of all calls
+        "seconds": round(spent + time.monotonic() - began, 1),  # of all calls
         **reproduction.facts(),
         "about": _paragraph(case, "Source:"),
-        "settings": {key: run._asdict() for key, run in runs.items()} or _constants(case),
+        "settings": settings,
         "numbers": numbers,
     }
-    reproduction.save(folder, record, case.claims(numbers))
+    if before:
+        record = reproduction.joined(before, record)
+    reproduction.save(folder, record, case.claims(record["numbers"]))
     return record
+
+
+def _runs(case: ModuleType, scale: str) -> dict[str, Any]:
+    """The runs of a figure's form; none where it trains none."""
+    if not hasattr(case, "RUNS"):
+        return {}
+    runs = case.RUNS if scale != "smoke" else {key: case.RUNS[key] for key in case.SMOKE_RUNS}
+    changes = {"smoke": getattr(case, "SMOKE", ()), "short": getattr(case, "SHORT", ()), "paper": ()}[scale]
+    return {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
 
 
 def _constants(case: ModuleType) -> dict[str, Any]:

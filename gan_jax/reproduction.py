@@ -116,9 +116,12 @@ def plain(value: Any, digits: int = 12) -> Any:
     return value
 
 
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+
+
 def facts() -> dict[str, Any]:
     """What the numbers were computed with."""
-    packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")}
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     import jax
 
     cores = available()
@@ -137,6 +140,18 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ", with changes" * bool(changed.stdout.strip())
+
+
+def joined(before: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a figure with the seeds of ``before``, as they were measured then, and those ``added`` to them.
+
+    Under "earlier" it says what the first seeds were made by. Numbers are rows, one a run and seed; what else there is
+    belongs to the first seeds.
+    """
+    about = ("command", "seeds", "seconds", "machine", "code", "python", *PACKAGES)
+    earlier = [*before.get("earlier", []), {key: before[key] for key in about if key in before}]
+    numbers = {**added["numbers"], **before["numbers"], "rows": before["numbers"]["rows"] + added["numbers"]["rows"]}
+    return {**added, "seconds": round(before["seconds"] + added["seconds"], 1), "earlier": earlier, "numbers": numbers}
 
 
 RESULTS, CLAIMS, PICTURES = "results.json", "claims.csv", ("figure.png", "figure.svg")
@@ -209,9 +224,17 @@ def timed(path: Path) -> Iterator[None]:
         os.replace(part, path)
 
 
-def spent(folder: Path) -> float:
-    """The seconds that the runs and parts in a figure's workdir took, those of earlier calls included."""
-    return sum(float(path.read_text()) for path in folder.glob(f"*{SECONDS}"))
+def spent(folder: Path, first: int | None = None) -> float:
+    """The seconds that the runs and parts in a figure's workdir took, those of earlier calls included.
+
+    ``first``: of runs those alone whose seeds begin there.
+    """
+    pattern = f"*{SECONDS}" if first is None else f"*{_from(first)}"
+    return sum(float(path.read_text()) for path in folder.glob(pattern))
+
+
+def _from(first: int) -> str:
+    return f"_from_{first}{SECONDS}"
 
 
 def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
@@ -263,17 +286,17 @@ class Run(NamedTuple):
     numbers: Mapping[str, tuple[float, ...]] = {}  # a value for each seed, by the paths of the fields that differ
 
 
-def members(runs: Mapping[str, Run], seeds: int, workdir: Path) -> dict[str, list[Path]]:
+def members(runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path) -> dict[str, dict[int, Path]]:
     """Where each seed of each run is, or will be: ``workdir/<name of the run>/seed_003``."""
-    return {name: [workdir / slug(name) / f"seed_{seed:03d}" for seed in range(seeds)] for name in runs}
+    return {name: {seed: workdir / slug(name) / f"seed_{seed:03d}" for seed in seeds} for name in runs}
 
 
-def left(runs: Mapping[str, Run], seeds: int, workdir: Path, root: Path) -> dict[str, list[int]]:
+def left(runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path, root: Path) -> dict[str, list[int]]:
     """The seeds of each run that have not ended."""
     found = {}
     for name, folders in members(runs, seeds, workdir).items():
         steps = configs.load(str(root / runs[name].config), runs[name].overrides).steps
-        found[name] = [seed for seed, folder in enumerate(folders) if not ended(folder, steps)]
+        found[name] = [seed for seed, folder in folders.items() if not ended(folder, steps)]
     return found
 
 
@@ -283,13 +306,13 @@ def slug(name: str) -> str:
 
 
 def train(
-    runs: Mapping[str, Run], seeds: int, missing: Mapping[str, Sequence[int]], workdir: Path, root: Path
-) -> dict[str, list[Path]]:
-    """Trains the ``missing`` seeds of all runs, as `left` finds them, and returns the folders of all seeds.
+    runs: Mapping[str, Run], seeds: Sequence[int], missing: Mapping[str, Sequence[int]], workdir: Path, root: Path
+) -> dict[str, dict[int, Path]]:
+    """Trains the ``missing`` of the ``seeds`` of all runs, as `left` finds them, and returns the folders of all of them.
 
-    Seeds 0, 1, ... of a run train as one population, each in an ordinary workdir of its own; those that have ended are
-    left alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder
-    says so. ``root``: the checkout.
+    The seeds of a run train as one population, each in an ordinary workdir of its own; those that have ended are left
+    alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder says
+    so. ``root``: the checkout.
 
     Raises UserError; KeyboardInterrupt where it was stopped: the same call goes on.
     """
@@ -299,21 +322,21 @@ def train(
     for name, run in runs.items():
         own = missing[name]
         if not own:
-            print(f"{name}: {seeds} seeds have ended before", flush=True)
+            print(f"{name}: {len(seeds)} seeds have ended before", flush=True)
             continue
-        print(f"{name}: {len(own)} of {seeds} seeds to train", flush=True)
+        print(f"{name}: {len(own)} of {len(seeds)} seeds to train", flush=True)
         made = configs.to_dict(configs.load(str(root / run.config), run.overrides))
         try:
             together = made | {"population": {"seed": tuple(own)}}
             for path, values in run.numbers.items():
-                if len(values) < seeds:
-                    raise UserError(f"{name} has numbers for {len(values)} seeds, not for {seeds}")
+                if len(values) <= max(own):
+                    raise UserError(f"{name} has numbers for {len(values)} seeds, not for {max(own) + 1}")
                 node = together["population"]
                 *parents, last = path.split(".")
                 for parent in parents:
                     node = node.setdefault(parent, {})
                 node[last] = tuple(values[seed] for seed in own)
-            with timed(workdir / f"{slug(name)}{SECONDS}"):
+            with timed(workdir / f"{slug(name)}{_from(min(seeds))}"):
                 running.run(together, workdir / slug(name), [folders[name][seed] for seed in own])
         except running.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)

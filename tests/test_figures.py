@@ -269,15 +269,33 @@ def test_the_variants_verdicts_follow_from_their_rows():
 @pytest.mark.slow
 def test_a_figure_of_runs_trains_what_is_missing_only(tmp_path, capsys):
     flags = ["unrolled_ring", "--scale=smoke", f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
+    path, own = tmp_path / "out" / "unrolled_ring" / "results.json", tmp_path / "runs" / "smoke" / "unrolled_ring"
     reproduce([*flags, "--seeds=1"])
-    first = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]
-    shutil.rmtree(tmp_path / "runs" / "smoke" / "unrolled_ring" / "k_0" / "seed_000" / "checkpoints" / "40")
+    first = json.loads(path.read_text())
+    shutil.rmtree(own / "k_0" / "seed_000" / "checkpoints" / "40")
     capsys.readouterr()
-    reproduce([*flags, "--seeds=2"])
+    reproduce([*flags, "--seeds=1", "--overwrite"])
     said = capsys.readouterr().out
-    assert "K = 0: 2 of 2 seeds to train" in said and "full, K = 1: 1 of 2 seeds to train" in said
-    rows = json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())["numbers"]["rows"]
-    again = [row for row in rows if row["seed"] == 0 and row["run"] != "K = 0"]
+    assert "K = 0: 1 of 1 seeds to train" in said and "full, K = 1: 1 seeds have ended before" in said
+    assert json.loads(path.read_text())["numbers"] == first["numbers"]
+
+    # More seeds: those that are there are kept as they were measured, though their runs are gone.
+    shutil.rmtree(own)
+    marked = first["numbers"]["rows"][0]
+    marked["checkpoints"][-1]["high_quality"] = 0.123
+    path.write_text(json.dumps(first))
+    reproduce([*flags, "--seeds=2"])
+    assert "K = 0: 1 of 1 seeds to train" in capsys.readouterr().out
+    record = json.loads(path.read_text())
+    rows = record["numbers"]["rows"]
+    assert [row["seed"] for row in rows] == [0, 0, 0, 1, 1, 1] and rows[:3] == first["numbers"]["rows"]
+    assert record["seeds"] == 2 and record["earlier"][0]["seeds"] == 1 and record["seconds"] > first["seconds"]
+    assert record["earlier"][0]["command"] == first["command"] and record["numbers"]["pictures"] == first["numbers"]["pictures"]
     reproduce([*flags, "--seeds=2"])
     assert "to train" not in capsys.readouterr().out
-    assert len(rows) == 6 and again == [row for row in first["rows"] if row["run"] != "K = 0"]
+    assert not (own / "k_0" / "seed_000").exists()
+
+    # Seeds of other settings are none of these.
+    path.write_text(json.dumps(record | {"settings": {}}))
+    with pytest.raises(UserError, match="unrolled_ring was made with other settings, so no seeds can be added: --overwrite"):
+        reproduce([*flags, "--seeds=3"])

@@ -254,13 +254,14 @@ def test_numbers_of_a_run_are_one_a_seed(tmp_path):
 
     case = load("objective_sensitivity")
     run = case.RUNS["WGAN, turns = 1"]._replace(overrides=(*case.RUNS["WGAN, turns = 1"].overrides, *case.SMOKE))
-    missing = reproduction.left({"w": run}, 2, tmp_path, ROOT)
-    folders = reproduction.train({"w": run}, 2, missing, tmp_path, ROOT)["w"]
-    for draw, folder in enumerate(folders):
+    missing = reproduction.left({"w": run}, range(3, 5), tmp_path, ROOT)
+    folders = reproduction.train({"w": run}, range(3, 5), missing, tmp_path, ROOT)["w"]
+    assert list(folders) == [3, 4]
+    for draw, folder in folders.items():
         config = configs.flat(read_config(folder))
         assert {path: config[path] for path in run.numbers} == {path: values[draw] for path, values in run.numbers.items()}
     with pytest.raises(UserError, match="w has numbers for 50 seeds, not for 51"):
-        reproduction.train({"w": run}, 51, {"w": [50]}, tmp_path / "more", ROOT)
+        reproduction.train({"w": run}, range(51), {"w": [50]}, tmp_path / "more", ROOT)
 
 
 # --- loss_penalty_unroll_rule

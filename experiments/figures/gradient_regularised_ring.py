@@ -53,14 +53,14 @@ COLOURS = {"regularised": "tab:blue", "plain": "tab:red"}
 MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint and the norms that were logged."""
     from gan_jax.experiment import build
     from gan_jax.workdir import read_config
 
     rows, dataset = [], None
     for name, folders in runs.items():
-        for seed, folder in enumerate(folders):
+        for seed, folder in folders.items():
             dataset = dataset or build(read_config(folder)).dataset
             row = {"run": name, "seed": seed, "diverged": (folder / "diverged").exists(), "checkpoints": looks(folder, dataset)}
             logged = _logged(folder)

@@ -75,7 +75,7 @@ SMOKE = (
 MODES, WELL = {"ring": 8, "grid": 25}, {"ring": 20, "grid": 10}
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a cell and seed: modes and share of high quality of its last samples."""
     from gan_jax import metrics
     from gan_jax.experiment import build
@@ -84,7 +84,7 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     rows, datasets = [], {}
     for name, folders in runs.items():
         data, *choices = name.split("; ")
-        for seed, folder in enumerate(folders):
+        for seed, folder in folders.items():
             if data not in datasets:
                 datasets[data] = build(read_config(folder)).dataset
             points = last_points(folder)

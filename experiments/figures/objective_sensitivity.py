@@ -79,7 +79,7 @@ WORST, MODES, WELL, REAL = 2.0, 8, 20, 1
 SMALL, BOOTSTRAPS = 5, 1_000
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a draw: its numbers, and the score, modes and share of high quality of its last samples."""
     from gan_jax import metrics
     from gan_jax.experiment import build
@@ -88,7 +88,7 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     rows, dataset, real, floor = [], None, None, None
     for name, folders in runs.items():
         objective, turns = name.split(", turns = ")
-        for draw, folder in enumerate(folders):
+        for draw, folder in folders.items():
             config = read_config(folder)
             if dataset is None:
                 dataset, count = build(config).dataset, config["samples"]

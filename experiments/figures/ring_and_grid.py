@@ -88,12 +88,12 @@ BANDS = {"ring, GAN": (4.8, 7.8), "grid, GAN": (13.3, 21.3), "ring, PacGAN2": (7
 DRAWN, PERFECT = 2_500, 1 - float(np.exp(-4.5))  # samples at the end; what of a perfect model's lies within 3 std in the plane
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     from gan_jax.workdir import last_metrics
 
     rows = []
     for name, folders in runs.items():
-        for seed, folder in enumerate(folders):
+        for seed, folder in folders.items():
             diverged = (folder / "diverged").exists()
             last = {} if diverged else last_metrics(folder)
             rows.append({"run": name, "seed": seed, "diverged": diverged, "step": last.get("step", 0)}

@@ -57,7 +57,7 @@ PAIRS, WELL, MODES = 2_000, 20, {"8 Gaussians": 8, "25 Gaussians": 25}
 COLOURS = {"clipping": "tab:red", "weight 10": "tab:blue", "weight 0.1": "tab:cyan"}
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     from gan_jax import metrics
     from gan_jax.experiment import build
     from gan_jax.workdir import read_config
@@ -65,7 +65,7 @@ def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
     rows, real, floor = [], {}, {}
     for name, folders in runs.items():
         data, method = name.split(", ")
-        for seed, folder in enumerate(folders):
+        for seed, folder in folders.items():
             dataset = build(read_config(folder)).dataset
             history = samples_over_training(folder)[1:]
             if data not in real:

@@ -48,14 +48,14 @@ SMOKE = (
 )  # fmt: skip
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint; and for the picture the samples of the first that has any."""
     from gan_jax.experiment import build
     from gan_jax.workdir import read_config
 
     rows, pictures, steps = [], {}, 0
     for name, folders in runs.items():
-        for seed, folder in enumerate(folders):
+        for seed, folder in folders.items():
             config = read_config(folder)
             dataset, steps = build(config).dataset, config["steps"]
             row = {"run": name, "seed": seed, "modes": len(dataset.centres), "diverged": (folder / "diverged").exists()}

@@ -48,7 +48,7 @@ SMOKE_RUNS, SMOKE_SEEDS = ("notebook, its 7 modes, K = 0", "stopped, half the ra
 SMOKE = unrolled_ring.SMOKE
 
 
-def measure(runs: dict[str, list[Path]], smoke: bool) -> dict:
+def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """As `unrolled_ring.measure`."""
     return unrolled_ring.measure(runs, smoke)
 
