@@ -19,8 +19,11 @@ covered with 20 such, and near are the modes that are nearest to 1% of all sampl
   may be said only where full covers more often at K = 3 or 5 with p < 0.05 (Fisher's exact test, one-sided, each K by itself;
   not judged where so few seeds could not reach it). Bars are the exact 95% intervals of Clopper and Pearson.
 
-The thresholds were taken from pilots with other code. Run with seeds 0, 1 and 2, of 10: too few for A1c. With them full and
-stopped cover alike: all three seeds with K = 10, seed 2 alone with K = 3 and 5, and with K = 2 where stopped.
+The thresholds were taken from pilots with other code.
+
+Measured: the look-ahead alone prevents the collapse. With K = 10 all modes are covered in 10 of 10 seeds, full and stopped,
+and equally well. For K = 1, 2, 3 and 5 it is full 0, 0, 1, 5 of 10 and stopped 0, 2, 1, 3: 6 of 40 each. That the second-order
+term lowers the K that is needed, as a pilot of 4 seeds let hope, is not seen.
 """
 
 from pathlib import Path
