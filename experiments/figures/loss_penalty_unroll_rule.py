@@ -150,7 +150,8 @@ def draw(numbers: dict):
         image = row[0].imshow(table, cmap="viridis", vmin=0, vmax=most, aspect="auto")
         for i, j in np.ndindex(*table.shape):
             text = f"{MODES[data] * table[i, j]:.1f}" + f" ± {MODES[data] * spread[i, j]:.1f}" * (seeds > 1)
-            row[0].text(j, i, text, ha="center", va="center", fontsize=7, color="white" if table[i, j] < 0.6 * most else "black")
+            colour = "white" if table[i, j] < 0.6 * most else "black"
+            row[0].text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
         row[0].set_xticks(range(len(above)), [f"{rule}\n{unroll}" for rule, unroll in above], fontsize=8)
         row[0].set_yticks(range(len(left)), [f"{loss}, {penalty}" for loss, penalty in left], fontsize=8)
         what = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "1 seed"

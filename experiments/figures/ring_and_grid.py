@@ -1,7 +1,7 @@
 """Modes, high quality and reverse KL on a ring and on a grid: GAN, PacGAN, unrolled GAN, WGAN-GP beside the published tables.
 
     python experiments/reproduce.py ring_and_grid [--seeds=10]   # days on 2 CPU cores; a GPU is what it is for
-    python experiments/reproduce.py ring_and_grid --scale=short --seeds=1   # 3 hours of one core: 10,000 of the 400,000 steps
+    python experiments/reproduce.py ring_and_grid --scale=short --seeds=1   # an hour of one core: 10,000 of the 400,000 steps
     python experiments/reproduce.py ring_and_grid --scale=smoke   # 1 minute: GAN and PacGAN2 on the ring, 2 seeds, 20 steps
 
 Source: Lin et al., "PacGAN" (2018), table 1, and Srivastava et al., "VEEGAN" (2017), table 1, whose networks differ: their GAN
