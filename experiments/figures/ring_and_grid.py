@@ -15,7 +15,9 @@ turns), and as R3GAN (Huang et al., 2024) has it, relativistic with R1 and R2, g
 To be met, U: the mean over 10 seeds within 1.5 modes of 6.3 (ring, GAN) and within 4 of 17.3 (grid, GAN); PacGAN2 7.5 or more
 and 22.5 or more. Errors are standard errors, as in PacGAN; a run that diverged counts as one without modes. Dotted is what a
 perfect model has: 98.89% within 3 standard deviations, and of k modes a reverse KL near (k - 1) / 2n, n samples.
-Not run yet: the full form, 14 runs of 10 seeds of 400,000 steps.
+Not run yet: the full form, 14 runs of 10 seeds of 400,000 steps. Measured in the short form, seed 0: on the ring GAN is on 7
+modes, packed ones and R3GAN on 8, with less of high quality the larger the pack; on the grid packed ones are still far off, of
+which 2.5% of the steps says little. WGAN-GP has not found the ring by then.
 """
 
 from pathlib import Path
@@ -117,8 +119,8 @@ def claims(numbers: dict) -> list[Claim]:
             notes += [f"standard error {_error(values):.3g} of {len(values)} seeds"] * (len(values) > 1)
             notes += [f"{lost} diverged, which covers nothing"] * bool(lost)
             mean = (float(np.mean(values)),) if len(values) else ()
-            why = f"{steps:,} of 400,000 steps" if steps < 400_000 else ""
-            found.append(Claim(f"{name}: {METRICS[metric]}, mean", mean, text, low, high, "; ".join(notes), why=why))
+            notes += [f"{steps:,} of 400,000 steps"] * (low is not None and steps < 400_000)
+            found.append(Claim(f"{name}: {METRICS[metric]}, mean", mean, text, low, high, "; ".join(notes)))
     return found
 
 
