@@ -19,7 +19,7 @@ reproduce, figures, load = (PROGRAM[name] for name in ("reproduce", "figures", "
 LONG = {
     "deep_critic_gradients", "dirac_gan", "gradient_regularised_ring", "label_bias", "loss_penalty_unroll_rule",
     "objective_sensitivity", "parallel_lines", "ring_and_grid", "toy_generators", "two_gaussians", "unrolled_ring",
-    "unrolled_ring_variants", "value_surfaces", "vanishing_gradient",
+    "unrolled_ring_notebook", "unrolled_ring_rates", "value_surfaces", "vanishing_gradient",
 }  # fmt: skip
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
@@ -249,21 +249,27 @@ def test_the_ablations_verdicts_follow_from_its_rows():
     assert verdicts.count("miss") == 3  # A1a's coverage, and K = 3 and 5
 
 
-def test_the_variants_verdicts_follow_from_their_rows():
-    case = load("unrolled_ring_variants")
+def test_the_notebooks_and_the_rates_verdicts_follow_from_their_rows():
+    notebook, rates = load("unrolled_ring_notebook"), load("unrolled_ring_rates")
 
     def row(run, seed, near, quality, covered):
         one = {"step": 1, "covered": covered, "high_quality": quality, "near": near, "nearest": []}
         return {"run": run, "seed": seed, "modes": 7 if "7" in run else 8, "diverged": False, "checkpoints": [one]}
 
-    rows = [row(f"notebook, {data}, K = {k}", seed, int(data[-7]) if k else 2, 0.05, 0)
-            for data in case.DATA for k in (0, 5) for seed in range(10)]  # fmt: skip
-    rows += [row(f"{kind}, {name} the rate", seed, 8, 0.8, 8 if kind == "full" else 2)
-             for kind in ("full", "stopped") for name in case.RATES for seed in range(10)]  # fmt: skip
-    found = case.claims({"rows": rows})
-    assert [claim.verdict(False) for claim in found] == ["pass"] * 6 and "10 of 10 seeds all" in found[1].note
-    fewer = [row | {"checkpoints": [row["checkpoints"][0] | {"near": 6, "covered": 0, "high_quality": 0.3}]} for row in rows]
-    assert [claim.verdict(False) for claim in case.claims({"rows": fewer})] == ["miss"] * 6
+    both = [
+        (notebook, 4, [row(f"notebook, {data}, K = {k}", seed, int(data[-7]) if k else 2, 0.05, 0)
+                       for data in notebook.DATA for k in (0, 5) for seed in range(10)]),
+        (rates, 2, [row(f"{kind}, {name} the rate", seed, 8, 0.8, 8 if kind == "full" else 2)
+                    for kind in ("full", "stopped") for name in rates.RATES for seed in range(10)]),
+    ]  # fmt: skip
+    for case, count, rows in both:
+        assert {row["run"] for row in rows} == set(case.RUNS)
+        found = case.claims({"rows": rows})
+        assert [claim.verdict(False) for claim in found] == ["pass"] * count
+        worse = {"near": 6, "covered": 0, "high_quality": 0.3}
+        fewer = [row | {"checkpoints": [row["checkpoints"][0] | worse]} for row in rows]
+        assert [claim.verdict(False) for claim in case.claims({"rows": fewer})] == ["miss"] * count
+    assert "10 of 10 seeds all" in notebook.claims({"rows": both[0][2]})[1].note
 
 
 @pytest.mark.slow
