@@ -138,7 +138,8 @@ def draw(numbers: dict):
         over.plot(steps, np.median(values, 0), label=name, **style)
         over.plot(steps, values.T, linewidth=0.5, alpha=0.4, **style)
     over.axhline(1 - np.exp(-4.5), color="0.5", linestyle=":", linewidth=0.9)
-    over.set(xlabel="step", ylabel="share of high quality", ylim=(-0.03, 1.05))
+    over.set(xlabel="step", ylim=(-0.03, 1.05))
+    over.set_ylabel("share of high quality", fontsize=8)
     over.set_title(f"median of {seeds} seeds; thin: each seed; dotted: a perfect model", fontsize=8)
     over.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
     most = max(row["modes"] for row in numbers["rows"])
@@ -153,10 +154,12 @@ def draw(numbers: dict):
         spread = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else [0]
         cells.plot(at + np.array(spread), values, "o", markersize=4, color=colour, markerfacecolor=filled)
     for ax in (shares, cells):
-        ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7)
-    shares.set(ylabel="share of seeds with all modes", ylim=(-0.05, 1.22))
+        ax.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
+    shares.set(ylim=(-0.05, 1.22))
+    shares.set_ylabel("share of seeds\nwith all modes", fontsize=8)
     shares.set_title(f"at step {numbers['steps']:,}; bars: exact 95% intervals of Clopper and Pearson", fontsize=8)
-    cells.set(ylabel=f"modes with {WELL} samples or more", ylim=(-0.4, most + 0.4))
+    cells.set(ylim=(-0.4, most + 0.4))
+    cells.set_ylabel(f"modes with\n{WELL} samples or more", fontsize=8)
     cells.set_title(f"at step {numbers['steps']:,}, each seed; open: the gradient is stopped", fontsize=8)
     return drawing
 
