@@ -213,4 +213,3 @@ def _curves(numbers: dict, name: str) -> tuple[list[int], np.ndarray]:
         return [], np.zeros((1, 0))
     whole = [row["checkpoints"] for row in rows if len(row["checkpoints"]) == most]
     return [one["step"] for one in whole[0]], np.array([[one["high_quality"] for one in of] for of in whole])
-
