@@ -119,7 +119,7 @@ def _measured(
     settings = json.loads(json.dumps(reproduction.plain({key: run._asdict() for key, run in runs.items()} or _constants(case))))
     if before and before["settings"] != settings:
         raise UserError(f"{folder} was made with other settings, so no seeds can be added: --overwrite makes it anew")
-    spent, began = reproduction.spent(kept, first if runs else None), time.monotonic()
+    spent, began = reproduction.spent(kept, range(first, seeds) if seeds else None), time.monotonic()
     if runs:
         assert seeds is not None
         own = range(first, seeds)

@@ -11,7 +11,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,17 +224,15 @@ def timed(path: Path) -> Iterator[None]:
         os.replace(part, path)
 
 
-def spent(folder: Path, first: int | None = None) -> float:
+def spent(folder: Path, seeds: Container[int] | None = None) -> float:
     """The seconds that the runs and parts in a figure's workdir took, those of earlier calls included.
 
-    ``first``: of runs those alone whose seeds begin there.
+    ``seeds``: of runs those alone whose first seed is one of these.
     """
-    pattern = f"*{SECONDS}" if first is None else f"*{_from(first)}"
-    return sum(float(path.read_text()) for path in folder.glob(pattern))
-
-
-def _from(first: int) -> str:
-    return f"_from_{first}{SECONDS}"
+    paths = folder.glob(f"*{SECONDS}")
+    if seeds is not None:
+        paths = (path for path in paths if (found := re.search(r"_from_(\d+)$", path.stem)) and int(found[1]) in seeds)
+    return sum(float(path.read_text()) for path in paths)
 
 
 def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
@@ -336,7 +334,7 @@ def train(
                 for parent in parents:
                     node = node.setdefault(parent, {})
                 node[last] = tuple(values[seed] for seed in own)
-            with timed(workdir / f"{slug(name)}{_from(min(seeds))}"):
+            with timed(workdir / f"{slug(name)}_from_{min(seeds)}{SECONDS}"):
                 running.run(together, workdir / slug(name), [folders[name][seed] for seed in own])
         except running.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)

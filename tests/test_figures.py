@@ -260,7 +260,7 @@ def test_the_notebooks_and_the_rates_verdicts_follow_from_their_rows():
         (notebook, 4, [row(f"notebook, {data}, K = {k}", seed, int(data[-7]) if k else 2, 0.05, 0)
                        for data in notebook.DATA for k in (0, 5) for seed in range(10)]),
         (rates, 2, [row(f"{kind}, {name} the rate", seed, 8, 0.8, 8 if kind == "full" else 2)
-                    for kind in ("full", "stopped") for name in rates.RATES for seed in range(10)]),
+                    for kind in ("full", "stopped") for name in rates.RATES for seed in range(10, 30)]),
     ]  # fmt: skip
     for case, count, rows in both:
         assert {row["run"] for row in rows} == set(case.RUNS)
@@ -269,6 +269,8 @@ def test_the_notebooks_and_the_rates_verdicts_follow_from_their_rows():
         worse = {"near": 6, "covered": 0, "high_quality": 0.3}
         fewer = [row | {"checkpoints": [row["checkpoints"][0] | worse]} for row in rows]
         assert [claim.verdict(False) for claim in case.claims({"rows": fewer})] == ["miss"] * count
+    seen = [row | {"seed": row["seed"] - 10} for row in both[1][2] if row["seed"] < 20]  # by which the question was set
+    assert [claim.verdict(False) for claim in rates.claims({"rows": seen})] == ["not judged"] * 2
     assert "10 of 10 seeds all" in notebook.claims({"rows": both[0][2]})[1].note
 
 

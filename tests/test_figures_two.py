@@ -428,3 +428,11 @@ def test_the_seconds_of_earlier_calls_count_too(tmp_path):
     after = spent(tmp_path / "new")
     kept(tmp_path / "new" / "part.json", {}, lambda: time.sleep(0.2))  # is there
     assert after == spent(tmp_path / "new") >= 0.6
+
+
+def test_the_seconds_of_runs_are_told_apart_by_their_first_seed(tmp_path):
+    from gan_jax.reproduction import spent
+
+    for name, seconds in (("full_from_0", 1), ("full_from_2", 2), ("full_from_12", 4), ("part", 8)):
+        (tmp_path / f"{name}.seconds").write_text(f"{seconds}.0\n")
+    assert [spent(tmp_path, some) for some in (None, range(0, 5), range(2, 20), range(3, 4))] == [15, 3, 6, 0]

@@ -1,6 +1,6 @@
 """Seven objectives on a ring of 8 Gaussians, 100 random draws of the hyperparameters each: how much luck a good result takes.
 
-    python experiments/reproduce.py objective_sensitivity                 # 2 hours on 2 CPU cores; stop and resume it at will
+    python experiments/reproduce.py objective_sensitivity                 # 1 hour on 2 CPU cores; stop and resume it at will
     python experiments/reproduce.py objective_sensitivity --scale=smoke   # 1 minute: 2 objectives, 4 draws, 40 steps
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study" (2018), sections 4 and 5, with its wide ranges: rate of both
@@ -17,8 +17,9 @@ modes; and that improvements come from the budget more than from the algorithm: 
 more by all being tried (the middle objective's gain) than the middle objective by being the best one, with all draws tried.
 The first was set before any run; the second after 48 draws had been seen, in place of one that compared other things.
 
-Measured, of 48 draws each: more than half of the draws of all but WGAN end farther off than a point in the middle, and the best
-cover 0 to 3 modes. Whether more steps than 4,000 would mend that has not been tried.
+Measured: more than half of the draws of all but WGAN (31%) end farther off than a point in the middle, and each objective's
+best draw covers 0 to 3 modes. Whether more steps than 4,000 would mend that has not been tried. With 100 draws in place of 5 the
+middle objective's distance falls by 73%, with the best objective in place of the middle one by 22%.
 """
 
 from pathlib import Path
@@ -176,7 +177,7 @@ def draw(numbers: dict):
     lost = sum(row["diverged"] for row in rows)
     text = f"{len(rows) // len(names)} draws an objective, one seed each" + f"; {lost} diverged, not shown" * bool(lost)
     boxes.set_title(f"{text}\nboxes: quartiles; whiskers: to 1.5 of their range beyond", fontsize=9)
-    boxes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
+    drawing.legend(*boxes.get_legend_handles_labels(), fontsize=7, loc="outside lower left", ncols=4)
     curves.set(xlabel="draws tried", ylabel="expected distance of the best", xscale="log", yscale="log")
     curves.set_title(f"best against budget, exact over all choices of draws\n(farther than {WORST:g}, or diverged: {WORST:g})",
                      fontsize=9)  # fmt: skip

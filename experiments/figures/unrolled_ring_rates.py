@@ -1,14 +1,16 @@
 """Unrolled GANs on a ring with half and twice the discriminator's step size, beside a look-ahead without gradient.
 
-    python experiments/reproduce.py unrolled_ring_rates [--seeds=10]   # half an hour of one core; stop it and resume it at will
+    python experiments/reproduce.py unrolled_ring_rates [--seeds=30]   # 4 minutes a seed of one core; resume it at will
     python experiments/reproduce.py unrolled_ring_rates --scale=smoke   # 1 minute: 2 runs, 2 seeds, 40 steps
 
 Source: ours, on the settings of Metz et al., "Unrolled Generative Adversarial Networks" (2017), figure 2. The figure
 unrolled_ring has one step size of the discriminator, 1e-4, which the look-ahead takes too. Here K = 3, through which the
 gradient comes or is stopped, has half and twice of it; everything else, and all numbers, are that figure's.
 
-To be met: as its A1c; that the second-order term helps may be said only where full covers all modes in more seeds with p < 0.05
-(Fisher's exact test, one-sided, each rate by itself).
+With seeds 0 to 9 full covered all modes in 2 of 10 and stopped in none at half the rate, p = 0.24 (Fisher's exact test,
+one-sided), and in 9 against 4 of 10 at twice, p = 0.03, which is what one of the four such tests (two here, two in
+unrolled_ring) may well be by chance. To be met, set then and before any other seed was seen: that the second-order term helps
+may be said of a rate where on seeds 10 to 29 full covers all modes more often with p < 0.025, as there are two rates.
 """
 
 from pathlib import Path
@@ -26,8 +28,9 @@ RUNS = {
     for name, rate in RATES.items()
     for kind, more in (("full", ()), ("stopped", ("unroll_stop_gradient=true",)))
 }
-SEEDS = 10
-NOT_RUN = "the full form: 4 runs of 10 seeds of 25,000 steps. This one shows that it works, and nothing about GANs"
+SEEN = 10  # seeds: what was asked of the others was set when these were known
+SEEDS = 30
+NOT_RUN = "the full form: 4 runs of 30 seeds of 25,000 steps. This one shows that it works, and nothing about GANs"
 SMOKE_RUNS, SMOKE_SEEDS = ("full, half the rate", "stopped, half the rate"), 2
 SMOKE = unrolled_ring.SMOKE
 
@@ -40,9 +43,10 @@ def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
 def claims(numbers: dict) -> list[Claim]:
     found = []
     for name in RATES:
-        found += unrolled_ring.against(
-            numbers, f"K = 3, {name} the rate", f"full, {name} the rate", f"stopped, {name} the rate", 0.05
-        )
+        for own, most in ((range(SEEN), None), (range(SEEN, SEEDS), 0.025)):
+            some = {"rows": [row for row in numbers["rows"] if row["seed"] in own]}
+            what = f"K = 3, {name} the rate, seeds {own[0]} to {own[-1]}"
+            found += unrolled_ring.against(some, what, f"full, {name} the rate", f"stopped, {name} the rate", most)
     return found
 
 
