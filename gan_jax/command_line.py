@@ -90,6 +90,7 @@ def main(program: Callable[[list[str]], int | None]) -> NoReturn:
 FLAGS = (
     "--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION",
     "--xla_cpu_prefer_vector_width=512",
+    "--xla_cpu_collective_call_terminate_timeout_seconds=3600",
 )
 
 DEVICES_AND_THREADS = ("--xla_force_host_platform_device_count", "--xla_cpu_multi_thread_eigen")
@@ -114,11 +115,12 @@ def set_up_jax(populations: Sequence[int] = ()) -> None:
 
 
 def choose_xla_flags() -> None:
-    """Adds to XLA_FLAGS what makes programs quicker on a CPU; call it before the first computation.
+    """Adds to XLA_FLAGS what makes programs quicker and steadier on a CPU; call it before the first computation.
 
     Convolutions stay with Eigen: YNNPACK runs most large ones on one core (jaxlib 0.10 to 0.12). Loops use vectors of 512
-    bits where the processor has them: random numbers take two thirds of the time. XLA ends the process where it does
-    not know a flag, so no other version is given any; a flag that is set already is left.
+    bits where the processor has them: random numbers take two thirds of the time. Devices wait for each other for an hour in
+    place of 40 seconds, after which XLA ends the process: on a busy machine one core may lag behind the other by so much.
+    XLA also ends it where it does not know a flag, so no other version is given any; a flag that is set already is left.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if _knows_flags():
