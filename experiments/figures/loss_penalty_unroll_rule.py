@@ -120,7 +120,8 @@ def claims(numbers: dict) -> list[Claim]:
             without, ahead = (float(cells[:, :, k].mean()) for k in range(2))
             error = 2 * np.sqrt(_scatter(cells) / cells.size)
             text = f"{data}: mean covered share with 5 unrolled updates, less that without, in standard errors"
-            found.append(Claim(text, ((ahead - without) / error,) if sure else (), "asked >= 2", *band,
+            gained = round(ahead - without, 12)  # shares of 8 and 25 modes: what is less is rounding
+            found.append(Claim(text, (gained / error,) if sure else (), "asked >= 2", *band,
                                f"{ahead:.1%} against {without:.1%}"))  # fmt: skip
         best = np.unravel_index(np.argmax(cells.mean(-1) + 1e-6 * cells.min(-1)), cells.shape[:-1])
         names = ", ".join(levels[i] for levels, i in zip(_levels(numbers, data).values(), best, strict=True))
