@@ -18,8 +18,8 @@ more by all being tried (the middle objective's gain) than the middle objective 
 The first was set before any run; the second after 48 draws had been seen, in place of one that compared other things.
 
 Measured: more than half of the draws of all but WGAN (31%) end farther off than a point in the middle, and each objective's
-best draw covers 0 to 3 modes. Whether more steps than 4,000 would mend that has not been tried. With 100 draws in place of 5 the
-middle objective's distance falls by 73%, with the best objective in place of the middle one by 22%.
+best draw covers 0 to 3 modes. Whether more steps than 4,000 would mend that has not been tried. With 100 draws in place of 5
+the middle objective's distance falls by 73%, with the best objective in place of the middle one by 22%.
 """
 
 from pathlib import Path
