@@ -5,13 +5,13 @@
     python experiments/reproduce.py all                     # one after another, as make figures
     python experiments/reproduce.py --gallery               # writes results/README.md from what is there
 
-Figures are the files of experiments/figures/. Each leaves a folder results/NAME: figure.png and .svg, results.json (numbers
-of all seeds, claims, settings, versions, seconds, command) and claims.csv. --scale=paper, the default, is the published form;
-smoke shows in seconds that all of it works, goes to runs/figures/smoke, and most claims are not judged by it; short, which
-some figures have, is what 2 CPU cores can do of a long one, and says so in the picture. Where the files are there already,
-nothing is computed and nothing is written, unless --seeds asks for more than they have, which adds the others; --overwrite
-measures anew, --redraw judges and draws the numbers that are there. Figures that need training go on from where their runs
-or parts were (--workdir), finished ones included.
+Figures are the files of experiments/figures/. Each leaves a folder results/NAME: figure.png and .svg, results.json (numbers of
+all seeds, claims, settings, versions, seconds, command) and claims.csv. --scale=paper, the default, is the published form;
+smoke shows in seconds that all of it works, and goes to runs/figures/smoke; short, which some figures have, is what 2 CPU
+cores can do of a long one, and says so in the picture: by neither are claims judged that take the full length. Where the files
+are there already, nothing is computed and nothing is written, unless --seeds asks for more than they have, which adds the
+others; --overwrite measures anew, --redraw judges and draws the numbers that are there. Figures that need training go on from
+where their runs or parts were (--workdir), finished ones included.
 """
 
 import importlib.util
@@ -98,15 +98,15 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
     claims = case.claims(record["numbers"])
     if flags.redraw:
         reproduction.save(folder, {key: record[key] for key in record if key not in ("claims", "verdict")}, claims)
-    smoke = record["scale"] == "smoke"
+    shortened = record["scale"] != "paper"
     print(_title(case) + ("" if record["scale"] == "paper" else f" ({record['scale']} form)"))
-    print(reproduction.table(claims, smoke))
+    print(reproduction.table(claims, shortened))
     if record["not_run"]:
         print(f"not run: {record['not_run']}")
     if measured or flags.redraw or not all((folder / picture).exists() for picture in reproduction.PICTURES):
         reproduction.draw(folder, case.draw(record["numbers"]), f"not run: {record['not_run']}" if record["not_run"] else "")
         print(f"{folder}: {', '.join([*reproduction.PICTURES, reproduction.RESULTS, reproduction.CLAIMS])}")
-    print("\n".join(reproduction.verdict(name, claims, smoke)))
+    print("\n".join(reproduction.verdict(name, claims, shortened)))
 
 
 def _measured(
@@ -209,23 +209,31 @@ def gallery(out: Path) -> str:
         record = reproduction.load(out / name)
         if record is None or record["scale"] == "smoke":
             continue
-        picture, times = reproduction.PICTURES[0], record["seconds"]
-        took = (
-            f"{times / 3600:.1f} hours"
-            if times >= 5400
-            else f"{times / 60:.1f} minutes"
-            if times >= 90
-            else f"{times:.0f} seconds"
-        )
         parts += [
             f"## {record['title'].rstrip('.')}",
-            f"![{name}]({name}/{picture})",
-            f"`{record['command']}`, {took} on {record['machine']}.",
+            f"![{name}]({name}/{reproduction.PICTURES[0]})",
+            f"`{record['command']}`, {_took(record)}.",
         ]
         parts.append("  \n".join(f"> {line}" for line in record["verdict"]))
         if record["not_run"]:
             parts.append(f"Not run: {record['not_run']}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _took(record: dict[str, Any]) -> str:
+    """How long a figure took on which machine; seeds that were added later may have been made on another."""
+    seconds: dict[str, float] = {}
+    before = 0.0
+    for part in (*record.get("earlier", []), record):
+        seconds[part["machine"]] = seconds.get(part["machine"], 0) + part["seconds"] - before
+        before = part["seconds"]  # which are those of all seeds so far
+    return " and ".join(f"{_duration(taken)} on {machine}" for machine, taken in seconds.items())
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
 def figures() -> list[str]:

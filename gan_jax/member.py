@@ -82,7 +82,8 @@ class Member:
     def draw(self, state: TrainState, step: int, key: jax.Array) -> None:
         """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones.
 
-        The samples are taken at once, the picture follows. What went wrong with the one before is raised here.
+        The samples are taken and, if they are points, saved at once: no checkpoint comes before them, from which a run that
+        was killed goes on. The picture follows. What went wrong with the one before is raised here.
         """
         dataset = self.experiment.dataset
         label, columns = plots.class_rows(self.config["samples"], dataset.classes)
@@ -93,13 +94,15 @@ class Member:
             return
         if self.drawn is not None:
             self.drawn.result()
-        self.drawn = self.pictures.submit(self._write, samples, step, columns, found)
-
-    def _write(self, samples: np.ndarray, step: int, columns: int | None, found: Mapping[str, np.ndarray]) -> None:
-        dataset, path = self.experiment.dataset, self.workdir / "samples" / f"step_{step:08d}.png"
+        path = self.workdir / "samples" / f"step_{step:08d}.png"
         if len(dataset.shape) < 3:
             np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
-        plots.save_samples(path, samples, dataset, columns)
+        self.drawn = self.pictures.submit(self._write, path, samples, step, columns, found)
+
+    def _write(
+        self, path: Path, samples: np.ndarray, step: int, columns: int | None, found: Mapping[str, np.ndarray]
+    ) -> None:
+        plots.save_samples(path, samples, self.experiment.dataset, columns)
         for log in self.logs:
             log.image(step, "samples", path)
             if found:

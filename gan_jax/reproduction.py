@@ -31,12 +31,12 @@ class Claim(NamedTuple):
     low: float | None  # the band; None is no limit
     high: float | None
     note: str = ""  # what has to be known beside it
-    smoke: bool = False  # whether the smoke form, too, is long enough to judge it
+    smoke: bool = False  # whether the shortened forms, smoke and short, are long enough to judge it
     why: str = ""  # what a miss comes from, as far as is known
 
-    def verdict(self, smoke: bool) -> str:
-        """ "pass" or "miss", as NaN is; "not judged" without a band, or measurements, or where smoke says nothing."""
-        if (smoke and not self.smoke) or not self.measured or (self.low is None and self.high is None):
+    def verdict(self, shortened: bool) -> str:
+        """ "pass" or "miss", as NaN is; "not judged" without a band, or measurements, or where a short form says nothing."""
+        if (shortened and not self.smoke) or not self.measured or (self.low is None and self.high is None):
             return "not judged"
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
         return "pass" if all(low <= value <= high for value in self.measured) else "miss"
@@ -53,11 +53,11 @@ def within(name: str, measured: float | Sequence[float], expected: float, tolera
 COLUMNS = ("claim", "measured", "published", "verdict", "note")
 
 
-def rows(claims: Sequence[Claim], smoke: bool) -> list[tuple[str, ...]]:
+def rows(claims: Sequence[Claim], shortened: bool) -> list[tuple[str, ...]]:
     """A row of text a claim: its name, what was measured, what was published, the verdict; the note, and of a miss why."""
     found: list[tuple[str, ...]] = []
     for claim in claims:
-        verdict = claim.verdict(smoke)
+        verdict = claim.verdict(shortened)
         note = "; ".join(text for text in (claim.note, claim.why * (verdict == "miss")) if text)
         found.append((claim.name, measured_text(claim.measured), claim.published, verdict, note))
     return found
@@ -71,9 +71,9 @@ def measured_text(values: Sequence[float], most: int = 3) -> str:
     return f"{min(values):.4g} .. {max(values):.4g} ({len(shown)})"
 
 
-def table(claims: Sequence[Claim], smoke: bool) -> str:
+def table(claims: Sequence[Claim], shortened: bool) -> str:
     """The rows as lines with their columns below one another; notes stand on a line of their own."""
-    cells = rows(claims, smoke)
+    cells = rows(claims, shortened)
     widths = [max(len(row[i]) for row in [COLUMNS, *cells]) for i in range(4)]
     lines = []
     for row in [COLUMNS[:4] + ("",), *cells]:
@@ -85,9 +85,9 @@ def table(claims: Sequence[Claim], smoke: bool) -> str:
     return "\n".join([*lines, ", ".join(counts) or "nothing to judge"])
 
 
-def verdict(name: str, claims: Sequence[Claim], smoke: bool) -> tuple[str, str]:
+def verdict(name: str, claims: Sequence[Claim], shortened: bool) -> tuple[str, str]:
     """Two lines: how many of the claims are inside their bands; and which are not, and why."""
-    judged = [(claim, claim.verdict(smoke)) for claim in claims]
+    judged = [(claim, claim.verdict(shortened)) for claim in claims]
     inside, missed = (sum(one == kind for _, one in judged) for kind in ("pass", "miss"))
     rest = len(judged) - inside - missed
     first = f"{name}: {inside} of {inside + missed} claims are inside their bands" + (f", {rest} not judged" if rest else "")
@@ -160,15 +160,15 @@ RESULTS, CLAIMS, PICTURES = "results.json", "claims.csv", ("figure.png", "figure
 
 def save(folder: Path, record: Mapping[str, Any], claims: Sequence[Claim]) -> None:
     """Writes a figure's numbers and its claims; each file appears whole."""
-    smoke = record["scale"] == "smoke"
-    judged = [claim._asdict() | {"verdict": claim.verdict(smoke)} for claim in claims]
+    shortened = record["scale"] != "paper"
+    judged = [claim._asdict() | {"verdict": claim.verdict(shortened)} for claim in claims]
     folder.mkdir(parents=True, exist_ok=True)
     lists = folder / f"{CLAIMS}.part"
     with open(lists, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows(claims, smoke)])
+        writer.writerows([COLUMNS, *rows(claims, shortened)])
     os.replace(lists, folder / CLAIMS)
-    lines = verdict(record["figure"], claims, smoke)
+    lines = verdict(record["figure"], claims, shortened)
     numbers = {"verdict": lines, "claims": plain(judged), "numbers": record["numbers"]}
     rest = {key: plain(value) for key, value in record.items() if key not in numbers}
     part = folder / f"{RESULTS}.part"

@@ -71,10 +71,17 @@ def test_committed_numbers_are_what_the_claims_are_judged_by(name):
     folder = ROOT / "results" / name
     record = json.loads((folder / "results.json").read_text())
     claims = load(name).claims(record["numbers"])
-    found = [(claim.name, claim.verdict(smoke=False)) for claim in claims]
+    found = [(claim.name, claim.verdict(record["scale"] != "paper")) for claim in claims]
     assert found == [(claim["name"], claim["verdict"]) for claim in record["claims"]] and record["scale"] != "smoke"
-    assert record["verdict"] == list(reproduction.verdict(name, claims, smoke=False))
+    assert record["verdict"] == list(reproduction.verdict(name, claims, record["scale"] != "paper"))
     assert all((folder / file).exists() for file in ("figure.png", "figure.svg", "claims.csv"))
+
+
+def test_the_gallery_tells_apart_the_machines_of_seeds_that_were_added():
+    took = PROGRAM["_took"]
+    assert took({"seconds": 60.4, "machine": "a"}) == "60 seconds on a"
+    earlier = [{"seconds": 60.0, "machine": "a"}, {"seconds": 160.0, "machine": "b"}]
+    assert took({"seconds": 7960.0, "machine": "a", "earlier": earlier}) == "2.2 hours on a and 1.7 minutes on b"
 
 
 def test_the_gallery_shows_what_has_been_run():
@@ -190,11 +197,11 @@ def test_files_hold_what_was_measured(tmp_path):
 def test_the_verdict_is_two_lines_and_says_why():
     claims = [within("a", 1.0, 1.0, 0.1), within("b", 2.0, 1.0, 0.1, "1", "too few steps"), Claim("c", (), "", 0, 1)]
     claims += [Claim(name, (at,), "asked > 4", 4, None, name, why="small") for name, at in (("d", 3.0), ("e", 2.0), ("f", 5.0))]
-    first, second = reproduction.verdict("x", claims, smoke=False)
+    first, second = reproduction.verdict("x", claims, shortened=False)
     assert first == "x: 2 of 5 claims are inside their bands, 1 not judged"
     assert second == "outside: b is 2, published 1 (too few steps); d is 3, asked > 4, and e is 2, asked > 4 (small)"
-    assert [row[4] for row in reproduction.rows(claims, smoke=False)[3:]] == ["d; small", "e; small", "f"]
-    assert reproduction.verdict("x", claims[:1], smoke=False)[1] == "outside: none"
+    assert [row[4] for row in reproduction.rows(claims, shortened=False)[3:]] == ["d; small", "e; small", "f"]
+    assert reproduction.verdict("x", claims[:1], shortened=False)[1] == "outside: none"
 
 
 # --- numbers in closed form, by other means
@@ -247,6 +254,14 @@ def test_the_ablations_verdicts_follow_from_its_rows():
     worse = [row | {"checkpoints": [one | {"covered": 7} for one in row["checkpoints"]]} for row in rows]
     verdicts = [claim.verdict(False) for claim in case.claims({"rows": worse})]
     assert verdicts.count("miss") == 3  # A1a's coverage, and K = 3 and 5
+
+
+def test_seeds_that_were_not_looked_at_everywhere_are_in_the_median_where_they_were():
+    looks = lambda **at: [{"step": int(step[1:]), "high_quality": value} for step, value in at.items()]
+    rows = [looks(s1=0.1, s2=0.2, s3=0.3), looks(s1=0.3, s3=0.5), looks(s1=0.2), []]
+    found = load("unrolled_ring")._curves({"rows": [{"run": "a", "checkpoints": one} for one in rows]}, "a")
+    assert found[0] == [1, 2, 3]
+    np.testing.assert_allclose(np.nanmedian(found[1], 0), [0.2, 0.2, 0.4])
 
 
 def test_the_notebooks_and_the_rates_verdicts_follow_from_their_rows():

@@ -21,7 +21,7 @@ load = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))["load"]
 
 
 def verdicts(claims):
-    return {claim.name: claim.verdict(smoke=False) for claim in claims}
+    return {claim.name: claim.verdict(shortened=False) for claim in claims}
 
 
 # --- label_bias
@@ -174,18 +174,22 @@ def test_the_regularised_loss_by_central_differences(float64):
 def test_the_verdict_on_the_regularised_ring():
     case, ring = load("gradient_regularised_ring"), np.eye(8, dtype=int) * 100
 
-    def row(run, seed, all_modes, norm):
+    def row(run, seed, all_modes, norm, leading=0):
         one = {"covered": 8, "high_quality": 0.8, "near": 8} if all_modes else {"covered": 0, "high_quality": 0.0, "near": 1}
-        nearest = lambda i: [300] * 8 if all_modes else ring[i % 8].tolist()
+        nearest = lambda i: [300 + leading] + [300] * 7 if all_modes else ring[i % 8].tolist()
         looks = [one | {"step": i, "nearest": nearest(i)} for i in range(10)]
         norms = {"norms": {"step": list(range(20)), "value": [norm] * 20}, "final": {"mean": norm / 2, "batches": norm}}
         return {"run": run, "seed": seed, "diverged": False, "checkpoints": looks} | norms
 
     rows = [row("regularised", seed, True, 0.01) for seed in range(5)] + [row("plain", seed, False, 0.4) for seed in range(5)]
     found = verdicts(case.claims({"rows": rows}))
+    turns = "regularised: changes of a leading mode"  # none leads, so none could change
     rest = ["regularised: norm of its mean over 65,536 samples, at the end", "regularised: share of high quality at the end"]
-    assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == dict.fromkeys(rest, "not judged")
+    unjudged = dict.fromkeys([*rest, turns], "not judged")
+    assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == unjudged
     assert len(found) == 9
+    led = [row("regularised", seed, True, 0.01, leading=9000) for seed in range(5)] + rows[5:]
+    assert verdicts(case.claims({"rows": led}))[turns] == "pass"
     collapsed = [row(one["run"], one["seed"], False, 0.4) for one in rows]
     assert list(verdicts(case.claims({"rows": collapsed})).values()).count("miss") == 5
 

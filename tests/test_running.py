@@ -57,6 +57,25 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
     assert last_metrics(uninterrupted)["step"] == 60
 
 
+def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_on(root, tmp_path, monkeypatch):
+    """However far behind the pictures are: what a figure over training is drawn from is not made again."""
+    saved, save, picture = [], Checkpoints.save, member.plots.save_samples
+
+    def late(*arguments):
+        time.sleep(0.3)
+        picture(*arguments)
+
+    def checked(self, step, *rest):
+        saved.append((step, (self.directory.parent / "samples" / f"step_{step:08d}.npy").exists()))
+        save(self, step, *rest)
+
+    monkeypatch.setattr(member.plots, "save_samples", late)
+    monkeypatch.setattr(Checkpoints, "save", checked)
+    config = tiny(root, "steps=20", "sample_every=10") | {"population": {"seed": (0, 1)}}
+    running.run(config, tmp_path, [tmp_path / "a", tmp_path / "b"])
+    assert saved == [(10, True)] * 2 + [(20, True)] * 2
+
+
 def test_a_second_run_says_that_it_is_done(uninterrupted, root, capsys):
     before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*.png")}
     metrics = running.run(tiny(root), uninterrupted)

@@ -12,9 +12,9 @@ WELL, NEAR = 20, 0.01  # samples that cover a mode; share of all samples that a 
 
 
 def looks(folder: Path, dataset: Any) -> list[dict]:
-    """A run's state at each step that it was sampled at, but the first, by its samples ``[n, 2]``."""
+    """A run's state at each step that it was sampled at, but step 0, by its samples ``[n, 2]``."""
     found = []
-    for step, samples in samples_over_training(folder)[1:]:
+    for step, samples in trained(folder):
         covered = metrics.mode_coverage(samples, dataset.centres, dataset.std, minimum=WELL)
         nearest = metrics.mode_coverage(samples, dataset.centres, dataset.std, histogram="all").counts
         found.append({
@@ -22,6 +22,11 @@ def looks(folder: Path, dataset: Any) -> list[dict]:
             "near": int(np.sum(nearest >= NEAR * len(samples))),
         })  # fmt: skip
     return found
+
+
+def trained(folder: Path) -> list[tuple[int, np.ndarray]]:
+    """The samples of a run over training, without those of the untrained generator."""
+    return [(step, samples) for step, samples in samples_over_training(folder) if step]
 
 
 def last_points(folder: Path) -> np.ndarray | None:
@@ -32,7 +37,7 @@ def last_points(folder: Path) -> np.ndarray | None:
 
 def densities(folder: Path, extent: float, most: int = 5) -> list[dict]:
     """Smoothed densities on [-extent, extent]^2 at up to ``most`` of those steps, the last among them."""
-    history = samples_over_training(folder)[1:]
+    history = trained(folder)
     shown = np.unique(np.linspace(0, len(history) - 1, min(most, len(history))).round().astype(int))
     return [{"step": history[i][0], "counts": binned(history[i][1], extent)} for i in shown]
 

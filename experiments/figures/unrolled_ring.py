@@ -108,7 +108,8 @@ def against(numbers: dict, what: str, full: str, stopped: str, most: float | Non
     return [Claim(name, (fisher(a, n, b, m),), text, *band, note, why="the term is not shown to help, nor not to")]
 
 
-def draw(numbers: dict):
+def draw(numbers: dict, remark: str = ""):
+    """``remark``: what has to be known beside the counts of seeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -136,8 +137,10 @@ def draw(numbers: dict):
     for name in names:
         steps, values = _curves(numbers, name)
         style = {"color": colours[_colour(name)], "linestyle": "--" if name.startswith("stopped") else "-"}
-        over.plot(steps, np.median(values, 0), label=name, **style)
-        over.plot(steps, values.T, linewidth=0.5, alpha=0.4, **style)
+        over.plot(steps, np.nanmedian(values, 0), label=name, **style)
+        for own in values:
+            there = np.isfinite(own)
+            over.plot(np.array(steps)[there], own[there], linewidth=0.5, alpha=0.4, **style)
     over.axhline(1 - np.exp(-4.5), color="0.5", linestyle=":", linewidth=0.9)
     over.set(xlabel="step", ylim=(-0.03, 1.05))
     over.set_ylabel("share of high quality", fontsize=8)
@@ -156,12 +159,14 @@ def draw(numbers: dict):
         cells.plot(at + np.array(spread), values, "o", markersize=4, color=colour, markerfacecolor=filled)
     for ax in (shares, cells):
         ax.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
+        ax.set_xlim(-0.5, len(names) - 0.5)
     shares.set(ylim=(-0.05, 1.22))
     shares.set_ylabel("share of seeds\nwith all modes", fontsize=8)
-    shares.set_title(f"at step {numbers['steps']:,}; bars: exact 95% intervals of Clopper and Pearson", fontsize=8)
+    shares.set_title(f"at step {numbers['steps']:,}{remark}; bars: exact 95% intervals of Clopper and Pearson", fontsize=8)
     cells.set(ylim=(-0.4, most + 0.4))
     cells.set_ylabel(f"modes with\n{WELL} samples or more", fontsize=8)
-    cells.set_title(f"at step {numbers['steps']:,}, each seed; open: the gradient is stopped", fontsize=8)
+    stopped = "; open: the gradient is stopped" * any(name.startswith("stopped") for name in names)
+    cells.set_title(f"at step {numbers['steps']:,}, each seed" + stopped, fontsize=8)
     return drawing
 
 
@@ -207,10 +212,7 @@ def _collapsed(row: dict) -> bool:
 
 
 def _curves(numbers: dict, name: str) -> tuple[list[int], np.ndarray]:
-    """Steps, and the share of high quality ``[seeds, steps]`` of the seeds that have all of them."""
-    rows = _rows(numbers, name)
-    most = max(len(row["checkpoints"]) for row in rows)
-    if not most:
-        return [], np.zeros((1, 0))
-    whole = [row["checkpoints"] for row in rows if len(row["checkpoints"]) == most]
-    return [one["step"] for one in whole[0]], np.array([[one["high_quality"] for one in of] for of in whole])
+    """Steps, and the share of high quality ``[seeds, steps]``; NaN where a seed was not looked at, or had diverged."""
+    rows = [{one["step"]: one["high_quality"] for one in row["checkpoints"]} for row in _rows(numbers, name)]
+    steps = sorted(set().union(*rows))
+    return steps, np.array([[row.get(step, np.nan) for step in steps] for row in rows], float)
