@@ -13,9 +13,9 @@ Expected, seed 0 on 2 CPU cores: `vanilla` beside one mode, with no high-quality
 `wgan`, `wgan_gp`: settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017),
 section 4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three hidden layers of 512.
 
-Expected, seed 0, their 4,000 steps of five turns (3 to 5 steps/s, 15 to 20 minutes): `wgan` spreads along the whole ring but
-has not found the modes, 5 hold a sample and 1.2% are of high quality; `wgan_gp` sits at all 8, 16% within 3 standard
-deviations of a mode, the others beside one or between two. The paper trains 25 times longer.
+Expected, seed 0, their 4,000 steps of five turns (8 to 17 steps/s on one core, 5 to 8 minutes): `wgan` spreads along the
+whole ring but has not found the modes, 6 hold a sample and 1.6% are of high quality; `wgan_gp` sits at all 8, 14% within 3
+standard deviations of a mode, the others beside one or between two. The paper trains 25 times longer.
 """
 
 from ml_collections import ConfigDict
