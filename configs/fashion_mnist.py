@@ -19,7 +19,7 @@ Expected, seed 0 on 2 CPU cores, with the LeNet Frechet distance (fd_lenet) of 1
     progan      3,000  1.2*  27 min         73  0.74 / 0.18   sound outlines, a grid of pixels inside; 38 steps/s while at 4x4
 
 *: the best rate over 100 steps of a run that shared the cores with other work, so a quiet machine is quicker.
-A step of `wgan` or `wgan_gp` takes five turns and so about five times as long as one of `dcgan`.
+A step of `wgan` or `wgan_gp` takes five discriminator steps and so about five times as long as one of `dcgan`.
 """
 
 from ml_collections import ConfigDict
@@ -34,8 +34,8 @@ def get_config(variant: str = "dcgan") -> ConfigDict:
     config.dataset = {"fashion_mnist": {}}
     config.batch_size = 64
     config.networks = {"dcgan": {"width": 32}}
-    config.averaging = 0.999
-    config.averaging_warm_up = "counted"
+    config.ema_decay = 0.999
+    config.ema_warmup = "num_updates"
     config.steps_per_call = 25
     config.log_every = 100
     config.sample_every = config.checkpoint_every = config.evaluate_every = 500
@@ -53,14 +53,14 @@ def _non_saturating(config: ConfigDict, variant: str) -> None:
     config.generator_optimizer = config.discriminator_optimizer = (adam,)
     if variant != "dcgan":
         config.dataset = {"fashion_mnist": {"labels": True}}
-        config.samples = 80  # 8 of each class, a row a class
+        config.num_samples = 80  # 8 of each class, a row a class
     if variant == "acgan":
         config.networks = {"dcgan": {"width": 32, "labels": "auxiliary"}}
-        config.objective = {"non_saturating": {}, "label_aided": {}}
+        config.objective = {"non_saturating": {}, "auxiliary_classifier": {}}
 
 
 def _wasserstein(config: ConfigDict, variant: str) -> None:
-    config.turns = 5
+    config.discriminator_steps = 5
     config.objective = {"wasserstein": {}}
     if variant == "wgan":
         rmsprop = {"rmsprop": {"learning_rate": 5e-5, "decay": 0.99}}
@@ -73,10 +73,19 @@ def _wasserstein(config: ConfigDict, variant: str) -> None:
         config.networks = {"dcgan": {"width": 32, "discriminator_norm": "layer"}}
         adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9}}
     else:
-        config.turns = 1
+        config.discriminator_steps = 1
         config.dataset = {"fashion_mnist": {"resolution": 32}}
         config.networks = {"progan": {"latent_size": 64, "fmap_base": 512, "fmap_max": 64}}
-        config.objective = {"wasserstein": {}, "gradient_penalty": {"weight": 10.0}, "drift": {"weight": 1e-3}}
-        config.growing = ((4, 64, 400, 0), (8, 64, 600, 300), (16, 64, 800, 400), (32, 64, 1_200, 600))
+        config.objective = {
+            "wasserstein": {},
+            "gradient_penalty": {"weight": 10.0},
+            "drift": {"weight": 1e-3},
+        }
+        config.progressive_growing = (
+            (4, 64, 400, 0),
+            (8, 64, 600, 300),
+            (16, 64, 800, 400),
+            (32, 64, 1_200, 600),
+        )
         adam = {"adam": {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.99}}
     config.generator_optimizer = config.discriminator_optimizer = (adam,)

@@ -13,7 +13,7 @@ Expected, seed 0 on 2 CPU cores: `vanilla` beside one mode, with no high-quality
 `wgan`, `wgan_gp`: settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017),
 section 4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three hidden layers of 512.
 
-Expected, seed 0, their 4,000 steps of five turns (8 to 17 steps/s on one core, 5 to 8 minutes): `wgan` spreads along the
+Expected, seed 0, their 4,000 steps of five discriminator steps (8 to 17 steps/s on one core, 5 to 8 minutes): `wgan` spreads along the
 whole ring but has not found the modes, 6 hold a sample and 1.6% are of high quality; `wgan_gp` sits at all 8, 14% within 3
 standard deviations of a mode, the others beside one or between two. The paper trains 25 times longer.
 """
@@ -31,7 +31,7 @@ def get_config(variant: str = "vanilla") -> ConfigDict:
     config.log_every = config.evaluate_every = 1_000
     config.checkpoint_every = 2_000
     config.sample_every = 4_000
-    config.samples = 2_500
+    config.num_samples = 2_500
     config.metrics = {"modes": {}}
     return _wasserstein(config, variant) if variant.startswith("wgan") else _metz(config, variant)
 
@@ -59,7 +59,7 @@ def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
         }
     }  # fmt: skip
     config.batch_size = 256
-    config.turns = 5
+    config.discriminator_steps = 5
     config.steps = 4_000
     if variant == "wgan":
         config.objective = {"wasserstein": {}}
@@ -67,7 +67,10 @@ def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
         config.generator_optimizer = (rmsprop,)
         config.discriminator_optimizer = (rmsprop, {"clip_weights": {"bound": 0.01}})
     else:
-        config.objective = {"wasserstein": {}, "gradient_penalty": {"weight": 0.1}}  # the authors' toy code; the paper says 10
+        config.objective = {
+            "wasserstein": {},
+            "gradient_penalty": {"weight": 0.1},
+        }  # the authors' toy code; the paper says 10
         adam = {"adam": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9}}
         config.generator_optimizer = config.discriminator_optimizer = (adam,)
     return config

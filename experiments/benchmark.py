@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_jax.command_line import Parser, main, set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import Parser, main
 
 if TYPE_CHECKING:
     from gan_jax.benchmarking import Contest
@@ -29,13 +30,19 @@ def benchmark(arguments: list[str]) -> None:
     parser = Parser(__doc__)
     parser.add_argument("case", nargs="?", help=", ".join(cases()))
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", default="", metavar="TEXT", help="contests with this in their names")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="contests with this in their names"
+    )
     parser.add_argument("--small", action="store_true", help="small sizes, for a quick look")
-    parser.add_argument("--profile", action="store_true", help="our side alone, operation by operation")
+    parser.add_argument(
+        "--profile", action="store_true", help="our side alone, operation by operation"
+    )
     parser.add_argument("--out", metavar="FILE", help="where to write the table")
     flags = parser.parse_args(arguments)
     if flags.case not in cases():
-        raise UserError(f"name a case: {', '.join(cases())}" + (f"; not {flags.case!r}" if flags.case else ""))
+        raise UserError(
+            f"name a case: {', '.join(cases())}" + (f"; not {flags.case!r}" if flags.case else "")
+        )
     if flags.rounds < 1:
         raise UserError(f"--rounds must be at least 1, not {flags.rounds}")
     from gan_jax import benchmarking
@@ -44,7 +51,9 @@ def benchmark(arguments: list[str]) -> None:
     set_up_jax()
     if str(FOLDER) not in sys.path:
         sys.path.insert(0, str(FOLDER))  # what cases share lies there too
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{flags.case}", FOLDER / f"{flags.case}.py")
+    spec = importlib.util.spec_from_file_location(
+        f"benchmarks_{flags.case}", FOLDER / f"{flags.case}.py"
+    )
     assert spec is not None and spec.loader is not None
     case = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(case)
@@ -54,14 +63,18 @@ def benchmark(arguments: list[str]) -> None:
             return profile(contests, flags.only, flags.out, command)
         results = benchmarking.run(contests, flags.rounds, flags.only, 0.0 if flags.small else 20.0)
     except ModuleNotFoundError as error:
-        raise UserError(f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'") from error
+        raise UserError(
+            f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'"
+        ) from error
     if flags.out:
-        benchmarking.save(results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES, command)
+        benchmarking.save(
+            results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES, command
+        )
 
 
 def profile(contests: Iterable["Contest"], only: str, out: str | None, command: str) -> None:
     """Prints, and writes, where the time of our side goes in each contest with ``only`` in its name."""
-    from gan_jax import profiling
+    from gan_jax.benchmarking import profiling
 
     written = []
     for contest in contests:
@@ -76,7 +89,10 @@ def profile(contests: Iterable["Contest"], only: str, out: str | None, command: 
         path = Path(out)
         path.parent.mkdir(parents=True, exist_ok=True)
         (path if path.suffix == ".md" else path.with_name(path.name + ".md")).write_text(
-            "\n\n".join([f"`{command}`; an operation's time is that until the next one starts.", *written]) + "\n",
+            "\n\n".join(
+                [f"`{command}`; an operation's time is that until the next one starts.", *written]
+            )
+            + "\n",
             encoding="utf-8",
         )
 

@@ -12,8 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from gan_jax.command_line import Parser, main, split_overrides
 from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import Parser, main, split_overrides
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -21,12 +21,18 @@ TRAIN = Path(__file__).with_name("train.py")
 def compare(arguments: list[str]) -> int:
     overrides, rest = split_overrides(arguments)
     parser = Parser(__doc__)
-    parser.add_argument("--config", action="append", required=True, metavar="FILE.py[:VARIANT]", help="once for each run")
+    parser.add_argument(
+        "--config",
+        action="append",
+        required=True,
+        metavar="FILE.py[:VARIANT]",
+        help="once for each run",
+    )
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--jobs", type=int, default=2, help="how many train at the same time (2)")
     flags = parser.parse_args(rest)
 
-    from gan_jax import config
+    from gan_jax.experiment import config
 
     runs = {spec.partition(":")[2] or Path(spec).stem: spec for spec in flags.config}
     if len(runs) != len(flags.config):
@@ -43,7 +49,9 @@ def compare(arguments: list[str]) -> int:
     return 0
 
 
-def _train_all(runs: dict[str, str], overrides: list[str], workdir: Path, jobs: int) -> dict[str, int]:
+def _train_all(
+    runs: dict[str, str], overrides: list[str], workdir: Path, jobs: int
+) -> dict[str, int]:
     """Trains each in a process, ``jobs`` at a time, their lines marked with their names; returns the exit codes."""
     width = max(map(len, runs))
     codes: dict[str, int] = {}
@@ -52,8 +60,17 @@ def _train_all(runs: dict[str, str], overrides: list[str], workdir: Path, jobs: 
 
     def train(name: str, spec: str) -> None:
         with slots:
-            command = [sys.executable, "-u", str(TRAIN), f"--config={spec}", f"--workdir={workdir / name}", *overrides]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            command = [
+                sys.executable,
+                "-u",
+                str(TRAIN),
+                f"--config={spec}",
+                f"--workdir={workdir / name}",
+                *overrides,
+            ]
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
             processes.append(process)
             for line in process.stdout:
                 print(f"[{name:{width}}] {line}", end="", flush=True)
@@ -75,11 +92,12 @@ def _train_all(runs: dict[str, str], overrides: list[str], workdir: Path, jobs: 
 def _draw(workdir: Path, names: list[str]) -> Path:
     import numpy as np
 
-    from gan_jax import experiment, plots
-    from gan_jax import workdir as workdirs
+    from gan_jax.experiment import builder
+    from gan_jax.experiment import run_directory as workdirs
+    from gan_jax.loggers import plots
 
     configs = {name: workdirs.read_config(workdir / name) for name in names}
-    dataset = experiment.build(configs[names[0]]).dataset
+    dataset = builder.build(configs[names[0]]).dataset
     captions = {name: _summary(workdirs.last_metrics(workdir / name)) for name in names}
     for name, caption in captions.items():
         print(f"{name}: {caption}")
@@ -89,7 +107,9 @@ def _draw(workdir: Path, names: list[str]) -> Path:
         for name in names:
             files = sorted((workdir / name / "samples").glob("step_*.npy"))
             wanted = np.unique(np.linspace(0, len(files) - 1, 6).round().astype(int))
-            snapshots[name] = [(int(files[i].stem.removeprefix("step_")), np.load(files[i])) for i in wanted]
+            snapshots[name] = [
+                (int(files[i].stem.removeprefix("step_")), np.load(files[i])) for i in wanted
+            ]
         real = np.asarray(dataset.draw(0, np.arange(5000))["real"])
         drawing = plots.over_training(snapshots, real, 1.5 * float(np.abs(real).max()), captions)
     else:
@@ -107,7 +127,9 @@ def _summary(metrics: dict[str, float]) -> str:
         "modes/covered": lambda value: f"{value:.0f} modes covered",
         "modes/high_quality": lambda value: f"{value:.1%} high-quality samples",
     }
-    parts = [f"step {metrics['step']:,}"] + [text(metrics[name]) for name, text in shown.items() if name in metrics]
+    parts = [f"step {metrics['step']:,}"] + [
+        text(metrics[name]) for name, text in shown.items() if name in metrics
+    ]
     return ", ".join(parts)
 
 

@@ -4,7 +4,7 @@
     python experiments/evaluate.py --workdir=runs/x --metrics="fd_lenet, kernel(extractor='lenet', samples=2000)"
     python experiments/evaluate.py --workdir=runs/x --compare=runs/y [--metrics=fd_lenet]
 
---metrics takes names of `gan_jax.protocols`, with settings where they differ; left out, it is the run's own config.metrics.
+--metrics takes names of `gan_jax.evaluation.protocols`, with settings where they differ; left out, it is the run's own config.metrics.
 What was scored before is said and not computed again, unless --again.
 
 --compare prints the scores of two runs beside each other (of --step here, of the newest checkpoint there); without --metrics
@@ -20,8 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gan_jax.command_line import Parser, main, set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import Parser, main
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -29,9 +30,13 @@ def evaluate(arguments: list[str]) -> None:
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--step", type=int, help="of which checkpoint (the newest)")
     parser.add_argument("--metrics", help="which, separated by commas (those of the run's config)")
-    parser.add_argument("--num", type=int, help="generated samples, instead of each metric's own number")
+    parser.add_argument(
+        "--num", type=int, help="generated samples, instead of each metric's own number"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights", default="", help="the weights of the metrics' extractor, an .npz")
+    parser.add_argument(
+        "--weights", default="", help="the weights of the metrics' extractor, an .npz"
+    )
     parser.add_argument("--again", action="store_true", help="compute again what is recorded")
     parser.add_argument("--compare", metavar="WORKDIR", help="another run, to set beside this one")
     flags = parser.parse_args(arguments)
@@ -41,7 +46,7 @@ def evaluate(arguments: list[str]) -> None:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
     workdirs = [Path(path) for path in (flags.workdir, flags.compare) if path]
     steps = [flags.step, None]
-    from gan_jax.workdir import read_config
+    from gan_jax.experiment.run_directory import read_config
 
     for workdir in workdirs:
         read_config(workdir)  # bad input is said before anything starts
@@ -49,31 +54,41 @@ def evaluate(arguments: list[str]) -> None:
     if flags.compare and not flags.metrics:
         rows = [_recorded(workdir, step) for workdir, step in zip(workdirs, steps, strict=False)]
     else:
-        rows = [_scored(workdir, step, flags) for workdir, step in zip(workdirs, steps, strict=False)]
+        rows = [
+            _scored(workdir, step, flags) for workdir, step in zip(workdirs, steps, strict=False)
+        ]
     if flags.compare:
         _compare(workdirs, rows)
 
 
 def _scored(workdir: Path, step: int | None, flags: Any) -> list[dict[str, Any]]:
     """The rows of the metrics asked for, computed or found."""
-    from gan_jax import evaluation, protocols, running
-    from gan_jax.workdir import read_config
-    from gan_jax.writers import JsonLines
+    from gan_jax import evaluation
+    from gan_jax.evaluation import protocols
+    from gan_jax.experiment import training_loop
+    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.loggers.json_lines import JsonLines
 
     config = read_config(workdir)
     metrics = config["metrics"] if flags.metrics is None else _named(flags.metrics)
     if not metrics:
-        raise UserError("nothing to measure: --metrics=fid50k,kid,pr or others of gan_jax.protocols")
+        raise UserError(
+            "nothing to measure: --metrics=fid50k,kid,pr or others of gan_jax.protocols"
+        )
     asked = protocols.build(metrics, flags.num, flags.weights)
-    step, experiment, draw = running.load_sampler(workdir, step)
-    reals = evaluation.Reals(config, experiment.dataset)
+    step, experiment, draw = training_loop.load_sampler(workdir, step)
+    reals = evaluation.RealSamples(config, experiment.dataset)
     evaluation.check(asked, reals)
-    subject = evaluation.Subject(draw, reals, flags.seed)
+    subject = evaluation.GeneratedSamples(draw, reals, flags.seed)
     file = workdir / "metrics.jsonl"
     known, rows = evaluation.recorded(file), []
     for protocol in evaluation.ordered(asked):
         facts = {"step": step} | protocol.facts(reals, flags.seed)
-        found = None if flags.again else next((row for row in reversed(known) if facts.items() <= row.items()), None)
+        found = (
+            None
+            if flags.again
+            else next((row for row in reversed(known) if facts.items() <= row.items()), None)
+        )
         if found is None:
             values = evaluation.scores(protocol, subject)
             found = facts | values
@@ -89,16 +104,20 @@ def _scored(workdir: Path, step: int | None, flags: Any) -> list[dict[str, Any]]
 
 
 def _named(text: str) -> dict[str, dict[str, Any]]:
-    from gan_jax.config import parse_parts
+    from gan_jax.experiment.config import parse_parts
 
     entries = [entry.strip() for entry in re.split(r",(?![^(]*\))", text)]
     metrics: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        name = "inception_score" + entry[2:] if re.match(r"is\b", entry) else entry  # `is` is a word of Python's
+        name = (
+            "inception_score" + entry[2:] if re.match(r"is\b", entry) else entry
+        )  # `is` is a word of Python's
         try:
             part = parse_parts("metrics", name)
         except UserError as error:
-            raise UserError(f"--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', not {entry!r}") from error
+            raise UserError(
+                f"--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', not {entry!r}"
+            ) from error
         if part.keys() & metrics.keys():
             raise UserError(f"--metrics names {entry!r} twice")
         metrics |= part
@@ -121,7 +140,9 @@ def _line(row: dict[str, Any], *remarks: str) -> str:
 
     names = evaluation.value_names(row)
     prefix = row["protocol"]
-    values = "  ".join(f"{name.removeprefix(prefix).lstrip('/')} {_number(row[name])}".strip() for name in names)
+    values = "  ".join(
+        f"{name.removeprefix(prefix).lstrip('/')} {_number(row[name])}".strip() for name in names
+    )
     facts = [f"step {row['step']}", f"n {row['n']}", f"seed {row['seed']}"]
     if row["split"]:
         facts.insert(2, f"{row['reals']} real of {row['split']}")
@@ -133,12 +154,25 @@ def _line(row: dict[str, Any], *remarks: str) -> str:
 def _compare(workdirs: list[Path], rows: list[list[dict[str, Any]]]) -> None:
     from gan_jax import evaluation
 
-    table = [("", *(f"{workdir} step {found[0]['step']}" for workdir, found in zip(workdirs, rows, strict=True)))]
+    table = [
+        (
+            "",
+            *(
+                f"{workdir} step {found[0]['step']}"
+                for workdir, found in zip(workdirs, rows, strict=True)
+            ),
+        )
+    ]
     for first, second in evaluation.comparable(*rows):
-        table += [(name, _number(first[name]), _number(second.get(name))) for name in evaluation.value_names(first)]
+        table += [
+            (name, _number(first[name]), _number(second.get(name)))
+            for name in evaluation.value_names(first)
+        ]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for row in table:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def _number(value: float | None) -> str:

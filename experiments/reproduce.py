@@ -23,8 +23,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gan_jax.command_line import Parser, main, set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import Parser, main
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "experiments" / "figures"
@@ -35,11 +36,19 @@ def reproduce(arguments: list[str]) -> None:
     parser = Parser(__doc__)
     parser.add_argument("figure", nargs="?", help=f"all, or one of {', '.join(figures())}")
     parser.add_argument("--list", action="store_true", help="the figures, a line each")
-    parser.add_argument("--gallery", action="store_true", help="write README.md of the figures that are there")
-    parser.add_argument("--scale", default="paper", metavar="|".join(SCALES), help="how much of it (paper)")
+    parser.add_argument(
+        "--gallery", action="store_true", help="write README.md of the figures that are there"
+    )
+    parser.add_argument(
+        "--scale", default="paper", metavar="|".join(SCALES), help="how much of it (paper)"
+    )
     parser.add_argument("--out", metavar="FOLDER", help="where the figure's folder goes (results)")
-    parser.add_argument("--overwrite", action="store_true", help="measure again where there are numbers")
-    parser.add_argument("--redraw", action="store_true", help="judge and draw again the numbers that are there")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="measure again where there are numbers"
+    )
+    parser.add_argument(
+        "--redraw", action="store_true", help="judge and draw again the numbers that are there"
+    )
     parser.add_argument("--seeds", type=int, help="of a figure that trains runs: how many")
     parser.add_argument("--workdir", default="runs/figures", help="where runs train (runs/figures)")
     flags = parser.parse_args(arguments)
@@ -83,7 +92,9 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
         if flags.figure == "all":
             print(f"{folder} is of the {kind} form, and is left as it is")
             return
-        raise UserError(f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite")
+        raise UserError(
+            f"{folder} is of the {kind} form: add --scale={kind}, another --out, or --overwrite"
+        )
     there = record["seeds"] if record else None
     before = None
     if there and not flags.redraw and (flags.seeds or 0) > there:
@@ -97,29 +108,58 @@ def _reproduce(name: str, case: ModuleType, flags: Any) -> None:
         print(f"{folder} is there; --overwrite measures again")
     claims = case.claims(record["numbers"])
     if flags.redraw:
-        reproduction.save(folder, {key: record[key] for key in record if key not in ("claims", "verdict")}, claims)
+        reproduction.save(
+            folder, {key: record[key] for key in record if key not in ("claims", "verdict")}, claims
+        )
     shortened = record["scale"] != "paper"
     print(_title(case) + ("" if record["scale"] == "paper" else f" ({record['scale']} form)"))
     print(reproduction.table(claims, shortened))
     if record["not_run"]:
         print(f"not run: {record['not_run']}")
-    if measured or flags.redraw or not all((folder / picture).exists() for picture in reproduction.PICTURES):
-        reproduction.draw(folder, case.draw(record["numbers"]), f"not run: {record['not_run']}" if record["not_run"] else "")
-        print(f"{folder}: {', '.join([*reproduction.PICTURES, reproduction.RESULTS, reproduction.CLAIMS])}")
+    if (
+        measured
+        or flags.redraw
+        or not all((folder / picture).exists() for picture in reproduction.PICTURES)
+    ):
+        reproduction.draw(
+            folder,
+            case.draw(record["numbers"]),
+            f"not run: {record['not_run']}" if record["not_run"] else "",
+        )
+        print(
+            f"{folder}: {', '.join([*reproduction.PICTURES, reproduction.RESULTS, reproduction.CLAIMS])}"
+        )
     print("\n".join(reproduction.verdict(name, claims, shortened)))
 
 
 def _measured(
-    case: ModuleType, name: str, folder: Path, scale: str, seeds: int | None, workdir: Path, before: dict | None
+    case: ModuleType,
+    name: str,
+    folder: Path,
+    scale: str,
+    seeds: int | None,
+    workdir: Path,
+    before: dict | None,
 ) -> dict:
     """Measures a figure, and writes the numbers and the claims; ``before``: it is there with fewer seeds, which are kept."""
     from gan_jax import reproduction
 
     runs, kept, first = _runs(case, scale), workdir / scale / name, before["seeds"] if before else 0
-    settings = json.loads(json.dumps(reproduction.plain({key: run._asdict() for key, run in runs.items()} or _constants(case))))
+    settings = json.loads(
+        json.dumps(
+            reproduction.plain(
+                {key: run._asdict() for key, run in runs.items()} or _constants(case)
+            )
+        )
+    )
     if before and before["settings"] != settings:
-        raise UserError(f"{folder} was made with other settings, so no seeds can be added: --overwrite makes it anew")
-    spent, began = reproduction.spent(kept, range(first, seeds) if seeds else None), time.monotonic()
+        raise UserError(
+            f"{folder} was made with other settings, so no seeds can be added: --overwrite makes it anew"
+        )
+    spent, began = (
+        reproduction.spent(kept, range(first, seeds) if seeds else None),
+        time.monotonic(),
+    )
     if runs:
         assert seeds is not None
         own = range(first, seeds)
@@ -130,7 +170,9 @@ def _measured(
         set_up_jax()
         in_parts = "folder" in inspect.signature(case.measure).parameters  # long, and kept
         found = case.measure(scale == "smoke", *([kept] if in_parts else []))
-    numbers = json.loads(json.dumps(reproduction.plain(found), allow_nan=False))  # drawn as they are read later
+    numbers = json.loads(
+        json.dumps(reproduction.plain(found), allow_nan=False)
+    )  # drawn as they are read later
     command = f"python experiments/reproduce.py {name}"
     command += f" --scale={scale}" * (scale != "paper") + (f" --seeds={seeds}" if seeds else "")
     record = {
@@ -157,20 +199,34 @@ def _runs(case: ModuleType, scale: str) -> dict[str, Any]:
     if not hasattr(case, "RUNS"):
         return {}
     runs = case.RUNS if scale != "smoke" else {key: case.RUNS[key] for key in case.SMOKE_RUNS}
-    changes = {"smoke": getattr(case, "SMOKE", ()), "short": getattr(case, "SHORT", ()), "paper": ()}[scale]
+    changes = {
+        "smoke": getattr(case, "SMOKE", ()),
+        "short": getattr(case, "SHORT", ()),
+        "paper": (),
+    }[scale]
     return {key: run._replace(overrides=(*run.overrides, *changes)) for key, run in runs.items()}
 
 
 def _constants(case: ModuleType) -> dict[str, Any]:
     """The numbers that a figure without runs is made by: the constants at the top of its file."""
     kinds = (int, float, str, tuple, dict)
-    found = {name: value for name, value in vars(case).items() if name.isupper() and isinstance(value, kinds)}
+    found = {
+        name: value
+        for name, value in vars(case).items()
+        if name.isupper() and isinstance(value, kinds)
+    }
     return {name.lower(): value for name, value in found.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:
-    entries = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else None
-    return isinstance(value, int | float | str | None) if entries is None else all(map(_is_plain, entries))
+    entries = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else None
+    )
+    return (
+        isinstance(value, int | float | str | None)
+        if entries is None
+        else all(map(_is_plain, entries))
+    )
 
 
 def _paragraph(case: ModuleType, beginning: str) -> str:
@@ -194,7 +250,13 @@ def _seeds(case: ModuleType, name: str, flags: Any) -> int | None:
         if flags.seeds is not None and flags.figure != "all":
             raise UserError(f"{name} trains no runs: its seeds are fixed, leave --seeds out")
         return None
-    seeds = flags.seeds if flags.seeds is not None else case.SMOKE_SEEDS if flags.scale == "smoke" else case.SEEDS
+    seeds = (
+        flags.seeds
+        if flags.seeds is not None
+        else case.SMOKE_SEEDS
+        if flags.scale == "smoke"
+        else case.SEEDS
+    )
     if seeds < 1:
         raise UserError(f"--seeds must be at least 1, not {seeds}")
     return seeds
@@ -204,7 +266,10 @@ def gallery(out: Path) -> str:
     """The figures in a folder, as Markdown: picture, verdict, command and time of each."""
     from gan_jax import reproduction
 
-    parts = ["# Figures", "Made from what each folder holds: `python experiments/reproduce.py --gallery`."]
+    parts = [
+        "# Figures",
+        "Made from what each folder holds: `python experiments/reproduce.py --gallery`.",
+    ]
     for name in figures():
         record = reproduction.load(out / name)
         if record is None or record["scale"] == "smoke":
@@ -243,10 +308,12 @@ def figures() -> list[str]:
 
 def load(name: str) -> ModuleType:
     """The module of a figure. Raises UserError, naming those that are near."""
-    from gan_jax.config import near
+    from gan_jax.errors import did_you_mean
 
     if name not in figures():
-        raise UserError(f"no figure is named {name!r}: {near(name, figures())} (--list says what they are)")
+        raise UserError(
+            f"no figure is named {name!r}: {did_you_mean(name, figures())} (--list says what they are)"
+        )
     if str(FOLDER) not in sys.path:
         sys.path.insert(0, str(FOLDER))  # what figures are made of lies there too
     spec = importlib.util.spec_from_file_location(f"figures_{name}", FOLDER / f"{name}.py")

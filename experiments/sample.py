@@ -7,18 +7,23 @@
 
 from pathlib import Path
 
-from gan_jax.command_line import Parser, main, set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import Parser, main
 
 
 def sample(arguments: list[str]) -> None:
     parser = Parser(__doc__)
     parser.add_argument("--workdir", required=True)
-    parser.add_argument("--out", required=True, help="a .png or .npy file, which must not exist yet")
+    parser.add_argument(
+        "--out", required=True, help="a .png or .npy file, which must not exist yet"
+    )
     parser.add_argument("--num", type=int, default=64, help="how many (64)")
     parser.add_argument("--step", type=int, help="of which checkpoint (the newest)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--label", type=int, help="of one class only, where the networks take labels")
+    parser.add_argument(
+        "--label", type=int, help="of one class only, where the networks take labels"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace --out where it exists")
     flags = parser.parse_args(arguments)
     out = Path(flags.out)
@@ -33,9 +38,10 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
-    from gan_jax import plots, running
+    from gan_jax.experiment import training_loop
+    from gan_jax.loggers import plots
 
-    step, run, draw = running.load_sampler(Path(flags.workdir), flags.step)
+    step, run, draw = training_loop.load_sampler(Path(flags.workdir), flags.step)
     classes = run.dataset.classes
     if flags.label is not None and not 0 <= flags.label < classes:
         raise UserError(f"--label is below the {classes} classes of this run, not {flags.label}")

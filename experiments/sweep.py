@@ -11,20 +11,34 @@ On a cluster, --slurm.partition=NAME --slurm.timeout_min=60 and any other settin
 
 from pathlib import Path
 
-from gan_jax.command_line import Parser, main, set_up_jax, split_overrides, split_settings
+from gan_jax.distributed.cpu import set_up_jax
+from gan_jax.experiment.command_line import Parser, main, split_overrides, split_settings
 
 
 def sweep(arguments: list[str]) -> int:
     overrides, rest = split_overrides(arguments)
     slurm, rest = split_settings(rest, "slurm")
     parser = Parser(__doc__)
-    parser.add_argument("--config", default="", metavar="FILE.py[:VARIANT]", help="a file under configs/")
+    parser.add_argument(
+        "--config", default="", metavar="FILE.py[:VARIANT]", help="a file under configs/"
+    )
     parser.add_argument("--workdir", required=True, help="where the runs and the results go")
-    parser.add_argument("--sweep", metavar="FILE.yaml", help="the search space, instead of the config's sweep()")
-    parser.add_argument("--run_cap", type=int, help="at most so many runs, instead of the sweep's own run_cap")
+    parser.add_argument(
+        "--sweep", metavar="FILE.yaml", help="the search space, instead of the config's sweep()"
+    )
+    parser.add_argument(
+        "--run_cap", type=int, help="at most so many runs, instead of the sweep's own run_cap"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of random search (0)")
-    parser.add_argument("--members", type=int, default=64, help="at most so many runs train together (64); 1: one by one")
-    parser.add_argument("--report", action="store_true", help="write the results of what has run, and run nothing")
+    parser.add_argument(
+        "--members",
+        type=int,
+        default=64,
+        help="at most so many runs train together (64); 1: one by one",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="write the results of what has run, and run nothing"
+    )
     flags = parser.parse_args(rest)
 
     from gan_jax.errors import UserError
@@ -49,9 +63,11 @@ def sweep(arguments: list[str]) -> int:
     trials = plans.trials(found, spec, overrides, flags.seed, group=found.name or workdir.name)
     if not found.metric:
         best = trials[0].config
-        found = found._replace(metric=best["best_metric"], highest=best["best_is"] == "highest")
+        found = found._replace(metric=best["best_metric"], highest=best["best_mode"] == "highest")
     if not found.metric:
-        raise UserError("what is best? Give the sweep metric: {name: ..., goal: ...}, or --config.best_metric=NAME")
+        raise UserError(
+            "what is best? Give the sweep metric: {name: ..., goal: ...}, or --config.best_metric=NAME"
+        )
     plan = plans.opened(workdir, found, trials, flags.members)
     if flags.report:
         report.finish(plan)
@@ -67,7 +83,9 @@ def sweep(arguments: list[str]) -> int:
                 return 0
             jobs = cluster.submit(plan, groups, slurm)
             print(f"submitted {len(jobs)} tasks, {jobs[0].job_id} and on; see {workdir / 'slurm'}")
-            print("the same command with --report instead of --slurm... writes the results of what has run")
+            print(
+                "the same command with --report instead of --slurm... writes the results of what has run"
+            )
             return 0
         code = runner.run(plan)
         report.finish(plan)

@@ -11,29 +11,29 @@ Modules load when they are first used, so this import costs nothing but a name.
 import importlib
 from typing import Any
 
-MODULES = (
-    "accumulation", "augmentation", "batch_axis", "checking", "checkpoint", "config", "data", "diagnosis", "divergences",
-    "evaluation", "experiment", "game", "growing", "information", "losses", "metrics", "networks", "optimizers",
-    "parallel", "penalties", "plots", "population", "processes", "protocols", "running", "sampling", "schedules",
-    "spread", "theory", "threefry", "training", "unrolling", "writers",
-)  # fmt: skip
-NAMES = {
-    "game": ("Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_row", "update"),
-    "unrolling": ("unrolled",),
-    "training": ("TrainState", "TrainStep", "alternating", "fused", "init_state"),
-    "accumulation": ("accumulated",),
-    "parallel": ("device_mesh", "pmapped", "sharded"),
-    "sampling": ("sampler",),
+_HOME = {
+    "game": (
+        "Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_sample", "update",
+    ),
+    "objectives": ("accumulated", "augmented", "losses", "penalties", "unrolled"),
+    "training": (
+        "TrainState", "TrainStep", "alternating", "fused", "init_state", "pmapped", "sampler", "sharded",
+    ),
+    "distributed.mesh": ("device_mesh",),
     "errors": ("UserError",),
-}
-_HOME = {name: module for module, names in NAMES.items() for name in names}
-__all__ = sorted([*MODULES, *_HOME])
+}  # fmt: skip
+_MODULES = (
+    "data", "diagnosis", "distributed", "evaluation", "experiment", "game", "loggers", "metrics", "networks", "objectives",
+    "sweeps", "theory", "training",
+)  # fmt: skip
+_NAMES = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted([*_MODULES, *_NAMES])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"gan_jax.{_HOME[name]}"), name)
-    if name in MODULES:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"gan_jax.{_NAMES[name]}"), name)
+    if name in _MODULES:
         return importlib.import_module(f"gan_jax.{name}")
     raise AttributeError(f"module 'gan_jax' has no attribute {name!r}")
 

@@ -53,5 +53,7 @@ def fashion_mnist() -> None:
             data.fashion_mnist("test")
         except UserError:
             if not INSTALLED["fashion_mnist"].is_dir():
-                pytest.skip("apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist")
+                pytest.skip(
+                    "apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist"
+                )
             prepare("fashion_mnist")

@@ -17,5 +17,10 @@ def test_the_examples_run(root):
             exec(block, names)
         assert np.abs(np.asarray(names["state"].generator.params["shift"]) - [3, -1]).max() < 0.5
         state, batch = names["state"], {"real": names["batches"]["real"][0, 0]}
-        loss, metrics = names["objective"].discriminator(state.discriminator.params, state.generator, batch, names["key"])
-        assert np.isfinite(loss) and {"discriminator/total_variation", "discriminator/r1"} <= metrics.keys()
+        loss, metrics = names["objective"].discriminator(
+            state.discriminator.params, state.generator, batch, names["key"]
+        )
+        assert (
+            np.isfinite(loss)
+            and {"discriminator/total_variation", "discriminator/r1"} <= metrics.keys()
+        )

@@ -13,7 +13,10 @@ LATENT, WIDTH, SIZE, CLASSES = 2, 3, 2, 3
 
 def dense(rng, fan_in, fan_out):
     w, b = jax.random.split(rng)
-    return {"w": 0.7 * jax.random.normal(w, (fan_in, fan_out)), "b": 0.1 * jax.random.normal(b, (fan_out,))}
+    return {
+        "w": 0.7 * jax.random.normal(w, (fan_in, fan_out)),
+        "b": 0.1 * jax.random.normal(b, (fan_out,)),
+    }
 
 
 def affine(layer, x):
@@ -29,7 +32,10 @@ def networks(labels: bool = False) -> Networks:
 
     def init(rng):
         keys = jax.random.split(rng, 5)
-        generator = {"in": dense(keys[0], LATENT + CLASSES * labels, WIDTH), "out": dense(keys[1], WIDTH, SIZE)}
+        generator = {
+            "in": dense(keys[0], LATENT + CLASSES * labels, WIDTH),
+            "out": dense(keys[1], WIDTH, SIZE),
+        }
         heads = {"score": dense(keys[3], WIDTH, 1), "classes": dense(keys[4], WIDTH, CLASSES)}
         return generator, {"in": dense(keys[2], SIZE, WIDTH)} | heads
 
@@ -44,7 +50,9 @@ def networks(labels: bool = False) -> Networks:
         init=init,
         latent=lambda rng, n: jax.random.normal(rng, (n, LATENT)),
         generate=generate,
-        score=lambda params, samples, label=None: affine(params["score"], features(params, samples))[:, 0],
+        score=lambda params, samples, label=None: affine(
+            params["score"], features(params, samples)
+        )[:, 0],
         classify=lambda params, samples: affine(params["classes"], features(params, samples)),
         features=features,
     )
@@ -55,12 +63,16 @@ def key(seed: int):
     return jax.random.key(seed, impl="unsafe_rbg")
 
 
-def batch(size: int = 5, turns: int | None = None, labels: bool = False, seed: int = 0):
-    """Real points ``[(turns,) size, 2]`` and, with ``labels``, a label each."""
+def batch(
+    size: int = 5, discriminator_steps: int | None = None, labels: bool = False, seed: int = 0
+):
+    """Real points ``[(discriminator_steps,) size, 2]`` and, with ``labels``, a label each."""
     draws = np.random.default_rng(seed)
-    shape = (size,) if turns is None else (turns, size)
+    shape = (size,) if discriminator_steps is None else (discriminator_steps, size)
     leaves = {"real": jnp.asarray(draws.normal(size=(*shape, SIZE)) + 1.0)}
-    return leaves | ({"label": jnp.asarray(draws.integers(0, CLASSES, shape), jnp.int32)} if labels else {})
+    return leaves | (
+        {"label": jnp.asarray(draws.integers(0, CLASSES, shape), jnp.int32)} if labels else {}
+    )
 
 
 def dot(a, b):

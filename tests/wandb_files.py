@@ -35,17 +35,28 @@ def records(path: Path) -> Iterator[Any]:
 
 def files(workdir: Path) -> list[Path]:
     """The offline files under ``workdir``, the oldest first."""
-    return sorted(Path(workdir).rglob("offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime_ns)
+    return sorted(
+        Path(workdir).rglob("offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime_ns
+    )
 
 
 def read(path: Path) -> dict[str, Any]:
     """``run``: the run's record; ``config``; ``rows`` of history; the last ``summary``; ``metrics`` as they were defined."""
-    found: dict[str, Any] = {"run": None, "config": {}, "rows": [], "summary": {}, "metrics": {}, "exit": False}
+    found: dict[str, Any] = {
+        "run": None,
+        "config": {},
+        "rows": [],
+        "summary": {},
+        "metrics": {},
+        "exit": False,
+    }
     for record in records(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             found["run"] = record.run
-            found["config"] = {item.key: json.loads(item.value_json) for item in record.run.config.update}
+            found["config"] = {
+                item.key: json.loads(item.value_json) for item in record.run.config.update
+            }
         elif kind == "history":
             found["rows"].append(_values(record.history.item))
         elif kind == "summary":
@@ -59,4 +70,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def _values(items: Any) -> dict[str, Any]:
     """``{"train/step": 5, "histogram/_type": ...}``: nested names joined by a slash."""
-    return {"/".join(item.nested_key) if item.nested_key else item.key: json.loads(item.value_json) for item in items}
+    return {
+        "/".join(item.nested_key) if item.nested_key else item.key: json.loads(item.value_json)
+        for item in items
+    }

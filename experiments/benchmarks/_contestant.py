@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import config as configs
-from gan_jax import experiment, programs
 from gan_jax.benchmarking import Seconds
 from gan_jax.data import Dataset
 from gan_jax.data.dataset import finite
+from gan_jax.experiment import builder, executors
+from gan_jax.experiment import config as configs
 from gan_jax.training import TrainState
 
 Call = Callable[[], None]
@@ -26,11 +26,13 @@ Call = Callable[[], None]
 class Contestant:
     """A run without files. Each call plays the next ``steps`` steps in one program: batches drawn, all metrics computed."""
 
-    def __init__(self, config: Any, steps: int, dataset: Dataset | None = None, **fields: Any) -> None:
+    def __init__(
+        self, config: Any, steps: int, dataset: Dataset | None = None, **fields: Any
+    ) -> None:
         self.config = {**configs.to_dict(config), **fields}
         self.steps, self.done = steps, 0
-        self.experiment = experiment.build(self.config, dataset)
-        self.program = programs.Alone(self.config, self.experiment)
+        self.experiment = builder.build(self.config, dataset)
+        self.program = executors.SingleRun(self.config, self.experiment)
         self.state: TrainState = self.program.init()
 
     def __call__(self) -> None:
@@ -44,14 +46,22 @@ class Elsewhere:
     """A process of its own, of a file beside this one, which plays a call each time it is asked to; see `answer`."""
 
     def __init__(self, file: str, *arguments: object, **environment: str) -> None:
-        self.command = [sys.executable, str(Path(__file__).resolve().parent / file), *map(str, arguments)]
+        self.command = [
+            sys.executable,
+            str(Path(__file__).resolve().parent / file),
+            *map(str, arguments),
+        ]
         self.environment = environment
         self.process: subprocess.Popen | None = None
 
     def __call__(self) -> Seconds:
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
-                self.command, env={**os.environ, **self.environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                self.command,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write("play\n")
@@ -90,7 +100,10 @@ def opponents(make: Callable[[Any], Mapping[str, Call]]) -> Mapping[str, Call]:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        print("without PyTorch there is no one to race against: pip install -e '.[oracles]'", file=sys.stderr)
+        print(
+            "without PyTorch there is no one to race against: pip install -e '.[oracles]'",
+            file=sys.stderr,
+        )
         return {}
     return make(_opponents)
 

@@ -5,8 +5,8 @@ import sys
 from _contestant import answer
 from population import CONFIG, Members
 
-from gan_jax import config as configs
-from gan_jax.command_line import set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
+from gan_jax.experiment import config as configs
 
 
 def main(size: int, batch: int, steps: int) -> None:

@@ -5,7 +5,7 @@ import sys
 from _contestant import answer
 from images import ours
 
-from gan_jax.command_line import set_up_jax
+from gan_jax.distributed.cpu import set_up_jax
 
 
 def main(devices: int, mapping: str, small: bool) -> None:

@@ -39,10 +39,16 @@ def uses(name: str, first: bool) -> int:
     The discriminator sees real, generated, and in the generator's turn generated samples; no gradient goes to real or
     generated samples in its own turn. The generator generates twice, and learns once.
     """
-    return {"forward": 3 + 1, "input's gradient": (1 if first else 3) + 2, "kernel's gradient": 2 + 1}[name]
+    return {
+        "forward": 3 + 1,
+        "input's gradient": (1 if first else 3) + 2,
+        "kernel's gradient": 2 + 1,
+    }[name]
 
 
-def program(run: Callable[[Array, Array, Array], Array], own: bool, *arrays: np.ndarray) -> Callable[[], float]:
+def program(
+    run: Callable[[Array, Array, Array], Array], own: bool, *arrays: np.ndarray
+) -> Callable[[], float]:
     """The largest sum of ``run`` over the first axis of its arrays; ``own``: with our convolutions, else with XLA's.
 
     Summed up in the loop, as XLA would make one program, a slow one, of a convolution and a sum over what it gives.
@@ -50,7 +56,9 @@ def program(run: Callable[[Array, Array, Array], Array], own: bool, *arrays: np.
 
     def sums(*given: Array) -> Array:
         shape = jax.eval_shape(run, *(array[0] for array in given)).shape
-        return jax.lax.scan(lambda total, one: (total + run(*one), None), jnp.zeros(shape), given)[0]
+        return jax.lax.scan(lambda total, one: (total + run(*one), None), jnp.zeros(shape), given)[
+            0
+        ]
 
     with contextlib.nullcontext() if own else forward_mode():
         compiled = jax.jit(lambda *given: jnp.max(sums(*given))).lower(*arrays).compile()
@@ -64,7 +72,11 @@ def contests(small: bool = False) -> Iterator[Contest]:
     for index, (size, fan_in, fan_out) in enumerate(LAYERS):
         fan_in, fan_out = (min(fan_in, 8), min(fan_out, 8)) if small else (fan_in, fan_out)
         normal = np.random.default_rng(index).normal
-        shapes = ((batch, size, size, fan_in), (KERNEL, KERNEL, fan_in, fan_out), (batch, size // 2, size // 2, fan_out))
+        shapes = (
+            (batch, size, size, fan_in),
+            (KERNEL, KERNEL, fan_in, fan_out),
+            (batch, size // 2, size // 2, fan_out),
+        )
         arrays = [normal(size=(steps, *shape)).astype(np.float32) for shape in shapes]
         flops = 2.0 * batch * (size // 2) ** 2 * KERNEL**2 * fan_in * fan_out
         for name, run in PASSES.items():

@@ -19,7 +19,15 @@ def on_virtual_devices(devices: int, mapping: str, small: bool) -> Elsewhere:
     """A process of its own with so many CPU devices."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     # More threads than cores, or collectives over virtual devices can deadlock.
-    return Elsewhere("_on_devices.py", devices, mapping, int(small), XLA_FLAGS=flags, NPROC="32", JAX_PLATFORMS="cpu")
+    return Elsewhere(
+        "_on_devices.py",
+        devices,
+        mapping,
+        int(small),
+        XLA_FLAGS=flags,
+        NPROC="32",
+        JAX_PLATFORMS="cpu",
+    )
 
 
 def contests(small: bool = False) -> Iterator[Contest]:
@@ -29,13 +37,27 @@ def contests(small: bool = False) -> Iterator[Contest]:
         if small:
             width, steps = 4, 1
 
-        def make(side: int = side, channels: int = channels, width: int = width, steps: int = steps, **fields: str) -> Callable:
+        def make(
+            side: int = side,
+            channels: int = channels,
+            width: int = width,
+            steps: int = steps,
+            **fields: str,
+        ) -> Callable:
             return ours("dcgan", side, batch, width, steps, channels, **fields)
 
         name, images = f"dcgan {side}x{side}, batch {batch}", steps * batch
         plain = make()
-        yield Contest(f"{name}: sharded", plain, {"pmapped": make(mapping="pmapped")}, steps=images, most=7)
-        yield Contest(f"{name}: bfloat16", make(precision="bfloat16"), {"float32": plain}, steps=images, most=7)
+        yield Contest(
+            f"{name}: sharded", plain, {"pmapped": make(mapping="pmapped")}, steps=images, most=7
+        )
+        yield Contest(
+            f"{name}: bfloat16",
+            make(precision="bfloat16"),
+            {"float32": plain},
+            steps=images,
+            most=7,
+        )
     if jax.default_backend() != "cpu":
         return
     one = on_virtual_devices(1, "sharded", small)
@@ -44,7 +66,9 @@ def contests(small: bool = False) -> Iterator[Contest]:
             for mapping in ("sharded",) if small else ("sharded", "pmapped"):
                 many = on_virtual_devices(devices, mapping, small)
                 name = f"dcgan 28x28, {devices} virtual devices, {mapping}"
-                yield Contest(name, many, {"1 device": one}, steps=(1 if small else 4) * batch, most=7)
+                yield Contest(
+                    name, many, {"1 device": one}, steps=(1 if small else 4) * batch, most=7
+                )
                 many.close()
     finally:
         one.close()

@@ -26,17 +26,27 @@ def contests(small: bool = False) -> Iterator[Contest]:
         batches, size = (CHUNK, 8) if small else (count // 64, 64)
         dataset = images(side, channels, batches * size)
 
-        def epoch(dataset: data.Dataset = dataset, batches: int = batches, size: int = size) -> float:
-            chunks = (data.batches(dataset, 0, first, CHUNK, 1, size) for first in range(0, batches, CHUNK))
+        def epoch(
+            dataset: data.Dataset = dataset, batches: int = batches, size: int = size
+        ) -> float:
+            chunks = (
+                data.batches(dataset, 0, first, CHUNK, 1, size)
+                for first in range(0, batches, CHUNK)
+            )
             total = 0.0
             for chunk in data.prefetched(chunks):
                 total += float(jnp.sum(means(chunk["real"])))
             return 1 + total / batches  # of noise the mean is near 0
 
-        def make(side: Any, dataset: data.Dataset = dataset, size: int = size) -> dict[str, Callable]:
+        def make(
+            side: Any, dataset: data.Dataset = dataset, size: int = size
+        ) -> dict[str, Callable]:
             assert dataset.arrays is not None
             settings = {"whole batches": (True, 0)} if small else SETTINGS
-            return {name: side.epoch_of(dataset.arrays["real"], size, *setting) for name, setting in settings.items()}
+            return {
+                name: side.epoch_of(dataset.arrays["real"], size, *setting)
+                for name, setting in settings.items()
+            }
 
         name = f"batches of {size} images, {side}x{side}x{channels}"
         yield Contest(name, epoch, opponents(make), tolerance=1e-4, steps=batches, most=7)
@@ -52,7 +62,7 @@ SETTINGS = {
 
 @jax.jit
 def means(real: jax.Array) -> jax.Array:
-    """``[steps, turns, batch, ...]`` uint8 -> ``[steps]``: each batch is converted as a step would.
+    """``[steps, discriminator_steps, batch, ...]`` uint8 -> ``[steps]``: each batch is converted as a step would.
 
     Rows are added by a matrix product: XLA's sum of so many numbers takes longer on a CPU than all that is to be timed.
     """

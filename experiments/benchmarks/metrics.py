@@ -15,7 +15,11 @@ PACKAGES = ("scipy", "torch", "torch-fidelity", "prdc")
 def features(n: int, d: int, seed: int, shift: float) -> np.ndarray:
     """Like pooled activations: float32, none negative, correlated, of a decaying spectrum."""
     rng = np.random.default_rng(seed)
-    mixing = np.random.default_rng(0).normal(size=(d, d)) / np.sqrt(d) * np.arange(1, d + 1)[:, None] ** -0.25
+    mixing = (
+        np.random.default_rng(0).normal(size=(d, d))
+        / np.sqrt(d)
+        * np.arange(1, d + 1)[:, None] ** -0.25
+    )
     return np.maximum(rng.normal(size=(n, d)) @ mixing + shift, 0).astype(np.float32)
 
 
@@ -26,7 +30,9 @@ def contests(small: bool = False) -> list[Contest]:
     few_x, few_y = x[:some], y[:some]
     import torch
 
-    with mock.patch.object(torch.library, "register_fake", lambda *args, **kwargs: lambda function: function):
+    with mock.patch.object(
+        torch.library, "register_fake", lambda *args, **kwargs: lambda function: function
+    ):
         # torchvision built for another torch cannot register its operators; none is used here
         from torch_fidelity import metric_fid, metric_kid, metric_prc
     from prdc import compute_prdc
@@ -37,11 +43,15 @@ def contests(small: bool = False) -> list[Contest]:
 
         cov1, cov2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
         shift = x.mean(axis=0) - y.mean(axis=0)
-        return float(shift @ shift + np.trace(cov1) + np.trace(cov2) - 2 * np.trace(sqrtm(cov1 @ cov2).real))
+        return float(
+            shift @ shift + np.trace(cov1) + np.trace(cov2) - 2 * np.trace(sqrtm(cov1 @ cov2).real)
+        )
 
     def fidelity_distance() -> float:
         moments = [metric_fid.fid_features_to_statistics(torch.from_numpy(part)) for part in (x, y)]
-        return metric_fid.fid_statistics_to_metric(*moments, verbose=False)["frechet_inception_distance"]
+        return metric_fid.fid_statistics_to_metric(*moments, verbose=False)[
+            "frechet_inception_distance"
+        ]
 
     def fidelity_kernel(subsets: int) -> float:
         scores = metric_kid.kid_features_to_metric(
@@ -75,9 +85,18 @@ def contests(small: bool = False) -> list[Contest]:
     sizes, few = f"{many} x {d}", f"{some} x {d}"
     return [
         Contest(
-            f"Fréchet distance, {sizes}", lambda: frechet_distance(x, y), {"pytorch-fid's sqrtm": sqrtm_distance}, 1e-3, goal=5
+            f"Fréchet distance, {sizes}",
+            lambda: frechet_distance(x, y),
+            {"pytorch-fid's sqrtm": sqrtm_distance},
+            1e-3,
+            goal=5,
         ),
-        Contest(f"Fréchet distance, {sizes}", lambda: frechet_distance(x, y), {"torch-fidelity": fidelity_distance}, 1e-3),
+        Contest(
+            f"Fréchet distance, {sizes}",
+            lambda: frechet_distance(x, y),
+            {"torch-fidelity": fidelity_distance},
+            1e-3,
+        ),
         *(
             Contest(
                 f"kernel distance, {subsets} x {subset} of {few}",

@@ -13,9 +13,9 @@ from typing import Any
 import jax
 from _contestant import Contestant, Elsewhere
 
-from gan_jax import config as configs
-from gan_jax import experiment, population, programs
 from gan_jax.benchmarking import Contest, Seconds
+from gan_jax.experiment import builder, executors, population
+from gan_jax.experiment import config as configs
 
 PACKAGES = ("flax", "optax")
 CONFIG = f"{Path(__file__).resolve().parents[2] / 'configs' / 'ring.py'}:non_saturating"
@@ -29,8 +29,8 @@ class Members:
         config = {**configs.to_dict(config), **fields, "population": {"seed": tuple(range(size))}}
         members = population.members(config)
         self.steps, self.done = steps, 0
-        self.experiment = experiment.build(members[0])
-        self.program = programs.Together(config, self.experiment, members)
+        self.experiment = builder.build(members[0])
+        self.program = executors.PopulationRun(config, self.experiment, members)
         self.state = self.program.init()
 
     def __call__(self) -> None:
@@ -59,7 +59,10 @@ def contests(small: bool = False) -> Iterator[Contest]:
     for size, batch in sizes:
         steps = 2 if small else 20
         ours = Elsewhere("_members.py", size, batch, steps)
-        alone = [Contestant(config, steps, batch_size=batch, seed=seed) for seed in range(min(size, PLAYED))]
+        alone = [
+            Contestant(config, steps, batch_size=batch, seed=seed)
+            for seed in range(min(size, PLAYED))
+        ]
         peers = {"one after another": one_after_another(alone, size)}
         if size > 1:
             peers["one device"] = Members(config, size, steps, batch_size=batch)

@@ -20,7 +20,7 @@ from gan_jax.benchmarking import Contest, Seconds
 
 PACKAGES = ("flax", "optax", "torch")
 ROOT = Path(__file__).resolve().parents[2]
-OURS = "import gan_jax; gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused, gan_jax.losses, gan_jax.penalties"
+OURS = "import gan_jax; gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused, gan_jax.objectives.losses, gan_jax.objectives.penalties"
 FIRST = """
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
@@ -41,7 +41,9 @@ for _ in range(5):
 EVERY = ("log_every", "sample_every", "evaluate_every", "checkpoint_every")
 
 # Compiled modules are kept, as they are unless one asks otherwise: those of installed packages are compiled already.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
 
 PEAKS: dict[str, int] = {}
 """The most memory that a kind of process took, in kilobytes."""
@@ -56,7 +58,11 @@ def process(name: str, code: str, environment: dict[str, str] | None = None) -> 
 
     def call() -> None:
         ran = subprocess.run(
-            [sys.executable, "-c", code], env=ENVIRONMENT | (environment or {}), cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            env=ENVIRONMENT | (environment or {}),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         if ran.returncode:
             raise RuntimeError(f"{name}: the process ended with {ran.returncode}, see above")
@@ -87,11 +93,22 @@ def trained(cache: str) -> Callable[[], Seconds]:
         with (
             tempfile.TemporaryDirectory() as folder,
             subprocess.Popen(
-                [*command, f"--workdir={folder}/run"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+                [*command, f"--workdir={folder}/run"],
+                env=environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
             ) as run,
         ):
             assert run.stdout is not None
-            took = next((time.perf_counter() - start for line in run.stdout if line.startswith("compiled and ran")), None)
+            took = next(
+                (
+                    time.perf_counter() - start
+                    for line in run.stdout
+                    if line.startswith("compiled and ran")
+                ),
+                None,
+            )
             run.stdout.read()
         if took is None:
             raise RuntimeError("experiments/train.py took no step, see above")
@@ -104,14 +121,33 @@ def contests(small: bool = False) -> Iterator[Contest]:
     """Imports and first steps; ``small`` leaves the cold cache out."""
     own = process("import gan_jax", OURS)
     yield Contest(
-        "import gan_jax", own, opponents(lambda side: {"import torch": process("import torch", "import torch")}), most=5
+        "import gan_jax",
+        own,
+        opponents(lambda side: {"import torch": process("import torch", "import torch")}),
+        most=5,
     )
-    yield Contest("import gan_jax", own, {"import jax": process("import jax", "import jax")}, most=5, goal=1 / 1.3)
+    yield Contest(
+        "import gan_jax",
+        own,
+        {"import jax": process("import jax", "import jax")},
+        most=5,
+        goal=1 / 1.3,
+    )
     theirs = opponents(lambda side: {"PyTorch, eager": process("first steps, PyTorch", THEIRS)})
     with tempfile.TemporaryDirectory() as warm:
         first = process("first steps, warm", FIRST, {"JAX_COMPILATION_CACHE_DIR": warm})
         yield Contest("first 5 steps of the ring, warm cache", first, theirs, most=5)
-        yield Contest("train.py until its first 5 steps are done, warm cache", trained(warm), {}, most=5)
+        yield Contest(
+            "train.py until its first 5 steps are done, warm cache", trained(warm), {}, most=5
+        )
     if not small:
-        yield Contest("first 5 steps of the ring, cold cache", cold("first steps, cold", FIRST), theirs, most=3)
-    print("peak memory: " + ", ".join(f"{name} {peak // 1024} MiB" for name, peak in PEAKS.items()), flush=True)
+        yield Contest(
+            "first 5 steps of the ring, cold cache",
+            cold("first steps, cold", FIRST),
+            theirs,
+            most=3,
+        )
+    print(
+        "peak memory: " + ", ".join(f"{name} {peak // 1024} MiB" for name, peak in PEAKS.items()),
+        flush=True,
+    )

@@ -1,6 +1,6 @@
 """Toy GANs on a ring of Gaussians, beside PyTorch: eager and torch.compile, on 1 thread and on all.
 
-A step is a train step of configs/ring.py: its turns of the discriminator and one of the generator, drawing of data and latents
+A step is a train step of configs/ring.py: its discriminator steps and one of the generator, drawing of data and latents
 included on both sides; ours computes its metrics (losses, scores, gradient norms) besides. We play many steps a call, as runs
 do. In PyTorch the scores of real and generated points come from one pass, and Adam is the fused one.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 from _contestant import Call, Contestant, has_compiler, opponents
 
-from gan_jax import config as configs
 from gan_jax.benchmarking import Contest
+from gan_jax.experiment import config as configs
 
 PACKAGES = ("flax", "optax", "torch")
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ring.py"
@@ -23,14 +23,25 @@ def ours(variant: str, steps: int, **fields: Any) -> Contestant:
     return Contestant(configs.load(f"{CONFIG}:{variant}"), steps, **fields)
 
 
-def theirs(side: Any, game: Any, batch: int, latent: int, turns: int, steps: int, scale: float = 1.0) -> Call:
+def theirs(
+    side: Any,
+    game: Any,
+    batch: int,
+    latent: int,
+    discriminator_steps: int,
+    steps: int,
+    scale: float = 1.0,
+) -> Call:
     """The same loop in PyTorch."""
 
     normal, uniform = side.torch.randn, side.torch.rand
 
     def call() -> None:
         for _ in range(steps):
-            draws = [(side.ring_points(batch, scale), normal(batch, latent), uniform(batch)) for _ in range(turns)]
+            draws = [
+                (side.ring_points(batch, scale), normal(batch, latent), uniform(batch))
+                for _ in range(discriminator_steps)
+            ]
             game.step(draws, normal(batch, latent))
 
     return call
@@ -41,7 +52,11 @@ def settings(small: bool, compiles: bool = True) -> list[tuple[bool, int]]:
     if small:
         return [(False, 1)]
     threads = sorted({1, os.cpu_count() or 1})
-    return [(compiled, n) for compiled in (False, True)[: 1 + (compiles and has_compiler())] for n in threads]
+    return [
+        (compiled, n)
+        for compiled in (False, True)[: 1 + (compiles and has_compiler())]
+        for n in threads
+    ]
 
 
 def named(compiled: bool, threads: int) -> str:
@@ -54,28 +69,44 @@ def metz(side: Any, unroll: int, compiled: bool, eps: float = 1e-8) -> Any:
     adam = {"lr": 1e-4, "betas": (0.5, 0.999), "eps": eps}
     if unroll:
         return side.Unrolled(generator, discriminator, unroll, adam, compiled)
-    return side.Game(generator, discriminator, (side.together, side.non_saturating_generator), adam, compiled)
+    return side.Game(
+        generator, discriminator, (side.together, side.non_saturating_generator), adam, compiled
+    )
 
 
 def gulrajani(side: Any, compiled: bool, eps: float = 1e-8) -> Any:
     """The nets and settings of the toy code of Gulrajani et al. (2017)."""
     generator, critic = side.mlp((2, 512, 512, 512, 2)), side.mlp((2, 512, 512, 512, 1))
     losses = (side.wasserstein_gp(0.1, compiled), side.wasserstein_generator)
-    return side.Game(generator, critic, losses, {"lr": 1e-4, "betas": (0.5, 0.9), "eps": eps}, compiled)
+    return side.Game(
+        generator, critic, losses, {"lr": 1e-4, "betas": (0.5, 0.9), "eps": eps}, compiled
+    )
 
 
 def race(
-    make: Any, batch: int, latent: int, turns: int, steps: int, scale: float, small: bool, compiles: bool
+    make: Any,
+    batch: int,
+    latent: int,
+    discriminator_steps: int,
+    steps: int,
+    scale: float,
+    small: bool,
+    compiles: bool,
 ) -> tuple[Mapping[str, Call], float]:
     """PyTorch's side by settings, and the operations of a step; ``make(side, compiled)`` makes its game."""
     work = [0.0]
 
     def sides(side: Any) -> Mapping[str, Call]:
         def loop(compiled: bool, steps: int) -> Call:
-            return theirs(side, make(side, compiled), batch, latent, turns, steps, scale)
+            return theirs(
+                side, make(side, compiled), batch, latent, discriminator_steps, steps, scale
+            )
 
         work[0] = side.flops(loop(False, 1))
-        return {named(compiled, n): side.on_threads(n, loop(compiled, steps)) for compiled, n in settings(small, compiles)}
+        return {
+            named(compiled, n): side.on_threads(n, loop(compiled, steps))
+            for compiled, n in settings(small, compiles)
+        }
 
     return opponents(sides), work[0]
 
@@ -85,7 +116,9 @@ def contests(small: bool = False) -> Iterator[Contest]:
     batch = 64 if small else 512
     for unroll, steps in ((0, 50), (1, 50), (5, 20), (10, 10)):
         steps = 2 if small else steps
-        own = ours("unrolled" if unroll else "non_saturating", steps, unroll=unroll, batch_size=batch)
+        own = ours(
+            "unrolled" if unroll else "non_saturating", steps, unroll=unroll, batch_size=batch
+        )
         # Of more look-ahead steps than one, inductor compiles for minutes.
         make = lambda side, compiled, unroll=unroll: metz(side, unroll, compiled)
         peers, work = race(make, batch, 256, 1, steps, 1.0, small, compiles=unroll <= 1)
@@ -94,4 +127,6 @@ def contests(small: bool = False) -> Iterator[Contest]:
     batch, steps = (32, 2) if small else (256, 10)
     own = ours("wgan_gp", steps, batch_size=batch)
     peers, work = race(gulrajani, batch, 2, 5, steps, 1 / 1.414, small, compiles=True)
-    yield Contest("WGAN-GP, 512 x 3, 5 turns", own, peers, goal=1.6, steps=steps, flops=work)
+    yield Contest(
+        "WGAN-GP, 512 x 3, 5 discriminator steps", own, peers, goal=1.6, steps=steps, flops=work
+    )

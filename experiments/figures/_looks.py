@@ -8,7 +8,10 @@ import numpy as np
 from gan_jax import metrics
 from gan_jax.reproduction import samples_over_training
 
-WELL, NEAR = 20, 0.01  # samples that cover a mode; share of all samples that a mode is nearest to, for it to be near
+WELL, NEAR = (
+    20,
+    0.01,
+)  # samples that cover a mode; share of all samples that a mode is nearest to, for it to be near
 
 
 def looks(folder: Path, dataset: Any) -> list[dict]:
@@ -16,7 +19,9 @@ def looks(folder: Path, dataset: Any) -> list[dict]:
     found = []
     for step, samples in trained(folder):
         covered = metrics.mode_coverage(samples, dataset.centres, dataset.std, minimum=WELL)
-        nearest = metrics.mode_coverage(samples, dataset.centres, dataset.std, histogram="all").counts
+        nearest = metrics.mode_coverage(
+            samples, dataset.centres, dataset.std, histogram="all"
+        ).counts
         found.append({
             "step": step, "covered": covered.modes, "high_quality": covered.high_quality, "nearest": nearest,
             "near": int(np.sum(nearest >= NEAR * len(samples))),
@@ -47,5 +52,7 @@ def binned(samples: np.ndarray, extent: float, pixels: int = 64) -> list:
     from scipy.ndimage import gaussian_filter
 
     edges = np.linspace(-extent, extent, pixels + 1)
-    smooth = gaussian_filter(np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))[0], 1.0)
+    smooth = gaussian_filter(
+        np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))[0], 1.0
+    )
     return np.rint(99 * smooth / (smooth.max() or 1)).astype(int).tolist()

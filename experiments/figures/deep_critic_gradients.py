@@ -4,7 +4,7 @@
 
 Source: Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), figure 1b and section 3. WGANs on the Swiss roll, both
 networks of 12 hidden layers with ReLU and no normalisation; clipping at 0.1, 0.01 and 0.001 with RMSProp 5e-5, the penalty of
-weight 10 with Adam 1e-4 (0.5, 0.9). The paper gives no width, batch and number of steps: 128, 256 and 1000 of 5 turns each are
+weight 10 with Adam 1e-4 (0.5, 0.9). The paper gives no width, batch and number of steps: 128, 256 and 1000 of 5 discriminator steps each are
 ours, and He initialisation is their code's. Shown is the norm of the gradient of f(fake) - f(real) by each layer's
 activations, the root of its mean square over 512 samples, at the output 1 by definition; layer 13 is the output. Logarithms
 are to base 10.
@@ -23,40 +23,83 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import plots, reproduction
+from gan_jax import reproduction
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain
 
-DEPTH, WIDTH, BATCH, TURNS, POOL = 12, 128, 256, 5, 100_000
+DEPTH, WIDTH, BATCH, DISCRIMINATOR_STEPS, POOL = 12, 128, 256, 5, 100_000
 SEEDS, STEPS, LOOKS = 3, 1_000, 20
 BOUNDS, PENALTY = (1e-1, 1e-2, 1e-3), 10.0
 FROM_THE_START = "so from the first step on: He's weights are wider than the bound"
 WINDOWS = {"c = 0.01": 0.02, "penalty": 0.5}  # of the histograms, as in the paper
-COLOURS = {"c = 0.1": "tab:red", "c = 0.01": "tab:orange", "c = 0.001": "tab:brown", "penalty": "tab:blue"}
+COLOURS = {
+    "c = 0.1": "tab:red",
+    "c = 0.01": "tab:orange",
+    "c = 0.001": "tab:brown",
+    "penalty": "tab:blue",
+}
 
 
 def measure(smoke: bool, folder: Path) -> dict:
     settings = (
-        {"seeds": (0,), "steps": 4, "looks": 2} if smoke else {"seeds": tuple(range(SEEDS)), "steps": STEPS, "looks": LOOKS}
+        {"seeds": (0,), "steps": 4, "looks": 2}
+        if smoke
+        else {"seeds": tuple(range(SEEDS)), "steps": STEPS, "looks": LOOKS}
     )
     found = []
     for name, bounds in {"clipping": BOUNDS, "penalty": (None,)}.items():
         make = functools.partial(rows, bounds, **settings)
         print(f"{name}: {settings['steps']} steps, {len(settings['seeds'])} seeds", flush=True)
-        found += reproduction.kept(folder / f"{name}.json", settings | {"bounds": bounds, "width": WIDTH, "batch": BATCH}, make)
+        found += reproduction.kept(
+            folder / f"{name}.json",
+            settings | {"bounds": bounds, "width": WIDTH, "batch": BATCH},
+            make,
+        )
     return {"rows": found}
 
 
 def claims(numbers: dict) -> list[Claim]:
-    slopes = lambda name: tuple(slope(row["norms"]) for row in numbers["rows"] if row["name"] == name)
-    spread = {name: [row["spread"] for row in numbers["rows"] if row["name"] == name] for name in COLOURS}
+    slopes = lambda name: tuple(
+        slope(row["norms"]) for row in numbers["rows"] if row["name"] == name
+    )
+    spread = {
+        name: [row["spread"] for row in numbers["rows"] if row["name"] == name] for name in COLOURS
+    }
     at_bound = tuple(row["bound"] for row in numbers["rows"] if row["name"] == "c = 0.01")
     wider = tuple(a / b for a, b in zip(spread["penalty"], spread["c = 0.01"], strict=True))
     return [
-        Claim("c = 0.1: slope a layer of log10 |gradient|", slopes("c = 0.1"), "grows exponentially", 0.5, None),
-        Claim("c = 0.01: slope a layer", slopes("c = 0.01"), "decays, less than at 0.001", None, None, of_width(0.01)),
-        Claim("c = 0.001: slope a layer", slopes("c = 0.001"), "decays exponentially", None, -0.5, of_width(0.001)),
+        Claim(
+            "c = 0.1: slope a layer of log10 |gradient|",
+            slopes("c = 0.1"),
+            "grows exponentially",
+            0.5,
+            None,
+        ),
+        Claim(
+            "c = 0.01: slope a layer",
+            slopes("c = 0.01"),
+            "decays, less than at 0.001",
+            None,
+            None,
+            of_width(0.01),
+        ),
+        Claim(
+            "c = 0.001: slope a layer",
+            slopes("c = 0.001"),
+            "decays exponentially",
+            None,
+            -0.5,
+            of_width(0.001),
+        ),
         Claim("penalty: slope a layer", slopes("penalty"), "flat", -0.2, 0.2),
-        Claim("c = 0.01: share of weights at the bounds", at_bound, "two spikes", 0.8, 1, FROM_THE_START),
+        Claim(
+            "c = 0.01: share of weights at the bounds",
+            at_bound,
+            "two spikes",
+            0.8,
+            1,
+            FROM_THE_START,
+        ),
         Claim(
             "penalty's spread of weights (std) over that at c = 0.01",
             wider,
@@ -73,7 +116,9 @@ def draw(numbers: dict):
     layers = np.arange(DEPTH + 1, 0, -1)
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
     for row in numbers["rows"]:
-        axes[0, 0].plot(layers, _late(row["norms"])[::-1], color=COLOURS[row["name"]], linewidth=1.2, alpha=0.8)
+        axes[0, 0].plot(
+            layers, _late(row["norms"])[::-1], color=COLOURS[row["name"]], linewidth=1.2, alpha=0.8
+        )
     for name, colour in COLOURS.items():
         label = f"clipping, {name}" if name != "penalty" else f"penalty, weight {PENALTY:g}"
         axes[0, 0].plot([], [], color=colour, label=label)
@@ -88,7 +133,10 @@ def draw(numbers: dict):
         axes[0, 1].plot(steps, values, color=COLOURS[row["name"]], linewidth=1.2, alpha=0.8)
     for bound in (-0.2, 0.2):
         axes[0, 1].axhline(bound, color="0.6", linestyle=":", linewidth=0.9)
-    axes[0, 1].set(xlabel=f"generator's steps, {TURNS} turns each", ylabel="slope a layer, towards the input")
+    axes[0, 1].set(
+        xlabel=f"generator's steps, {DISCRIMINATOR_STEPS} discriminator steps each",
+        ylabel="slope a layer, towards the input",
+    )
     axes[0, 1].set_title("dotted: the band of the penalty, ±0.2", fontsize=8)
     for ax, name in zip(axes[0, 2:], WINDOWS, strict=True):
         row = next(row for row in numbers["rows"] if (row["name"], row["seed"]) == (name, 0))
@@ -139,25 +187,36 @@ def log_norms(params, samples):
     gradients = jax.vmap(lambda x: jax.grad(score)(zero, x))(samples)
     # Squares of 1e-25 are below float32's range, so each layer is measured in units of its largest.
     units = [jnp.maximum(jnp.max(jnp.abs(layer)), 1e-37) for layer in gradients]
-    mean = [jnp.mean(jnp.sum(jnp.square(layer / unit), 1)) for layer, unit in zip(gradients, units, strict=True)]
+    mean = [
+        jnp.mean(jnp.sum(jnp.square(layer / unit), 1))
+        for layer, unit in zip(gradients, units, strict=True)
+    ]
     found = [jnp.log10(unit) + jnp.log10(of) / 2 for unit, of in zip(units, mean, strict=True)]
     return jnp.stack([*found, jnp.zeros(())])
 
 
-def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, looks: int) -> list[dict]:
+def rows(
+    bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, looks: int
+) -> list[dict]:
     """A row a bound (None: the penalty) and seed, trained as one program: norms at each look, and the weights at the end."""
     import jax
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import data, losses, optimizers, penalties
+    from gan_jax import data
     from gan_jax.game import adversarial
     from gan_jax.networks import mlp
-    from gan_jax.training import alternating, init_state
+    from gan_jax.objectives import losses, penalties
+    from gan_jax.training import alternating, init_state, optimizers
 
     widths = (WIDTH,) * DEPTH
     networks = mlp(
-        (2,), latent_size=2, generator_widths=widths, discriminator_widths=widths, init="he_uniform", input_scale=1.0
+        (2,),
+        latent_size=2,
+        generator_widths=widths,
+        discriminator_widths=widths,
+        init="he_uniform",
+        input_scale=1.0,
     )
     pool = data.swiss_roll().draw(0, np.arange(POOL))["real"]
     adam = optax.adam(1e-4, b1=0.5, b2=0.9)
@@ -172,19 +231,27 @@ def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, l
         else:
             # TensorFlow's: it starts the mean square at 1.
             generator_optimizer = optax.rmsprop(5e-5, decay=0.9, eps=1e-10, initial_scale=1.0)
-            discriminator_optimizer = optax.chain(generator_optimizer, optimizers.clip_weights(bound))
-        train_step = alternating(adversarial(networks, terms), generator_optimizer, discriminator_optimizer)
+            discriminator_optimizer = optax.chain(
+                generator_optimizer, optimizers.clip_weights(bound)
+            )
+        train_step = alternating(
+            adversarial(networks, terms), generator_optimizer, discriminator_optimizer
+        )
         first, draw, run = jax.random.split(key, 3)
 
         def step(state, _):
-            at = jax.random.randint(jax.random.fold_in(draw, state.step), (TURNS, BATCH), 0, POOL)
+            at = jax.random.randint(
+                jax.random.fold_in(draw, state.step), (DISCRIMINATOR_STEPS, BATCH), 0, POOL
+            )
             return train_step(state, {"real": pool[at]}, run)[0], None
 
         def look(state, _):
             tick()
             state, _ = jax.lax.scan(step, state, length=steps // looks)
             latents = networks.latent(jax.random.fold_in(draw, state.step + steps), BATCH)
-            shown = jnp.concatenate([pool[:BATCH], networks.generate(state.generator.params, latents)])
+            shown = jnp.concatenate(
+                [pool[:BATCH], networks.generate(state.generator.params, latents)]
+            )
             return state, log_norms(state.discriminator.params, shown)
 
         state = init_state(networks, generator_optimizer, discriminator_optimizer, first)
@@ -196,9 +263,14 @@ def rows(bounds: tuple[float | None, ...], seeds: tuple[int, ...], steps: int, l
     if bounds == (None,):
         every = jax.tree.map(lambda leaf: leaf[None], jax.jit(jax.vmap(trained))(keys))
     else:
-        every = jax.jit(jax.vmap(lambda bound: jax.vmap(lambda key: trained(key, bound))(keys)))(jnp.array(bounds))
+        every = jax.jit(jax.vmap(lambda bound: jax.vmap(lambda key: trained(key, bound))(keys)))(
+            jnp.array(bounds)
+        )
     for at, bound in enumerate(bounds):
-        name, (norms, weights) = f"c = {bound:g}" if bound else "penalty", jax.tree.map(lambda leaf, at=at: leaf[at], every)
+        name, (norms, weights) = (
+            f"c = {bound:g}" if bound else "penalty",
+            jax.tree.map(lambda leaf, at=at: leaf[at], every),
+        )
         for i, seed in enumerate(seeds):
             own = np.asarray(weights[i], float)
             row = {

@@ -4,21 +4,22 @@
 
 Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), figures 2 and 3, lemmas 2.3 to 4.1,
 with the settings of the authors' notebook (GAN_stability, notebooks/diracgan): theta = psi = 1, steps of 0.2, 500 of them;
-simultaneous play, and alternating play with 1 and 5 turns of the discriminator.
+simultaneous play, and alternating play with 1 and 5 discriminator steps.
 
 To be met: the radius over the last 100 steps in all 24 cells without noise, to the digits given (consensus by the published
 field, below); under 0.1 in the three with instance noise (5 seeds of 1000 draws a step, as published); eigenvalues and rates
 those of the formulas; the paths the same where the gradients are those of gan_jax's losses.
 
 The published consensus field has a factor 0.5 that the gradient of its regulariser |v|^2 / 2 does not have. With it the play
-with 5 turns ends near 0; with the gradient itself psi goes off. Both are measured.
+with 5 discriminator steps ends near 0; with the gradient itself psi goes off. Both are measured.
 """
 
 import numpy as np
 from _dirac_games import bilinear, field_of_losses, published_consensus, sampled
 
-from gan_jax import dynamics, theory
+from gan_jax import theory
 from gan_jax.reproduction import Claim, plain, within
+from gan_jax.theory import games
 
 H, STEPS, CLIP, NOISE, DRAWS = 0.2, 500, 1.0, 0.7, 1000
 PLAYS = {"simultaneous": 0, "alternating 1:1": 1, "alternating 1:5": 5}
@@ -49,36 +50,67 @@ PUBLISHED = {
 }
 NOISE_PUBLISHED = (0.022, 0.025, 0.033)  # greatest radii with instance noise
 RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")  # converge linearly along a spiral
-BILINEAR = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus, 2", "symplectic, 2")
+BILINEAR = (
+    "simultaneous",
+    "alternating",
+    "extragradient",
+    "optimistic",
+    "consensus, 2",
+    "symplectic, 2",
+)
 
 
 def measure(smoke: bool) -> dict:
     steps, seeds = (60, 1) if smoke else (STEPS, 5)
-    fields = {name: theory.dirac_field(objective, weight) for name, (objective, weight, *_) in CELLS.items()}
+    fields = {
+        name: theory.dirac_field(objective, weight)
+        for name, (objective, weight, *_) in CELLS.items()
+    }
     fields[CONSENSUS_AS_PUBLISHED] = published_consensus
     paths, radii, deviations = {}, {}, {}
     for name, field in fields.items():
         clip = CLIP if "clip" in name else np.inf
-        made = {play: dynamics.descend(field, size=H, steps=steps, turns=turns, clip=clip) for play, turns in PLAYS.items()}
+        made = {
+            play: games.descend(
+                field, size=H, steps=steps, discriminator_steps=discriminator_steps, clip=clip
+            )
+            for play, discriminator_steps in PLAYS.items()
+        }
         radii[name] = {play: [_ends(path)] for play, path in made.items()}
         if name == NOISY:
             drawn = {
                 play: [
-                    dynamics.descend(
-                        sampled(np.random.default_rng([seed, turns]), NOISE, DRAWS), size=H, steps=steps, turns=turns
+                    games.descend(
+                        sampled(np.random.default_rng([seed, discriminator_steps]), NOISE, DRAWS),
+                        size=H,
+                        steps=steps,
+                        discriminator_steps=discriminator_steps,
                     )
                     for seed in range(seeds)
                 ]
-                for play, turns in PLAYS.items()
+                for play, discriminator_steps in PLAYS.items()
             }
             radii[name] = {play: [_ends(path) for path in each] for play, each in drawn.items()}
-            radii["instance noise, expected field"] = {play: [_ends(path)] for play, path in made.items()}
+            radii["instance noise, expected field"] = {
+                play: [_ends(path)] for play, path in made.items()
+            }
             made = {play: each[0] for play, each in drawn.items()}
         elif name in CELLS:
             ours = field_of_losses(*CELLS[name][:2])
             deviations[name] = max(
-                float(np.abs(dynamics.descend(ours, size=H, steps=steps, turns=turns, clip=clip) - made[play]).max())
-                for play, turns in PLAYS.items()
+                float(
+                    np.abs(
+                        games.descend(
+                            ours,
+                            size=H,
+                            steps=steps,
+                            discriminator_steps=discriminator_steps,
+                            clip=clip,
+                        )
+                        - made[play]
+                    ).max()
+                )
+                for play, discriminator_steps in PLAYS.items()
             )
         if name in CELLS:
             paths[name] = {play: plain(path, 3) for play, path in made.items()}
@@ -86,7 +118,7 @@ def measure(smoke: bool) -> dict:
     for name, (_, _, gamma, slope) in CELLS.items():
         if gamma is None:
             continue
-        jacobian = dynamics.jacobian(fields[name], step=1e-5)
+        jacobian = games.jacobian(fields[name], step=1e-5)
         pair, exact = np.linalg.eigvals(jacobian), theory.dirac_eigenvalues(gamma, slope)
         gap = np.abs(np.sort_complex(pair) - np.sort_complex(exact)).max()
         eigenvalues[name] = {"measured": _parts(pair), "formula": _parts(exact), "gap": float(gap)}
@@ -94,12 +126,12 @@ def measure(smoke: bool) -> dict:
         last = steps * 3 // 5
         rates[name] = {
             play: {
-                "formula": dynamics.rate(exact_jacobian, H, turns),
-                "measured": dynamics.measured_rate(
-                    dynamics.descend(fields[name], size=H, steps=steps, turns=turns), last
-                ) if name in RATES and turns < 5 else None,
+                "formula": games.rate(exact_jacobian, H, discriminator_steps),
+                "measured": games.measured_rate(
+                    games.descend(fields[name], size=H, steps=steps, discriminator_steps=discriminator_steps), last
+                ) if name in RATES and discriminator_steps < 5 else None,
             }
-            for play, turns in PLAYS.items()
+            for play, discriminator_steps in PLAYS.items()
         }  # fmt: skip
     return {
         "paths": paths, "radii": radii, "deviations": deviations, "eigenvalues": eigenvalues, "rates": rates,
@@ -114,7 +146,7 @@ def claims(numbers: dict) -> list[Claim]:
         for play, ends in zip(PLAYS, published, strict=True):
             found += _cell(name, play, cells[name][play][0], ends)
     note = (
-        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 turns, "
+        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 discriminator steps, "
         "goes off slowly and without end"
     )
     for play, ends in zip(PLAYS, PUBLISHED[CONSENSUS_AS_PUBLISHED], strict=True):
@@ -128,7 +160,9 @@ def claims(numbers: dict) -> list[Claim]:
         found.append(Claim(f"instance noise; {play}: greatest radius, 5 seeds", most, text, 0, 0.1))
     for name, deviation in numbers["deviations"].items():
         smooth = name == "WGAN-GP"
-        note = "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0" if smooth else ""
+        note = (
+            "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0" if smooth else ""
+        )
         bound = 1e-4 if smooth else 1e-10
         label = f"{name}: paths by our losses, deviation"
         found.append(Claim(label, (deviation,), "the same path", 0, bound, note, smoke=True))
@@ -137,14 +171,33 @@ def claims(numbers: dict) -> list[Claim]:
         bound = 1e-4 if name == "R1, γ = 1" else 1e-8
         real, imaginary = pair["formula"][0]
         text = f"{real + 0.0:.4g} ± {abs(imaginary):.4g}i"
-        found.append(Claim(f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, smoke=True))
+        found.append(
+            Claim(
+                f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, smoke=True
+            )
+        )
     for name in RATES:
         for play, pair in numbers["rates"][name].items():
             if pair["measured"] is not None:
-                found.append(within(f"{name}; {play}: radius of a step over the last", pair["measured"], pair["formula"], 2e-3))
+                found.append(
+                    within(
+                        f"{name}; {play}: radius of a step over the last",
+                        pair["measured"],
+                        pair["formula"],
+                        2e-3,
+                    )
+                )
     for name, game in numbers["bilinear"].items():
         if game["factor"] is not None:
-            found.append(within(f"bilinear, {name}: factor a step", game["measured"], game["factor"], 1e-9, smoke=True))
+            found.append(
+                within(
+                    f"bilinear, {name}: factor a step",
+                    game["measured"],
+                    game["factor"],
+                    1e-9,
+                    smoke=True,
+                )
+            )
     return found
 
 
@@ -174,8 +227,19 @@ def draw(numbers: dict):
     colours = {name: f"C{i}" for i, name in enumerate(CELLS)}
     for name in CELLS:
         radius = np.hypot(*np.array(numbers["paths"][name]["simultaneous"]).T)
-        left.semilogy(np.maximum(radius, 1e-18), "--" if "+" in name else "-", color=colours[name], linewidth=1, label=name)
-    left.set(xlabel="step", ylabel="distance to the equilibrium", title="simultaneous play", ylim=(1e-18, 1e2))
+        left.semilogy(
+            np.maximum(radius, 1e-18),
+            "--" if "+" in name else "-",
+            color=colours[name],
+            linewidth=1,
+            label=name,
+        )
+    left.set(
+        xlabel="step",
+        ylabel="distance to the equilibrium",
+        title="simultaneous play",
+        ylim=(1e-18, 1e2),
+    )
     left.legend(fontsize=6, loc="lower left", ncols=2)
     alike: dict[str, list[str]] = {}  # some share their eigenvalues, and would hide one another
     for name, pair in numbers["eigenvalues"].items():
@@ -183,12 +247,27 @@ def draw(numbers: dict):
     for names in alike.values():
         pair = numbers["eigenvalues"][names[0]]
         measured = np.concatenate([numbers["eigenvalues"][name]["measured"] for name in names])
-        right.plot(*np.array(pair["formula"]).T, "o", markersize=9, fillstyle="none", color=colours[names[0]])
-        right.plot(*measured.T, "x", markersize=5, color=colours[names[0]], label=" and ".join(names))
+        right.plot(
+            *np.array(pair["formula"]).T,
+            "o",
+            markersize=9,
+            fillstyle="none",
+            color=colours[names[0]],
+        )
+        right.plot(
+            *measured.T, "x", markersize=5, color=colours[names[0]], label=" and ".join(names)
+        )
     right.axvline(0, color="0.7", linewidth=0.8)
-    right.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues: formula (o), measured (x)", xlim=(-0.62, 0.5))
+    right.set(
+        xlabel="real part",
+        ylabel="imaginary part",
+        title="eigenvalues: formula (o), measured (x)",
+        xlim=(-0.62, 0.5),
+    )
     right.legend(fontsize=6, loc="center right")
-    for style, (name, game) in zip(("-", "-", "-", "--", "-", "--"), numbers["bilinear"].items(), strict=True):
+    for style, (name, game) in zip(
+        ("-", "-", "-", "--", "-", "--"), numbers["bilinear"].items(), strict=True
+    ):
         far.semilogy(game["radius"], style, linewidth=1.2, label=name)
     far.set(xlabel="step", ylabel="distance to the equilibrium", title="bilinear game min max θψ, steps of 0.2",
             ylim=(1e-6, 1e3))  # fmt: skip
@@ -214,7 +293,10 @@ def _ends(path: np.ndarray) -> tuple[float, float]:
 
 
 def _parts(values) -> list[list[float]]:
-    return [[float(value.real) + 0.0, float(value.imag)] for value in np.sort_complex(np.asarray(values))]
+    return [
+        [float(value.real) + 0.0, float(value.imag)]
+        for value in np.sort_complex(np.asarray(values))
+    ]
 
 
 def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -> list[Claim]:
@@ -230,5 +312,7 @@ def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -
         tolerances = (0.05 * ends[0], 0.05 * ends[1])
     return [
         within(f"{name}; {play}: {which} radius", value, end, tolerance, text)
-        for which, value, end, tolerance in zip(("least", "greatest"), found, ends, tolerances, strict=True)
+        for which, value, end, tolerance in zip(
+            ("least", "greatest"), found, ends, tolerances, strict=True
+        )
     ]

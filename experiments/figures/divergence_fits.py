@@ -16,7 +16,8 @@ samples of N(-2, 0.5^2), the left mode: it starts there and goes to the same fit
 import numpy as np
 from scipy.optimize import brentq
 
-from gan_jax import plots, theory
+from gan_jax import theory
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, within
 
 MODES, STDS = (-2.0, 2.0), (0.5, 0.5)
@@ -47,27 +48,55 @@ def measure(smoke: bool) -> dict:
         for mixture, divergence, start in FITS
     ]  # fmt: skip
     apart = [3.5, 5.0] if smoke else [1.0, 2.0, 3.0, 3.5, 3.9, 4.1, 4.2, 4.3, 4.5, 5.0, 6.0]
-    switch = [{"c": c, "covering": cover, "seeking": seek} for c in apart for cover, seek in [_js_fits(c)]]
+    switch = [
+        {"c": c, "covering": cover, "seeking": seek} for c in apart for cover, seek in [_js_fits(c)]
+    ]
     gap = lambda c: np.subtract(*_js_fits(c))
     crossover = brentq(gap, 4.2, 4.3, xtol=1e-3 if smoke else 1e-5)
-    return {"fits": fits, "switch": switch, "crossover": float(crossover), "samples": _samples(smoke)}
+    return {
+        "fits": fits,
+        "switch": switch,
+        "crossover": float(crossover),
+        "samples": _samples(smoke),
+    }
 
 
 def claims(numbers: dict) -> list[Claim]:
     found = []
     for (mixture, divergence, start), known in FITS.items():
         fit = _fit(numbers, mixture, divergence, start)
-        for part, value, expected in zip(("mean", "standard deviation", "divergence"), fit, known, strict=True):
+        for part, value, expected in zip(
+            ("mean", "standard deviation", "divergence"), fit, known, strict=True
+        ):
             if expected is not None:
                 name = f"{mixture}, {NAMES[divergence]} from {tuple(start)}: {part}"
                 found.append(within(name, value, expected, 1e-3, f"{expected:g}", smoke=True))
     # Which minimum is the global one is what the argument about JS is about.
     for mixture, covers in (("equal", True), ("7:3", False)):
-        starts = [start for name, divergence, start in FITS if (name, divergence) == (mixture, "js")]
-        wide, narrow = sorted((_fit(numbers, mixture, "js", start) for start in starts), key=lambda fit: -fit[1])
-        what, margin = ("covering", narrow[2] - wide[2]) if covers else ("seeking", wide[2] - narrow[2])
-        found.append(Claim(f"{mixture}: the {what} JS fit is better, by", (margin,), "> 0", 0, None, smoke=True))
-    found.append(within("JS turns from covering to seeking at c", numbers["crossover"], CROSSOVER, 5e-3, "4.246", smoke=True))
+        starts = [
+            start for name, divergence, start in FITS if (name, divergence) == (mixture, "js")
+        ]
+        wide, narrow = sorted(
+            (_fit(numbers, mixture, "js", start) for start in starts), key=lambda fit: -fit[1]
+        )
+        what, margin = (
+            ("covering", narrow[2] - wide[2]) if covers else ("seeking", wide[2] - narrow[2])
+        )
+        found.append(
+            Claim(
+                f"{mixture}: the {what} JS fit is better, by", (margin,), "> 0", 0, None, smoke=True
+            )
+        )
+    found.append(
+        within(
+            "JS turns from covering to seeking at c",
+            numbers["crossover"],
+            CROSSOVER,
+            5e-3,
+            "4.246",
+            smoke=True,
+        )
+    )
     mean, std, _ = _fit(numbers, "7:3", "kl", (0, 2))
     for kind, name in (("ml", "maximum likelihood"), ("map", "MAP")):
         rows = [row for row in numbers["samples"] if row["n"] == max(COUNTS)]
@@ -84,7 +113,9 @@ def draw(numbers: dict):
     titles = {"equal": "modes of equal weight", "7:3": "modes of weights 0.7, 0.3"}
     widths = {"kl": 4.5, "reverse_kl": 3.0, "js": 1.3}  # fits that coincide can be seen
     for ax, (mixture, title) in zip(axes[0], titles.items(), strict=True):
-        ax.fill_between(x, np.exp(theory.mixture(MODES, STDS, MIXTURES[mixture])(x)), color="0.85", label="p")
+        ax.fill_between(
+            x, np.exp(theory.mixture(MODES, STDS, MIXTURES[mixture])(x)), color="0.85", label="p"
+        )
         best: dict[str, float] = {}
         for row in numbers["fits"]:
             if row["mixture"] == mixture:
@@ -102,20 +133,37 @@ def draw(numbers: dict):
         ax.legend(fontsize=8, loc="upper center", ncols=2)
     left, right = axes[1]
     c = [row["c"] for row in numbers["switch"]]
-    left.plot(c, [row["covering"] for row in numbers["switch"]], "o-", markersize=3, label="one Gaussian over both modes")
+    left.plot(
+        c,
+        [row["covering"] for row in numbers["switch"]],
+        "o-",
+        markersize=3,
+        label="one Gaussian over both modes",
+    )
     # Modes that are close have no fit of their own: there the search ends over both.
-    alone = [row for row in numbers["switch"] if abs(row["seeking"] - row["covering"]) > 1e-6 or row["c"] > 4]
+    alone = [
+        row
+        for row in numbers["switch"]
+        if abs(row["seeking"] - row["covering"]) > 1e-6 or row["c"] > 4
+    ]
     left.plot([row["c"] for row in alone], [row["seeking"] for row in alone], "s-", markersize=3,
               label="one Gaussian on one mode, where that is a minimum")  # fmt: skip
     left.axvline(numbers["crossover"], color="0.5", linestyle="--", linewidth=0.9)
-    left.text(numbers["crossover"] - 0.06, 0.02, f"c = {numbers['crossover']:.3f}", ha="right", fontsize=9)
+    left.text(
+        numbers["crossover"] - 0.06, 0.02, f"c = {numbers['crossover']:.3f}", ha="right", fontsize=9
+    )
     left.set(xlabel="c: modes of equal weight at ±c standard deviations", ylabel="JS of the best fit (nats)", ylim=(0, 0.38),
              title="JS covers below, and seeks above")  # fmt: skip
     left.legend(fontsize=8, loc="upper left")
     n = sorted({row["n"] for row in numbers["samples"]})
     mean, _, _ = _fit(numbers, "7:3", "kl", (0, 2))
-    for kind, name, colour in (("ml", "maximum likelihood", "tab:blue"), ("map", "MAP, prior on the left mode", "tab:purple")):
-        values = np.array([[row[kind][0] for row in numbers["samples"] if row["n"] == count] for count in n])
+    for kind, name, colour in (
+        ("ml", "maximum likelihood", "tab:blue"),
+        ("map", "MAP, prior on the left mode", "tab:purple"),
+    ):
+        values = np.array(
+            [[row[kind][0] for row in numbers["samples"] if row["n"] == count] for count in n]
+        )
         label = f"{name}: mean, and each of {values.shape[1]} seeds"
         right.plot(n, values.mean(1), "o-", markersize=3, color=colour, label=label)
         right.plot(np.repeat(n, values.shape[1]), values.ravel(), "_", color=colour, alpha=0.5)
@@ -137,7 +185,9 @@ def _fit(numbers: dict, mixture: str, divergence: str, start) -> list[float]:
 def _js_fits(c: float) -> tuple[float, float]:
     """The JS of the fits over both modes at +-c, of standard deviation 1, and on one of them."""
     p, on = theory.mixture((-c, c), (1, 1), (1, 1)), theory.grid(-c - 14, c + 14, 60)
-    return theory.fit_gaussian("js", p, on, 0, max(c, 1)).value, theory.fit_gaussian("js", p, on, c, 1.1).value
+    return theory.fit_gaussian("js", p, on, 0, max(c, 1)).value, theory.fit_gaussian(
+        "js", p, on, c, 1.1
+    ).value
 
 
 def _samples(smoke: bool) -> list[dict]:
@@ -148,6 +198,9 @@ def _samples(smoke: bool) -> list[dict]:
         mode = (rng.random(max(COUNTS)) >= MIXTURES["7:3"][0]).astype(int)
         x = np.array(MODES)[mode] + np.array(STDS)[mode] * rng.normal(size=len(mode))
         for n in COUNTS[:4] if smoke else COUNTS:
-            ml, posterior = theory.map_gaussian(x[:n]), theory.map_gaussian(x[:n], MODES[0], STDS[0], STRENGTH)
+            ml, posterior = (
+                theory.map_gaussian(x[:n]),
+                theory.map_gaussian(x[:n], MODES[0], STDS[0], STRENGTH),
+            )
             rows.append({"seed": seed, "n": n, "ml": ml[:2], "map": posterior[:2]})
     return rows

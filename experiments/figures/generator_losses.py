@@ -13,7 +13,7 @@ and is as large as 999 where D = 0.999: a few good samples rule it.
 
 import numpy as np
 
-from gan_jax import plots
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain, within
 
 # Name -> the gradient by the score, in closed form, of the answer D.
@@ -30,21 +30,25 @@ def measure(smoke: bool) -> dict:
     import jax
     import jax.numpy as jnp
 
-    from gan_jax import losses
     from gan_jax.game import Networks, Player, Term, adversarial
+    from gan_jax.objectives import losses
 
     terms = {
         "minimax": losses.minimax(),
         "non-saturating": losses.non_saturating(),
         # The tutorial's eq. 14, which gan_jax has no use for but here.
-        "maximum likelihood": Term(losses.minimax().discriminator, lambda round: -jnp.mean(jnp.exp(round.fake_scores))),
+        "maximum likelihood": Term(
+            losses.minimax().discriminator, lambda round: -jnp.mean(jnp.exp(round.fake_scores))
+        ),
         "Wasserstein": losses.wasserstein(),
     }
-    networks = Networks(  # the generator is its one sample, the discriminator's score is that sample
-        init=lambda rng: (jnp.zeros(()), ()),
-        latent=lambda rng, n: jnp.zeros((n, 1)),
-        generate=lambda params, latents: params + jnp.zeros_like(latents),
-        score=lambda params, samples: samples[:, 0],
+    networks = (
+        Networks(  # the generator is its one sample, the discriminator's score is that sample
+            init=lambda rng: (jnp.zeros(()), ()),
+            latent=lambda rng, n: jnp.zeros((n, 1)),
+            generate=lambda params, latents: params + jnp.zeros_like(latents),
+            score=lambda params, samples: samples[:, 0],
+        )
     )
     answers = np.concatenate([np.linspace(0.001, 0.999, 41 if smoke else 399), SHOWN])
     with jax.enable_x64(True):
@@ -52,10 +56,15 @@ def measure(smoke: bool) -> dict:
         for name, term in terms.items():
             objective = adversarial(networks, {"term": term})
             # minimax has a real half, which no gradient comes from: softplus(-0) = log 2 at a score of 0.
-            loss = lambda s, o=objective: o.generator(s, Player(()), {"real": jnp.zeros((1, 1))}, jax.random.key(0))[0]
+            loss = lambda s, o=objective: o.generator(
+                s, Player(()), {"real": jnp.zeros((1, 1))}, jax.random.key(0)
+            )[0]
             values, slopes = jax.jit(jax.vmap(jax.value_and_grad(loss)))(scores)
             values = values + np.log(2) if name == "minimax" else values
-            found[name] = {"loss": plain(np.asarray(values), 9), "slope": plain(np.asarray(slopes), 12)}
+            found[name] = {
+                "loss": plain(np.asarray(values), 9),
+                "slope": plain(np.asarray(slopes), 12),
+            }
     return {"answers": answers, "losses": found}
 
 
@@ -64,12 +73,23 @@ def claims(numbers: dict) -> list[Claim]:
     for name, exact in SLOPES.items():
         slopes = np.array(numbers["losses"][name]["slope"])
         worst = float(np.abs(slopes / exact(answers) - 1).max())
-        found.append(Claim(f"{name}: gradient off the formula, relative", (worst,), "0", 0, 1e-9, smoke=True))
+        found.append(
+            Claim(f"{name}: gradient off the formula, relative", (worst,), "0", 0, 1e-9, smoke=True)
+        )
         for i, answer in enumerate(SHOWN):
             expected = float(exact(np.array(answer)))
             text = f"{expected:g}"
             value = slopes[len(slopes) - len(SHOWN) + i]
-            found.append(within(f"{name}: gradient at D = {answer}", value, expected, 1e-9 * abs(expected), text, smoke=True))
+            found.append(
+                within(
+                    f"{name}: gradient at D = {answer}",
+                    value,
+                    expected,
+                    1e-9 * abs(expected),
+                    text,
+                    smoke=True,
+                )
+            )
     return found
 
 
@@ -78,12 +98,19 @@ def draw(numbers: dict):
     left, right = axes[0]
     order = np.argsort(numbers["answers"])
     answers = np.array(numbers["answers"])[order]
-    formulas = {"minimax": "log(1 - D)", "non-saturating": "-log D", "maximum likelihood": "-D / (1 - D)", "Wasserstein": "-s"}
+    formulas = {
+        "minimax": "log(1 - D)",
+        "non-saturating": "-log D",
+        "maximum likelihood": "-D / (1 - D)",
+        "Wasserstein": "-s",
+    }
     for name, found in numbers["losses"].items():
         left.plot(answers, np.array(found["loss"])[order], label=f"{name}: {formulas[name]}")
         right.semilogy(answers, np.abs(np.array(found["slope"]))[order], label=name)
     left.set(xlabel="D(G(z))", ylabel="generator's loss", ylim=(-12, 8), xlim=(0, 1))
     left.legend(fontsize=8, loc="lower left")
-    right.set(xlabel="D(G(z))", ylabel="|d loss / d s|, D = sigmoid(s)", xlim=(0, 1), ylim=(5e-4, 2e3))
+    right.set(
+        xlabel="D(G(z))", ylabel="|d loss / d s|, D = sigmoid(s)", xlim=(0, 1), ylim=(5e-4, 2e3)
+    )
     right.legend(fontsize=8, loc="upper left")
     return drawing

@@ -32,21 +32,27 @@ from gan_jax.reproduction import Claim, Run
 
 CONFIG = "configs/ring.py:vanilla"
 COMMON = (
-    "steps=100000", "log_every=500", "sample_every=10000", "evaluate_every=10000", "checkpoint_every=5000", "samples=2500",
-    "keep=2",
+    "steps=100000", "log_every=500", "sample_every=10000", "evaluate_every=10000", "checkpoint_every=5000", "num_samples=2500",
+    "keep_checkpoints=2",
 )  # fmt: skip
 RUNS = {
     "regularised": Run(CONFIG, (*COMMON, "gradient_regularisation=0.5")),
     "plain": Run(CONFIG, COMMON),
 }
 SEEDS = 5
-SHORT = ("steps=10000", "log_every=250", "sample_every=1000", "evaluate_every=1000", "checkpoint_every=1000")
+SHORT = (
+    "steps=10000",
+    "log_every=250",
+    "sample_every=1000",
+    "evaluate_every=1000",
+    "checkpoint_every=1000",
+)
 NOT_RUN_SHORT = "90,000 of the 100,000 steps"
 NOT_RUN = "the full form, 2 runs of 5 seeds of 100,000 steps: this shows that it works"
 SMOKE_RUNS, SMOKE_SEEDS = tuple(RUNS), 2
 SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=10", "checkpoint_every=20",
-    "samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
+    "num_samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 LABELS = {"regularised": "V + |grad V|² / 2", "plain": "V alone (K = 0)"}
 COLOURS = {"regularised": "tab:blue", "plain": "tab:red"}
@@ -55,36 +61,58 @@ MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint and the norms that were logged."""
-    from gan_jax.experiment import build
-    from gan_jax.workdir import read_config
+    from gan_jax.experiment.builder import build
+    from gan_jax.experiment.run_directory import read_config
 
     rows, dataset = [], None
     for name, folders in runs.items():
         for seed, folder in folders.items():
             dataset = dataset or build(read_config(folder)).dataset
-            row = {"run": name, "seed": seed, "diverged": (folder / "diverged").exists(), "checkpoints": looks(folder, dataset)}
+            row = {
+                "run": name,
+                "seed": seed,
+                "diverged": (folder / "diverged").exists(),
+                "checkpoints": looks(folder, dataset),
+            }
             logged = _logged(folder)
             row["norms"] = {"step": [one[0] for one in logged], "value": [one[1] for one in logged]}
-            row["final"] = None if row["diverged"] else final_norms(folder, 1_024 if smoke else DRAWN)
+            row["final"] = (
+                None if row["diverged"] else final_norms(folder, 1_024 if smoke else DRAWN)
+            )
             if seed == 0:
                 row["pictures"] = densities(folder, 3.0)
             rows.append(row)
-    return {"rows": rows, "steps": max(row["checkpoints"][-1]["step"] for row in rows if row["checkpoints"])}
+    return {
+        "rows": rows,
+        "steps": max(row["checkpoints"][-1]["step"] for row in rows if row["checkpoints"]),
+    }
 
 
 def claims(numbers: dict) -> list[Claim]:
     kept, plain = (_alive(numbers, name) for name in ("regularised", "plain"))
     if not kept or not plain:
-        return [Claim("seeds that did not diverge", (float(len(kept)), float(len(plain))), "all", 1, None)]
+        return [
+            Claim(
+                "seeds that did not diverge", (float(len(kept)), float(len(plain))), "all", 1, None
+            )
+        ]
     late = lambda row, key: [one[key] for one in row["checkpoints"][-5:]]
-    norms = {name: [_last_norm(row) for row in rows] for name, rows in (("kept", kept), ("plain", plain))}
+    norms = {
+        name: [_last_norm(row) for row in rows] for name, rows in (("kept", kept), ("plain", plain))
+    }
     share = lambda held: (float(np.mean(held)),)
     final = [row["final"] for row in kept]
     norm = ", ".join(f"{one['mean']:.2g}" for one in final)
     why = f"the scatter of batches of {BATCH} is in it; at the last step the mean over {DRAWN:,} samples has a norm of {norm}"
-    turned = tuple(diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value for row in kept)
+    turned = tuple(
+        diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value
+        for row in kept
+    )
     leads = any(2 * max(one) > sum(one) for row in kept for one in late(row, "nearest"))
-    loose = tuple(diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value for row in plain)
+    loose = tuple(
+        diagnosis.rotation([one["nearest"] for one in row["checkpoints"]][-5:]).value
+        for row in plain
+    )
     return [
         Claim("regularised: near all 8 modes at the last 5 checkpoints, share of seeds",
               share([min(late(row, "near")) == MODES for row in kept]), "no rotation", 0.9, 1),
@@ -119,7 +147,9 @@ def draw(numbers: dict):
         for ax in line:
             ax.set(xticks=[], yticks=[])
         for ax, picture in zip(line, pictures, strict=False):
-            ax.imshow(picture["counts"], origin="lower", extent=(-3, 3, -3, 3), cmap="Greens", vmin=0)
+            ax.imshow(
+                picture["counts"], origin="lower", extent=(-3, 3, -3, 3), cmap="Greens", vmin=0
+            )
             ax.set_title(f"step {picture['step']:,}", fontsize=8)
         line[0].set_ylabel(LABELS[name], fontsize=9)
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
@@ -127,21 +157,37 @@ def draw(numbers: dict):
     panels = right.subplots(1, 2)
     for row in numbers["rows"]:
         steps = np.array(row["norms"]["step"]) / 1000
-        panels[0].plot(steps, row["norms"]["value"], color=COLOURS[row["run"]], linewidth=0.8, alpha=0.7)
+        panels[0].plot(
+            steps, row["norms"]["value"], color=COLOURS[row["run"]], linewidth=0.8, alpha=0.7
+        )
         steps = np.array([one["step"] for one in row["checkpoints"]]) / 1000
         near = np.array([one["near"] for one in row["checkpoints"]])
-        panels[1].plot(steps, near + 0.06 * (row["seed"] - (seeds - 1) / 2), ".-", color=COLOURS[row["run"]], linewidth=0.8)
+        panels[1].plot(
+            steps,
+            near + 0.06 * (row["seed"] - (seeds - 1) / 2),
+            ".-",
+            color=COLOURS[row["run"]],
+            linewidth=0.8,
+        )
     for name, colour in COLOURS.items():
         panels[0].plot([], [], color=colour, label=f"{LABELS[name]}, {seeds} seeds")
-    panels[0].set(xlabel="thousand steps", ylabel="norm of the discriminator's gradient", yscale="log")
+    panels[0].set(
+        xlabel="thousand steps", ylabel="norm of the discriminator's gradient", yscale="log"
+    )
     panels[0].legend(fontsize=8)
-    panels[1].set(xlabel="thousand steps", ylabel="modes nearest to 1% of samples", ylim=(0.5, MODES + 0.5))
+    panels[1].set(
+        xlabel="thousand steps", ylabel="modes nearest to 1% of samples", ylim=(0.5, MODES + 0.5)
+    )
     panels[1].set_title("a line a seed, set apart a little", fontsize=8)
     return drawing
 
 
 def _alive(numbers: dict, name: str) -> list[dict]:
-    return [row for row in numbers["rows"] if row["run"] == name and not row["diverged"] and len(row["checkpoints"]) > 1]
+    return [
+        row
+        for row in numbers["rows"]
+        if row["run"] == name and not row["diverged"] and len(row["checkpoints"]) > 1
+    ]
 
 
 def _last_norm(row: dict) -> float:
@@ -155,14 +201,16 @@ def final_norms(folder: Path, samples: int) -> dict[str, float]:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses
+    from gan_jax.experiment.training_loop import load_state
     from gan_jax.game import Player, adversarial
-    from gan_jax.running import load_state
+    from gan_jax.objectives import losses
 
     _, experiment, state = load_state(folder)
     game = adversarial(experiment.stages[-1].networks, {"minimax": losses.minimax()})
     generator, own = Player(state.generator.params), state.discriminator.params
-    real = jnp.asarray(experiment.dataset.draw(UNSEEN, np.arange(samples))["real"]).reshape(-1, BATCH, 2)
+    real = jnp.asarray(experiment.dataset.draw(UNSEEN, np.arange(samples))["real"]).reshape(
+        -1, BATCH, 2
+    )
 
     @jax.jit
     def gradients(real, keys):
@@ -171,13 +219,20 @@ def final_norms(folder: Path, samples: int) -> dict[str, float]:
 
     found = gradients(real, jax.random.split(jax.random.key(0), len(real)))
     mean = jax.tree.map(lambda leaf: jnp.mean(leaf, 0), found)
-    norms = {"mean": optax.global_norm(mean), "batches": jnp.mean(jax.vmap(optax.global_norm)(found))}
+    norms = {
+        "mean": optax.global_norm(mean),
+        "batches": jnp.mean(jax.vmap(optax.global_norm)(found)),
+    }
     return {name: float(f"{norm:.4g}") for name, norm in norms.items()}
 
 
 def _logged(folder: Path) -> list[tuple[int, float]]:
     """Steps and norms of the discriminator's gradient, as they were logged."""
-    from gan_jax.writers import read_metrics
+    from gan_jax.loggers.json_lines import read_metrics
 
     name = "discriminator/gradient_norm"
-    return [(row["step"], float(f"{row[name]:.4g}")) for row in read_metrics(folder / "metrics.jsonl") if row.get(name)]
+    return [
+        (row["step"], float(f"{row[name]:.4g}"))
+        for row in read_metrics(folder / "metrics.jsonl")
+        if row.get(name)
+    ]

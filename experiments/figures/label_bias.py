@@ -6,7 +6,7 @@ Source: Gong et al., "Twin Auxiliary Classifiers GAN" (2019), section 5.1, and t
 version with all heads on one discriminator. Classes (0, 0), (3.5, 0), (7, 0) with standard deviations 1, 2, 3; generator
 [z(2), embedding(2)] - 10 tanh - 10 tanh - 10 - 2, discriminator 2 - 10 tanh - 10 tanh - 10 with a linear head each for real or
 generated, the class, and the class of generated samples (the twin); projection adds <embedding of the label, last features>.
-PyTorch's default initialisation, embeddings N(0, 1); Adam 2e-3 (0.5, 0.999) for both; 40,000 turns of the discriminator on 128
+PyTorch's default initialisation, embeddings N(0, 1); Adam 2e-3 (0.5, 0.999) for both; 40,000 discriminator steps on 128
 real samples a class and 256 generated ones, a step of the generator every 10; non-saturating. AC-GAN: cross-entropy of the
 class, of real samples for the discriminator, of generated ones for the generator; TAC-GAN: the same less the cross-entropy of
 the twin, which learns on generated samples; labels in G: neither, the discriminator knows of no classes. Ours draws fresh real
@@ -27,8 +27,13 @@ from gan_jax import reproduction
 from gan_jax.reproduction import Claim, plain
 
 DISTANCE, STDS, CLASSES = 3.5, (1.0, 2.0, 3.0), 3
-SEEDS, STEPS, TURNS, REAL, FAKE, SAMPLES, RATE = 10, 4_000, 10, 128, 256, 10_000, 2e-3
-NAMES = {"acgan": "AC-GAN", "projection": "projection", "tac": "TAC-GAN", "none": "labels in G alone"}
+SEEDS, STEPS, DISCRIMINATOR_STEPS, REAL, FAKE, SAMPLES, RATE = 10, 4_000, 10, 128, 256, 10_000, 2e-3
+NAMES = {
+    "acgan": "AC-GAN",
+    "projection": "projection",
+    "tac": "TAC-GAN",
+    "none": "labels in G alone",
+}
 # What there is of the class's cross-entropy, of the twin's, and of the projection.
 SWITCHES = {"acgan": (1, 0, 0), "projection": (0, 0, 1), "tac": (1, 1, 0), "none": (0, 0, 0)}
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
@@ -37,18 +42,32 @@ NEEDED, LEAST, LOOKS = 0.9, 1e-3, 10
 
 
 def measure(smoke: bool, folder: Path) -> dict:
-    settings = {"steps": 20 if smoke else STEPS, "turns": TURNS, "rate": RATE, "real": REAL, "fake": FAKE, "samples": SAMPLES}
+    settings = {
+        "steps": 20 if smoke else STEPS,
+        "discriminator_steps": DISCRIMINATOR_STEPS,
+        "rate": RATE,
+        "real": REAL,
+        "fake": FAKE,
+        "samples": SAMPLES,
+    }
     program, found = _program(settings["steps"]), []
     for seed in range(2 if smoke else SEEDS):
         print(f"seed {seed}: {settings['steps']} steps of {', '.join(NAMES.values())}", flush=True)
-        found += reproduction.kept(folder / f"seed_{seed}.json", settings, functools.partial(rows, program, seed))
+        found += reproduction.kept(
+            folder / f"seed_{seed}.json", settings, functools.partial(rows, program, seed)
+        )
     return {"rows": found}
 
 
 def claims(numbers: dict) -> list[Claim]:
     means, stds = DISTANCE * np.arange(CLASSES), np.array(STDS)
-    of = lambda name, key: np.array([row[key] for row in numbers["rows"] if row["method"] == name])[..., 0]
-    worst = {name: np.array([max(row["mmd"]) for row in numbers["rows"] if row["method"] == name]) for name in NAMES}
+    of = lambda name, key: np.array([row[key] for row in numbers["rows"] if row["method"] == name])[
+        ..., 0
+    ]
+    worst = {
+        name: np.array([max(row["mmd"]) for row in numbers["rows"] if row["method"] == name])
+        for name in NAMES
+    }
 
     def share(name, held, text):
         outside = ", ".join(str(seed) for seed in np.flatnonzero(~held))
@@ -56,19 +75,42 @@ def claims(numbers: dict) -> list[Claim]:
         return Claim(name, (float(held.mean()),), text, NEEDED, 1, note)
 
     found = [
-        share("AC-GAN: x-std of class 1 < 1.5, share of seeds", of("acgan", "std")[:, 1] < 1.5, "2; pilot 1.17 .. 1.32"),
-        share("AC-GAN: x-mean of class 2 > 8.2, share of seeds", of("acgan", "mean")[:, 2] > 8.2, "7; pilot 8.6 .. 8.9"),
+        share(
+            "AC-GAN: x-std of class 1 < 1.5, share of seeds",
+            of("acgan", "std")[:, 1] < 1.5,
+            "2; pilot 1.17 .. 1.32",
+        ),
+        share(
+            "AC-GAN: x-mean of class 2 > 8.2, share of seeds",
+            of("acgan", "mean")[:, 2] > 8.2,
+            "7; pilot 8.6 .. 8.9",
+        ),
     ]
     for name in ("projection", "tac"):
-        near = (np.abs(of(name, "std") / stds - 1) <= 0.1).all(1), (np.abs(of(name, "mean") - means) <= 0.5).all(1)
-        found.append(share(f"{NAMES[name]}: all x-stds within 10%, share of seeds", near[0], "1, 2, 3"))
-        found.append(share(f"{NAMES[name]}: all x-means within 0.5, share of seeds", near[1], "0, 3.5, 7"))
+        near = (
+            (np.abs(of(name, "std") / stds - 1) <= 0.1).all(1),
+            (np.abs(of(name, "mean") - means) <= 0.5).all(1),
+        )
+        found.append(
+            share(f"{NAMES[name]}: all x-stds within 10%, share of seeds", near[0], "1, 2, 3")
+        )
+        found.append(
+            share(f"{NAMES[name]}: all x-means within 0.5, share of seeds", near[1], "0, 3.5, 7")
+        )
     apart = of("none", "mean")[:, 2] - of("none", "mean")[:, 0]
     found.append(share("labels in G alone: classes not where they should be, share of seeds",
                        np.abs(apart - means[2]) > 0.5, "no reason to be"))  # fmt: skip
     ratio = float(np.median(worst["acgan"]) / np.median(worst["projection"]))
     text = "asked >= 10"
-    found.append(Claim("greatest squared MMD of a class, AC-GAN over projection, medians", (ratio,), text, 10, None))
+    found.append(
+        Claim(
+            "greatest squared MMD of a class, AC-GAN over projection, medians",
+            (ratio,),
+            text,
+            10,
+            None,
+        )
+    )
     return found
 
 
@@ -81,9 +123,16 @@ def draw(numbers: dict):
     above, below = drawing.subfigures(2, 1)
     x, y = (np.linspace(low, high, n + 1)[:-1] + (high - low) / n / 2 for low, high, n in BINS)
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
-    truth = [np.exp(-((x[None] - DISTANCE * k) ** 2 + y[:, None] ** 2) / (2 * std**2)) for k, std in enumerate(STDS)]
+    truth = [
+        np.exp(-((x[None] - DISTANCE * k) ** 2 + y[:, None] ** 2) / (2 * std**2))
+        for k, std in enumerate(STDS)
+    ]
     panels = {"truth": truth}
-    panels |= {f"{NAMES[row['method']]}, seed 0": row["counts"] for row in numbers["rows"] if row["seed"] == 0}
+    panels |= {
+        f"{NAMES[row['method']]}, seed 0": row["counts"]
+        for row in numbers["rows"]
+        if row["seed"] == 0
+    }
     axes = above.subplots(1, len(panels), sharey=True)
     for ax, (name, densities) in zip(axes, panels.items(), strict=True):
         for k, (density, colour) in enumerate(zip(densities, COLOURS, strict=True)):
@@ -117,7 +166,9 @@ def _contours(ax, x, y, density, colour):
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(density, 1.0)
-    ax.contour(x, y, smooth / smooth.max(), levels=(0.1, 0.3, 0.6, 0.9), colors=colour, linewidths=0.9)
+    ax.contour(
+        x, y, smooth / smooth.max(), levels=(0.1, 0.3, 0.6, 0.9), colors=colour, linewidths=0.9
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ the networks
@@ -128,12 +179,16 @@ def rows(program, seed: int) -> list[dict]:
     import jax
 
     found = []
-    for method, samples in zip(SWITCHES, np.asarray(program(jax.random.key(seed)), float), strict=True):
+    for method, samples in zip(
+        SWITCHES, np.asarray(program(jax.random.key(seed)), float), strict=True
+    ):
         row = {
             "method": method, "seed": seed, "mean": plain(samples.mean(1), 6), "std": plain(samples.std(1), 6),
             "mmd": [squared_mmd(points, k * DISTANCE, STDS[k]) for k, points in enumerate(samples)],
         }  # fmt: skip
-        found.append(row | ({"counts": [_binned(points) for points in samples]} if seed == 0 else {}))
+        found.append(
+            row | ({"counts": [_binned(points) for points in samples]} if seed == 0 else {})
+        )
     return found
 
 
@@ -151,7 +206,11 @@ def squared_mmd(samples: np.ndarray, mean: float, std: float) -> float:
 
 def _binned(points: np.ndarray) -> list:
     edges = [np.linspace(low, high, n + 1) for low, high, n in BINS]
-    return np.histogram2d(points[:, 1], points[:, 0], bins=(edges[1], edges[0]))[0].astype(int).tolist()
+    return (
+        np.histogram2d(points[:, 1], points[:, 0], bins=(edges[1], edges[0]))[0]
+        .astype(int)
+        .tolist()
+    )
 
 
 def _program(steps: int):
@@ -180,8 +239,14 @@ def _trained(switches, key, steps: int, tick):
     scale = jnp.asarray(STDS)[label][:, None]
 
     def step(state, key):
-        real = shift[None] + scale[None] * jax.random.normal(key, (TURNS, len(label), 2))
-        return train_step(state, {"real": real, "label": jnp.broadcast_to(label, (TURNS, len(label)))}, run)[0], None
+        real = shift[None] + scale[None] * jax.random.normal(
+            key, (DISCRIMINATOR_STEPS, len(label), 2)
+        )
+        return train_step(
+            state,
+            {"real": real, "label": jnp.broadcast_to(label, (DISCRIMINATOR_STEPS, len(label)))},
+            run,
+        )[0], None
 
     def block(state, keys):
         tick()
@@ -203,12 +268,17 @@ def _objective(aid, twin, projection):
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses
     from gan_jax.game import Objective, Round
+    from gan_jax.objectives import losses
 
-    base, aided = losses.non_saturating(), losses.label_aided(weight=aid, generator_weight=aid, generated=False)
+    base, aided = (
+        losses.non_saturating(),
+        losses.auxiliary_classifier(weight=aid, generator_weight=aid, generated=False),
+    )
     of_labels = lambda key: jax.random.randint(key, (FAKE,), 0, CLASSES)
-    twin_error = lambda own, x, label: jnp.mean(optax.softmax_cross_entropy_with_integer_labels(_heads(own, x)["twin"], label))
+    twin_error = lambda own, x, label: jnp.mean(
+        optax.softmax_cross_entropy_with_integer_labels(_heads(own, x)["twin"], label)
+    )
 
     def played(generator, own, batch, rng, side):
         draw, choose = jax.random.split(rng)
@@ -218,7 +288,15 @@ def _objective(aid, twin, projection):
         label = batch["label"] if side == "discriminator" else chosen
         classify = lambda x: _heads(own, x)["class"]
         return chosen, Round(
-            batch["real"], fake, score(batch["real"], batch["label"]), score(fake, chosen), score, classify, label, chosen, rng
+            batch["real"],
+            fake,
+            score(batch["real"], batch["label"]),
+            score(fake, chosen),
+            score,
+            classify,
+            label,
+            chosen,
+            rng,
         )
 
     def discriminator(own, generator, batch, rng):
@@ -234,7 +312,10 @@ def _objective(aid, twin, projection):
     return Objective(discriminator, generator)
 
 
-LAYERS = {"generator": ((4, 10), (10, 10), (10, 10), (10, 2)), "discriminator": ((2, 10), (10, 10), (10, 10))}
+LAYERS = {
+    "generator": ((4, 10), (10, 10), (10, 10), (10, 2)),
+    "discriminator": ((2, 10), (10, 10), (10, 10)),
+}
 HEADS = {"score": (10, 1), "class": (10, CLASSES), "twin": (10, CLASSES)}
 
 
@@ -244,16 +325,24 @@ def _init(key):
 
     sizes = [*LAYERS["generator"], *LAYERS["discriminator"], *HEADS.values()]
     first, second = jax.random.split(key)
-    uniform = jax.random.uniform(first, (sum((n + 1) * m for n, m in sizes),), minval=-1.0, maxval=1.0)
+    uniform = jax.random.uniform(
+        first, (sum((n + 1) * m for n, m in sizes),), minval=-1.0, maxval=1.0
+    )
     normal = jax.random.normal(second, (CLASSES * 12,))
 
     def dense(size):
         nonlocal uniform
         inputs, outputs = size
-        own, uniform = uniform[: (inputs + 1) * outputs] * inputs**-0.5, uniform[(inputs + 1) * outputs :]
+        own, uniform = (
+            uniform[: (inputs + 1) * outputs] * inputs**-0.5,
+            uniform[(inputs + 1) * outputs :],
+        )
         return own[outputs:].reshape(inputs, outputs), own[:outputs]
 
-    embedding, projection = normal[: CLASSES * 2].reshape(CLASSES, 2), normal[CLASSES * 2 :].reshape(CLASSES, 10)
+    embedding, projection = (
+        normal[: CLASSES * 2].reshape(CLASSES, 2),
+        normal[CLASSES * 2 :].reshape(CLASSES, 10),
+    )
     generator = {"embedding": embedding, "layers": [dense(size) for size in LAYERS["generator"]]}
     layers = [dense(size) for size in LAYERS["discriminator"]]
     heads = {name: dense(size) for name, size in HEADS.items()}
@@ -278,7 +367,9 @@ def _generate(params, latents, label):
 
 def _heads(params, samples):
     features = _through(params["layers"], samples)
-    return {name: features @ kernel + bias[None] for name, (kernel, bias) in params["heads"].items()}
+    return {
+        name: features @ kernel + bias[None] for name, (kernel, bias) in params["heads"].items()
+    }
 
 
 def _score(params, samples, label, projection):

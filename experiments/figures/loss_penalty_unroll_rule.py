@@ -48,9 +48,17 @@ OBJECTIVES = {
     "Wasserstein": "wasserstein()",
     "relativistic": "relativistic()",
 }
-PENALTIES = {"no penalty": "", "GP, 1": " + gradient_penalty(weight=1.0)", "R1, 1": " + r1(gamma=1.0)"}
+PENALTIES = {
+    "no penalty": "",
+    "GP, 1": " + gradient_penalty(weight=1.0)",
+    "R1, 1": " + r1(gamma=1.0)",
+}
 UNROLLS = {"K = 0": 0, "K = 5": 5}
-RULES = {"alternating": "alternating()", "simultaneous": "simultaneous()", "extragradient": "extragradient()"}
+RULES = {
+    "alternating": "alternating()",
+    "simultaneous": "simultaneous()",
+    "extragradient": "extragradient()",
+}
 DATA = {"ring": "ring()", "grid": "grid()"}
 FACTORS = {"objective": OBJECTIVES, "penalty": PENALTIES, "unroll": UNROLLS, "rule": RULES}
 ADAM = "adam(learning_rate=1e-3, b1=0.5, b2=0.999, eps_root=1e-14)"
@@ -58,14 +66,14 @@ MLP = "mlp(latent_size=2, generator_widths=(128, 128), discriminator_widths=(64,
 COMMON = (
     f"networks={MLP}",
     f"generator_optimizer={ADAM}", f"discriminator_optimizer={ADAM}", "steps=5000", "batch_size=128", "log_every=1000",
-    "evaluate_every=5000", "sample_every=5000", "checkpoint_every=2500", "samples=2500", "keep=2",
+    "evaluate_every=5000", "sample_every=5000", "checkpoint_every=2500", "num_samples=2500", "keep_checkpoints=2",
 )  # fmt: skip
 
 
 def _run(data: str, objective: str, penalty: str, unroll: str, rule: str) -> Run:
     settings = (
         f"dataset={DATA[data]}", f"objective={OBJECTIVES[objective]}{PENALTIES[penalty]}", f"unroll={UNROLLS[unroll]}",
-        f"play={RULES[rule]}",
+        f"update_rule={RULES[rule]}",
     )  # fmt: skip
     return Run(CONFIG, (*COMMON, *settings))
 
@@ -76,12 +84,14 @@ SEEDS = 10
 NOT_RUN = "the full form: 180 cells of 10 seeds of 5,000 steps. This one shows that it works, and nothing about GANs"
 SMOKE_RUNS = tuple(
     "; ".join(("ring", *cell))
-    for cell in itertools.product(["non-saturating", "Wasserstein"], ["no penalty", "R1, 1"], ["K = 0"], ["alternating"])
+    for cell in itertools.product(
+        ["non-saturating", "Wasserstein"], ["no penalty", "R1, 1"], ["K = 0"], ["alternating"]
+    )
 )
 SMOKE_SEEDS = 2
 SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=40", "sample_every=40", "checkpoint_every=40",
-    "samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
+    "num_samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 MODES, WELL = {"ring": 8, "grid": 25}, {"ring": 20, "grid": 10}
 
@@ -89,8 +99,8 @@ MODES, WELL = {"ring": 8, "grid": 25}, {"ring": 20, "grid": 10}
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a cell and seed: modes and share of high quality of its last samples."""
     from gan_jax import metrics
-    from gan_jax.experiment import build
-    from gan_jax.workdir import read_config
+    from gan_jax.experiment.builder import build
+    from gan_jax.experiment.run_directory import read_config
 
     rows, datasets = [], {}
     for name, folders in runs.items():
@@ -102,7 +112,9 @@ def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
             row = {"data": data} | dict(zip(FACTORS, choices, strict=True)) | {"seed": seed}
             row |= {"diverged": points is None, "covered": 0, "high_quality": 0.0}
             if points is not None:
-                found = metrics.mode_coverage(points, datasets[data].centres, datasets[data].std, minimum=WELL[data])
+                found = metrics.mode_coverage(
+                    points, datasets[data].centres, datasets[data].std, minimum=WELL[data]
+                )
                 row |= {"covered": found.modes, "high_quality": found.high_quality}
             rows.append(row)
     return {"rows": rows}
@@ -114,21 +126,31 @@ def claims(numbers: dict) -> list[Claim]:
         cells = covered(numbers, data)
         effects = explained(cells)
         sure = _scatter(cells) > 0
-        note = "; ".join(f"{name} {share:.1%}" for name, share in sorted(effects.shares.items(), key=lambda one: -one[1])[:5])
+        note = "; ".join(
+            f"{name} {share:.1%}"
+            for name, share in sorted(effects.shares.items(), key=lambda one: -one[1])[:5]
+        )
         band = (2.0, None) if sure else (None, None)
         if {"penalty", "objective"} <= effects.shares.keys():
-            more, error = effects.shares["penalty"] - effects.shares["objective"], effects.error("penalty", "objective")
+            more, error = (
+                effects.shares["penalty"] - effects.shares["objective"],
+                effects.error("penalty", "objective"),
+            )
             text = f"{data}: share of variance that the penalty explains, less the objective's, in standard errors"
             found.append(Claim(text, (more / error,) if sure else (), "asked >= 2", *band, note))
         if "unroll" in effects.shares:
             without, ahead = (float(cells[:, :, k].mean()) for k in range(2))
             error = 2 * np.sqrt(_scatter(cells) / cells.size)
             text = f"{data}: mean covered share with 5 unrolled updates, less that without, in standard errors"
-            gained = round(ahead - without, 12)  # shares of 8 and 25 modes: what is less is rounding
+            gained = round(
+                ahead - without, 12
+            )  # shares of 8 and 25 modes: what is less is rounding
             found.append(Claim(text, (gained / error,) if sure else (), "asked >= 2", *band,
                                f"{ahead:.1%} against {without:.1%}"))  # fmt: skip
         best = np.unravel_index(np.argmax(cells.mean(-1) + 1e-6 * cells.min(-1)), cells.shape[:-1])
-        names = ", ".join(levels[i] for levels, i in zip(_levels(numbers, data).values(), best, strict=True))
+        names = ", ".join(
+            levels[i] for levels, i in zip(_levels(numbers, data).values(), best, strict=True)
+        )
         whole = int(np.sum(np.all(cells >= 1, -1)))
         lost = np.mean([row["diverged"] for row in numbers["rows"] if row["data"] == data])
         text = f"all modes with every seed: {whole} of {cells[..., 0].size} cells; {lost:.1%} of runs diverged; first: {names}"
@@ -138,7 +160,7 @@ def claims(numbers: dict) -> list[Claim]:
 
 
 def draw(numbers: dict):
-    from gan_jax import plots
+    from gan_jax.loggers import plots
 
     names = list(dict.fromkeys(row["data"] for row in numbers["rows"]))
     drawing, axes = plots.figure(len(names), 2, (8.2, 6.0))
@@ -154,22 +176,35 @@ def draw(numbers: dict):
         most = table.max() or 1.0
         image = row[0].imshow(table, cmap="viridis", vmin=0, vmax=most, aspect="auto")
         for i, j in np.ndindex(*table.shape):
-            text = f"{MODES[data] * table[i, j]:.1f}" + f" ± {MODES[data] * spread[i, j]:.1f}" * (seeds > 1)
+            text = f"{MODES[data] * table[i, j]:.1f}" + f" ± {MODES[data] * spread[i, j]:.1f}" * (
+                seeds > 1
+            )
             colour = "white" if table[i, j] < 0.6 * most else "black"
             row[0].text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
-        row[0].set_xticks(range(len(above)), [f"{rule}\n{unroll}" for rule, unroll in above], fontsize=8)
-        row[0].set_yticks(range(len(left)), [f"{loss}, {penalty}" for loss, penalty in left], fontsize=8)
+        row[0].set_xticks(
+            range(len(above)), [f"{rule}\n{unroll}" for rule, unroll in above], fontsize=8
+        )
+        row[0].set_yticks(
+            range(len(left)), [f"{loss}, {penalty}" for loss, penalty in left], fontsize=8
+        )
         what = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "1 seed"
-        row[0].set_title(f"{data}: modes with {WELL[data]} samples or more, of {MODES[data]}: {what}", fontsize=9)
+        row[0].set_title(
+            f"{data}: modes with {WELL[data]} samples or more, of {MODES[data]}: {what}", fontsize=9
+        )
         drawing.colorbar(image, ax=row[0], label="covered share", shrink=0.7)
         effects = explained(cells)
         shown = sorted(effects.shares, key=effects.shares.__getitem__)
         errors = [effects.error(name) for name in shown] if seeds > 1 else None
         shares = [effects.shares[name] for name in shown]
-        row[1].barh(range(len(shown)), shares, xerr=errors, color="tab:blue", ecolor="0.3", capsize=2)
+        row[1].barh(
+            range(len(shown)), shares, xerr=errors, color="tab:blue", ecolor="0.3", capsize=2
+        )
         row[1].axvline(0, color="0.5", linewidth=0.8)
         row[1].set_yticks(range(len(shown)), shown, fontsize=8)
-        row[1].set(xlabel="share of the variance between cells" + ", less the seeds' scatter; ± standard error" * (seeds > 1))
+        row[1].set(
+            xlabel="share of the variance between cells"
+            + ", less the seeds' scatter; ± standard error" * (seeds > 1)
+        )
         row[1].set_title(f"{data}: which choice the coverage hangs on", fontsize=9)
     return drawing
 
@@ -203,11 +238,18 @@ def explained(cells: np.ndarray) -> Effects:
     for of in _subsets(means.ndim):
         rest = tuple(axis for axis in range(means.ndim) if axis not in of)
         mean = means.mean(rest, keepdims=True)
-        parts[of] = mean - sum((parts[less] for less in parts if set(less) < set(of)), np.zeros((1,) * means.ndim))
+        parts[of] = mean - sum(
+            (parts[less] for less in parts if set(less) < set(of)), np.zeros((1,) * means.ndim)
+        )
         if of:
-            name, freedom = " x ".join(names[axis] for axis in of), float(np.prod([means.shape[axis] - 1 for axis in of]))
+            name, freedom = (
+                " x ".join(names[axis] for axis in of),
+                float(np.prod([means.shape[axis] - 1 for axis in of])),
+            )
             explains[name] = float(np.mean(parts[of] ** 2)) - freedom * noise / count
-            variances[name] = (2 * freedom * noise**2 + 4 * count * noise * max(explains[name], 0.0)) / count**2
+            variances[name] = (
+                2 * freedom * noise**2 + 4 * count * noise * max(explains[name], 0.0)
+            ) / count**2
     total = sum(explains.values())
     return Effects(
         {name: value / total if total > 0 else 0.0 for name, value in explains.items()},
@@ -231,7 +273,9 @@ def covered(numbers: dict, data: str) -> np.ndarray:
     seeds = 1 + max(row["seed"] for row in rows)
     cells = np.zeros([*map(len, levels.values()), seeds])
     for row in rows:
-        cells[(*(of.index(row[factor]) for factor, of in levels.items()), row["seed"])] = row["covered"] / MODES[data]
+        cells[(*(of.index(row[factor]) for factor, of in levels.items()), row["seed"])] = (
+            row["covered"] / MODES[data]
+        )
     return cells
 
 

@@ -4,7 +4,7 @@
     python experiments/reproduce.py objective_sensitivity --scale=smoke   # 1 minute: 2 objectives, 4 draws, 40 steps
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study" (2018), sections 4 and 5, with its wide ranges: rate of both
-players log-uniform in 1e-5 .. 1e-2, Adam's b1 uniform in 0 .. 1, 1 or 5 turns of the discriminator, penalty weight
+players log-uniform in 1e-5 .. 1e-2, Adam's b1 uniform in 0 .. 1, 1 or 5 discriminator steps, penalty weight
 log-uniform in 0.1 .. 100, bound of clipped weights log-uniform in 1e-3 .. 1. The seven are theirs, but for BEGAN, whose
 discriminator is an autoencoder: hinge takes its place. Theirs are images and FID; here the data are those of configs/ring.py
 (radius 2, std 0.02), its networks, batches of 64, 4,000 steps, and the score is the exact Wasserstein-1 distance between 1000
@@ -34,7 +34,7 @@ from gan_jax.reproduction import Claim, Run
 CONFIG = "configs/ring.py:non_saturating"
 COMMON = (
     "steps=4000", "batch_size=64", "log_every=1000", "sample_every=4000", "evaluate_every=4000", "checkpoint_every=1000",
-    "samples=1000", "keep=2",
+    "num_samples=1000", "keep_checkpoints=2",
 )  # fmt: skip
 OBJECTIVES = {
     "MM GAN": "minimax()",
@@ -45,38 +45,59 @@ OBJECTIVES = {
     "WGAN-GP": "wasserstein + gradient_penalty(weight=10.0)",
     "DRAGAN": "non_saturating + dragan(weight=10.0)",
 }
-TURNS = (1, 5)
-SEEDS, UNIT = 50, "draws of each number of turns"  # 100 draws an objective
+DISCRIMINATOR_STEPS = (1, 5)
+SEEDS, UNIT = 50, "draws of each number of discriminator steps"  # 100 draws an objective
 ADAM = "adam(learning_rate=1e-4, b1=0.5, b2=0.999)"
 
 
-def numbers(objective: str, turns: int) -> dict[str, tuple[float, ...]]:
+def numbers(objective: str, discriminator_steps: int) -> dict[str, tuple[float, ...]]:
     """What draws 0, 1, ... of an objective differ in, by the fields of the config."""
-    rng = np.random.default_rng([list(OBJECTIVES).index(objective), turns])
+    rng = np.random.default_rng([list(OBJECTIVES).index(objective), discriminator_steps])
     rate, b1, third = (tuple(map(float, column)) for column in rng.uniform(size=(SEEDS, 3)).T)
     found = {}
     for player in ("generator_optimizer", "discriminator_optimizer"):
-        found |= {f"{player}.adam.learning_rate": tuple(10 ** (-5 + 3 * u) for u in rate), f"{player}.adam.b1": b1}
+        found |= {
+            f"{player}.adam.learning_rate": tuple(10 ** (-5 + 3 * u) for u in rate),
+            f"{player}.adam.b1": b1,
+        }
     if objective == "WGAN":
-        found["discriminator_optimizer.clip_weights.bound"] = tuple(10 ** (-3 + 3 * u) for u in third)
+        found["discriminator_optimizer.clip_weights.bound"] = tuple(
+            10 ** (-3 + 3 * u) for u in third
+        )
     for penalty in ("gradient_penalty", "dragan"):
         if penalty in OBJECTIVES[objective]:
             found[f"objective.{penalty}.weight"] = tuple(10 ** (-1 + 3 * u) for u in third)
     return found
 
 
-def _run(objective: str, turns: int) -> Run:
+def _run(objective: str, discriminator_steps: int) -> Run:
     optimizer = ADAM + (" + clip_weights(bound=0.01)" if objective == "WGAN" else "")
-    settings = (f"objective={OBJECTIVES[objective]}", f"turns={turns}", f"generator_optimizer={ADAM}")
-    return Run(CONFIG, (*COMMON, *settings, f"discriminator_optimizer={optimizer}"), numbers(objective, turns))
+    settings = (
+        f"objective={OBJECTIVES[objective]}",
+        f"discriminator_steps={discriminator_steps}",
+        f"generator_optimizer={ADAM}",
+    )
+    return Run(
+        CONFIG,
+        (*COMMON, *settings, f"discriminator_optimizer={optimizer}"),
+        numbers(objective, discriminator_steps),
+    )
 
 
-RUNS = {f"{objective}, turns = {turns}": _run(objective, turns) for objective in OBJECTIVES for turns in TURNS}
-NOT_RUN = "7 objectives, 100 draws, 4,000 steps. This one shows that it works, and nothing about GANs"
-SMOKE_RUNS, SMOKE_SEEDS = ("NS GAN, turns = 1", "WGAN, turns = 1"), 4
+RUNS = {
+    f"{objective}, discriminator steps = {discriminator_steps}": _run(
+        objective, discriminator_steps
+    )
+    for objective in OBJECTIVES
+    for discriminator_steps in DISCRIMINATOR_STEPS
+}
+NOT_RUN = (
+    "7 objectives, 100 draws, 4,000 steps. This one shows that it works, and nothing about GANs"
+)
+SMOKE_RUNS, SMOKE_SEEDS = ("NS GAN, discriminator steps = 1", "WGAN, discriminator steps = 1"), 4
 SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=40", "sample_every=40", "checkpoint_every=40",
-    "samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
+    "num_samples=500", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 WORST, MODES, WELL, REAL = 2.0, 8, 20, 1
 SMALL, BOOTSTRAPS = 5, 1_000
@@ -85,20 +106,30 @@ SMALL, BOOTSTRAPS = 5, 1_000
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a draw: its numbers, and the score, modes and share of high quality of its last samples."""
     from gan_jax import metrics
-    from gan_jax.experiment import build
-    from gan_jax.workdir import read_config
+    from gan_jax.experiment.builder import build
+    from gan_jax.experiment.run_directory import read_config
 
     rows, dataset, real, floor = [], None, None, None
     for name, folders in runs.items():
-        objective, turns = name.split(", turns = ")
+        objective, discriminator_steps = name.split(", discriminator steps = ")
         for draw, folder in folders.items():
             config = read_config(folder)
             if dataset is None:
-                dataset, count = build(config).dataset, config["samples"]
-                real, other = (np.asarray(dataset.draw(REAL + i, np.arange(count))["real"]) for i in range(2))
+                dataset, count = build(config).dataset, config["num_samples"]
+                real, other = (
+                    np.asarray(dataset.draw(REAL + i, np.arange(count))["real"]) for i in range(2)
+                )
                 floor = metrics.wasserstein_1(real, other)
-            path = {key: values[draw] for key, values in numbers(objective, int(turns)).items()}
-            row = {"objective": objective, "turns": int(turns), "draw": draw, "numbers": path}
+            path = {
+                key: values[draw]
+                for key, values in numbers(objective, int(discriminator_steps)).items()
+            }
+            row = {
+                "objective": objective,
+                "discriminator_steps": int(discriminator_steps),
+                "draw": draw,
+                "numbers": path,
+            }
             points = last_points(folder)
             row |= {"diverged": points is None, "distance": None, "covered": 0, "high_quality": 0.0}
             if points is not None:
@@ -111,10 +142,16 @@ def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
 
 def claims(numbers: dict) -> list[Claim]:
     rows, found = numbers["rows"], []
-    of = {name: [row for row in rows if row["objective"] == name] for name in dict.fromkeys(row["objective"] for row in rows)}
+    of = {
+        name: [row for row in rows if row["objective"] == name]
+        for name in dict.fromkeys(row["objective"] for row in rows)
+    }
     best = {name: own[int(np.argmin(_scores(own)))] for name, own in of.items()}
     whole = {name: sum(row["covered"] == MODES for row in own) for name, own in of.items()}
-    note = "; ".join(f"{name} {best[name]['covered']} ({whole[name]} of {len(of[name])} draws all)" for name in of)
+    note = "; ".join(
+        f"{name} {best[name]['covered']} ({whole[name]} of {len(of[name])} draws all)"
+        for name in of
+    )
     text = "most models can reach similar scores"
     covered = tuple(one["covered"] for one in best.values())
     found.append(Claim("modes that each objective's best draw covers", covered, text, MODES, MODES, note,
@@ -122,10 +159,13 @@ def claims(numbers: dict) -> list[Claim]:
     for name, own in of.items():
         distances = _distances(own)
         quarter, half = np.quantile(distances, (0.25, 0.5))
-        rate, b1 = (best[name]["numbers"][f"generator_optimizer.adam.{key}"] for key in ("learning_rate", "b1"))
+        rate, b1 = (
+            best[name]["numbers"][f"generator_optimizer.adam.{key}"]
+            for key in ("learning_rate", "b1")
+        )
         note = (
             f"first quartile {quarter:.3g}, median {half:.3g}, {np.mean(distances > WORST):.0%} above {WORST:g}; "
-            f"{sum(row['diverged'] for row in own)} of {len(own)} diverged; the best has turns {best[name]['turns']}, rate "
+            f"{sum(row['diverged'] for row in own)} of {len(own)} diverged; the best has discriminator_steps {best[name]['discriminator_steps']}, rate "
             f"{rate:.2g}, b1 {b1:.2g}"
         )
         found.append(Claim(f"{name}: distance of the best draw", (float(distances.min()),), "asked: to be shown", None, None,
@@ -134,7 +174,9 @@ def claims(numbers: dict) -> list[Claim]:
         scores = [_scores(own) for own in of.values()]
         budget, algorithm = gains(scores)
         rng = np.random.default_rng(0)
-        drawn = [_ratio(*gains([rng.choice(own, len(own)) for own in scores])) for _ in range(BOOTSTRAPS)]
+        drawn = [
+            _ratio(*gains([rng.choice(own, len(own)) for own in scores])) for _ in range(BOOTSTRAPS)
+        ]
         low, high = np.quantile(drawn, (0.025, 0.975))
         note = (
             f"distances fall by {1 - np.exp(-budget):.0%} and {1 - np.exp(-algorithm):.0%}; 95% of {BOOTSTRAPS} bootstraps over"
@@ -142,18 +184,30 @@ def claims(numbers: dict) -> list[Claim]:
             + ", ".join(f"{n} {_ratio(*gains(scores, n)):.2g}" for n in (1, 10, 20, 30))
         )
         name = f"gain in log distance from {SMALL} draws to all, over that from the middle objective to the best"
-        found.append(Claim(name, (_ratio(budget, algorithm),), "the budget matters more than the algorithm", 1, None, note))
+        found.append(
+            Claim(
+                name,
+                (_ratio(budget, algorithm),),
+                "the budget matters more than the algorithm",
+                1,
+                None,
+                note,
+            )
+        )
     return found
 
 
 def gains(scores: list[np.ndarray], few_draws: int = SMALL) -> tuple[float, float]:
     """What the logarithm of the score gains by the budget, the median of the objectives; and by the objective."""
-    few, many = (np.log([expected_best(own)[n - 1] for own in scores]) for n in (min(few_draws, len(scores[0])), 0))
+    few, many = (
+        np.log([expected_best(own)[n - 1] for own in scores])
+        for n in (min(few_draws, len(scores[0])), 0)
+    )
     return float(np.median(few - many)), float(np.median(many) - many.min())
 
 
 def draw(numbers: dict):
-    from gan_jax import plots
+    from gan_jax.loggers import plots
 
     rows = numbers["rows"]
     names = list(dict.fromkeys(row["objective"] for row in rows))
@@ -162,30 +216,68 @@ def draw(numbers: dict):
     for at, name in enumerate(names):
         own = [row for row in rows if row["objective"] == name]
         scores, distances = _scores(own), _distances(own)
-        boxes.boxplot(distances, positions=[at], widths=0.6, showfliers=False, medianprops={"color": "black"})
-        for turns, colour in zip(TURNS, ("tab:blue", "tab:orange"), strict=True):
-            values = distances[[row["turns"] == turns for row in own]]
-            boxes.plot(at + np.linspace(-0.22, 0.22, len(values)), values, ".", color=colour, markersize=3, alpha=0.7)
-        curves.plot(np.arange(1, len(scores) + 1), expected_best(scores), color=f"C{at}", label=name)
+        boxes.boxplot(
+            distances, positions=[at], widths=0.6, showfliers=False, medianprops={"color": "black"}
+        )
+        for discriminator_steps, colour in zip(
+            DISCRIMINATOR_STEPS, ("tab:blue", "tab:orange"), strict=True
+        ):
+            values = distances[[row["discriminator_steps"] == discriminator_steps for row in own]]
+            boxes.plot(
+                at + np.linspace(-0.22, 0.22, len(values)),
+                values,
+                ".",
+                color=colour,
+                markersize=3,
+                alpha=0.7,
+            )
+        curves.plot(
+            np.arange(1, len(scores) + 1), expected_best(scores), color=f"C{at}", label=name
+        )
         covered = np.array([row["covered"] for row in own])
         shares = [np.mean(covered >= k) for k in range(MODES + 1)]
         modes.plot(range(MODES + 1), shares, ".-", color=f"C{at}", label=name)
-    for turns, colour in zip(TURNS, ("tab:blue", "tab:orange"), strict=True):
-        boxes.plot([], [], ".", color=colour, label=f"{turns} turn{'s' * (turns > 1)} of the discriminator")
-    boxes.axhline(numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real")
-    boxes.axhline(WORST, color="0.5", linestyle="--", linewidth=0.9, label="a point in the ring's middle")
-    curves.axhline(numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real")
+    for discriminator_steps, colour in zip(
+        DISCRIMINATOR_STEPS, ("tab:blue", "tab:orange"), strict=True
+    ):
+        boxes.plot(
+            [],
+            [],
+            ".",
+            color=colour,
+            label=f"{discriminator_steps} turn{'s' * (discriminator_steps > 1)} of the discriminator",
+        )
+    boxes.axhline(
+        numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real"
+    )
+    boxes.axhline(
+        WORST, color="0.5", linestyle="--", linewidth=0.9, label="a point in the ring's middle"
+    )
+    curves.axhline(
+        numbers["floor"], color="0.5", linestyle=":", linewidth=0.9, label="real against real"
+    )
     boxes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     boxes.set(ylabel="Wasserstein-1 distance to the data", yscale="log")
     lost = sum(row["diverged"] for row in rows)
-    text = f"{len(rows) // len(names)} draws an objective, one seed each" + f"; {lost} diverged, not shown" * bool(lost)
+    text = (
+        f"{len(rows) // len(names)} draws an objective, one seed each"
+        + f"; {lost} diverged, not shown" * bool(lost)
+    )
     boxes.set_title(f"{text}\nboxes: quartiles; whiskers: to 1.5 of their range beyond", fontsize=9)
-    drawing.legend(*boxes.get_legend_handles_labels(), fontsize=7, loc="outside lower left", ncols=4)
-    curves.set(xlabel="draws tried", ylabel="expected distance of the best", xscale="log", yscale="log")
+    drawing.legend(
+        *boxes.get_legend_handles_labels(), fontsize=7, loc="outside lower left", ncols=4
+    )
+    curves.set(
+        xlabel="draws tried", ylabel="expected distance of the best", xscale="log", yscale="log"
+    )
     curves.set_title(f"best against budget, exact over all choices of draws\n(farther than {WORST:g}, or diverged: {WORST:g})",
                      fontsize=9)  # fmt: skip
     curves.legend(fontsize=7)
-    modes.set(xlabel=f"modes with {WELL} samples or more", ylabel="share of draws with so many, or more", ylim=(-0.03, 1.03))
+    modes.set(
+        xlabel=f"modes with {WELL} samples or more",
+        ylabel="share of draws with so many, or more",
+        ylim=(-0.03, 1.03),
+    )
     modes.set_title("coverage", fontsize=9)
     modes.legend(fontsize=7)
     return drawing
@@ -213,4 +305,7 @@ def _distances(rows: list[dict]) -> np.ndarray:
 
 
 def _scores(rows: list[dict]) -> np.ndarray:
-    return np.array([min(WORST, row["distance"]) if row["distance"] is not None else WORST for row in rows], float)
+    return np.array(
+        [min(WORST, row["distance"]) if row["distance"] is not None else WORST for row in rows],
+        float,
+    )

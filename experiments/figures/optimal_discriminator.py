@@ -15,7 +15,8 @@ import functools
 
 import numpy as np
 
-from gan_jax import plots, theory
+from gan_jax import theory
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain, within
 
 MEANS = (0.5, 1.0, 2.0, 3.0, 4.0)
@@ -39,7 +40,9 @@ def measure(smoke: bool) -> dict:
             rng = np.random.default_rng([seed, int(10 * mean)])
             slope, intercept = _logistic(rng.normal(size=samples), rng.normal(mean, 1, samples))
             score = lambda x, a=slope, b=intercept: a * x + b
-            value = -_loss((slope, intercept), rng.normal(size=samples), rng.normal(mean, 1, samples))
+            value = -_loss(
+                (slope, intercept), rng.normal(size=samples), rng.normal(mean, 1, samples)
+            )
             trained.append({
                 "slope": slope, "intercept": intercept, "value": value,
                 "deviation": float(np.abs(_sigmoid(score(x)) - _sigmoid(star(x))).max()),
@@ -62,15 +65,25 @@ def claims(numbers: dict) -> list[Claim]:
     found = []
     for mean, (js, value) in KNOWN.items():
         pair = numbers["pairs"][f"{mean:g}"]
-        found.append(within(f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True))
-        found.append(within(f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True))
+        found.append(
+            within(f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True)
+        )
+        found.append(
+            within(f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True)
+        )
         gap = pair["value"] - 2 * pair["js"] + np.log(4)
-        found.append(within(f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True))
+        found.append(
+            within(f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True)
+        )
         if mean in JUDGED:
             deviations = tuple(one["deviation"] for one in pair["trained"])
-            found.append(Claim(f"μ = {mean:g}: trained D, largest |D - D*|", deviations, "< 0.02", 0, 0.02))
+            found.append(
+                Claim(f"μ = {mean:g}: trained D, largest |D - D*|", deviations, "< 0.02", 0, 0.02)
+            )
             gaps = [one["value"] - pair["value"] for one in pair["trained"]]
-            found.append(within(f"μ = {mean:g}: trained V - (2 JS - log 4)", gaps, 0, 0.01, "< 0.01"))
+            found.append(
+                within(f"μ = {mean:g}: trained V - (2 JS - log 4)", gaps, 0, 0.01, "< 0.01")
+            )
     return found
 
 
@@ -81,10 +94,19 @@ def draw(numbers: dict):
     p, q = theory.gaussian(), theory.gaussian(mean)
     left.plot(x, np.exp(p(x)), ":", color="black", label="p, data: N(0, 1)")
     left.plot(x, np.exp(q(x)), color="tab:green", label="q, generator: N(2, 1)")
-    left.plot(x, theory.optimal_discriminator(p, q)(x), color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)")
+    left.plot(
+        x,
+        theory.optimal_discriminator(p, q)(x),
+        color="tab:blue",
+        linewidth=4,
+        alpha=0.35,
+        label="D* = p / (p + q)",
+    )
     trained = numbers["pairs"]["2"]["trained"]
     for one in trained:
-        left.plot(x, _sigmoid(one["slope"] * x + one["intercept"]), "--", color="tab:red", linewidth=1)
+        left.plot(
+            x, _sigmoid(one["slope"] * x + one["intercept"]), "--", color="tab:red", linewidth=1
+        )
     left.plot([], [], "--", color="tab:red", label=f"trained logistic D, {len(trained)} seeds")
     left.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
     left.legend(fontsize=8, loc="upper right")
@@ -95,7 +117,9 @@ def draw(numbers: dict):
     for name, pair in numbers["pairs"].items():
         values = [one["value"] for one in pair["trained"]]
         middle.plot([float(name)] * len(values), values, "x", color="tab:red")
-    middle.plot([], [], "x", color="tab:red", label=f"V of trained D, new samples, {len(trained)} seeds")
+    middle.plot(
+        [], [], "x", color="tab:red", label=f"V of trained D, new samples, {len(trained)} seeds"
+    )
     middle.axhline(-np.log(4), color="0.6", linewidth=0.8, linestyle=":")
     middle.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
     middle.text(5, -np.log(4) + 0.02, "-log 4: p = q", ha="right", fontsize=8)
@@ -105,10 +129,14 @@ def draw(numbers: dict):
     x, mixture = numbers["x"], numbers["mixture"]
     right.plot(x, mixture["p"], ":", color="black", label="p, data: two modes")
     right.plot(x, mixture["q"], color="tab:green", label="q, generator: N(0, 1.5²)")
-    right.plot(x, mixture["optimal"], color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)")
+    right.plot(
+        x, mixture["optimal"], color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)"
+    )
     for answers in mixture["trained"]:
         right.plot(x, answers, "--", color="tab:red", linewidth=1)
-    right.plot([], [], "--", color="tab:red", label=f"trained network D, {len(mixture['trained'])} seeds")
+    right.plot(
+        [], [], "--", color="tab:red", label=f"trained network D, {len(mixture['trained'])} seeds"
+    )
     right.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
     right.legend(fontsize=8, loc="upper right")
     return drawing
@@ -124,8 +152,8 @@ def _game():
     import jax
     import jax.numpy as jnp
 
-    from gan_jax import losses
     from gan_jax.game import Networks, Player, adversarial
+    from gan_jax.objectives import losses
 
     networks = Networks(
         init=lambda rng: ((), jnp.zeros(2)),
@@ -136,7 +164,9 @@ def _game():
     objective = adversarial(networks, {"minimax": losses.minimax()})
 
     def loss(params, real, fake):
-        return objective.discriminator(params, Player(()), {"real": real, "fake": fake}, jax.random.key(0))[0]
+        return objective.discriminator(
+            params, Player(()), {"real": real, "fake": fake}, jax.random.key(0)
+        )[0]
 
     return jax.jit(jax.value_and_grad(loss))
 
@@ -149,7 +179,9 @@ def _logistic(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
     with jax.enable_x64(True):
         real, fake = (jax.device_put(part[:, None]) for part in (real, fake))
         evaluate = lambda v: tuple(np.asarray(part, float) for part in _game()(v, real, fake))
-        found = minimize(lambda v: evaluate(np.asarray(v, float)), np.zeros(2), jac=True, method="BFGS")
+        found = minimize(
+            lambda v: evaluate(np.asarray(v, float)), np.zeros(2), jac=True, method="BFGS"
+        )
     return float(found.x[0]), float(found.x[1])
 
 
@@ -166,12 +198,19 @@ def _network(seed: int, x: np.ndarray, steps: int) -> np.ndarray:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses
     from gan_jax.game import adversarial
     from gan_jax.networks import mlp
-    from gan_jax.standstill import fitted
+    from gan_jax.objectives import losses
+    from gan_jax.theory.fixed_generator import fit_discriminator
 
-    networks = mlp((1,), discriminator_widths=(128,), activation="tanh", init="he_uniform", input_scale=1.0, latent_size=1)
+    networks = mlp(
+        (1,),
+        discriminator_widths=(128,),
+        activation="tanh",
+        init="he_uniform",
+        input_scale=1.0,
+        latent_size=1,
+    )
     networks = networks._replace(generate=lambda params, latents: 1.5 * latents)  # q = N(0, 1.5^2)
     objective = adversarial(networks, {"minimax": losses.minimax()})
     optimizer = optax.adam(optax.cosine_decay_schedule(1e-2, steps))
@@ -184,7 +223,9 @@ def _network(seed: int, x: np.ndarray, steps: int) -> np.ndarray:
     @jax.jit
     def scores(key):
         params = networks.init(key)[1]
-        params, _ = fitted(objective, optimizer, params, (), real, key, batch_size=1024, steps=steps)
+        params, _ = fit_discriminator(
+            objective, optimizer, params, (), real, key, batch_size=1024, steps=steps
+        )
         return networks.score(params, jnp.asarray(x, jnp.float32)[:, None])
 
     return _sigmoid(scores(jax.random.key(seed)))

@@ -16,7 +16,8 @@ penalty weight of 10 the best critic's gap is |theta| (1 + |theta| / 20), which 
 
 import numpy as np
 
-from gan_jax import plots, theory
+from gan_jax import theory
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain, within
 
 THETAS = (-1.0, -0.75, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -43,8 +44,22 @@ def claims(numbers: dict) -> list[Claim]:
     points = np.array(numbers["transport"])
     js = np.where(points[:, 0] == 0, 0.0, np.log(2))
     found = [
-        within("W - |θ|, exact transport of 200 points", points[:, 1] - np.abs(points[:, 0]), 0, 1e-9, "0", smoke=True),
-        within("JS - log 2 (0 at θ = 0), histograms of 200 points", points[:, 2] - js, 0, 1e-9, "0", smoke=True),
+        within(
+            "W - |θ|, exact transport of 200 points",
+            points[:, 1] - np.abs(points[:, 0]),
+            0,
+            1e-9,
+            "0",
+            smoke=True,
+        ),
+        within(
+            "JS - log 2 (0 at θ = 0), histograms of 200 points",
+            points[:, 2] - js,
+            0,
+            1e-9,
+            "0",
+            smoke=True,
+        ),
     ]
     for name, column in (("wasserstein", 1), ("js", 2)):
         closed = np.interp(points[:, 0], numbers["thetas"], numbers[name])
@@ -54,19 +69,41 @@ def claims(numbers: dict) -> list[Claim]:
     steep = theory.penalised_slope(1.0)
     note = f"the penalty of weight 10 lets the critic's slope exceed 1: the best is 1 + |θ| / 20, {steep:g} at |θ| = 1"
     best = [row["gap"] - theory.penalised_slope(row["theta"]) * abs(row["theta"]) for row in rows]
-    found.append(within("critic's gap - the best under the penalty, |θ| (1 + |θ| / 20)", best, 0, 0.01, "0"))
+    found.append(
+        within("critic's gap - the best under the penalty, |θ| (1 + |θ| / 20)", best, 0, 0.01, "0")
+    )
     for size in JUDGED:
         of = [row for row in rows if abs(row["theta"]) == size]
         gaps = [row["gap"] for row in of]
         why = note if size == 1 else ""
-        found.append(within(f"|θ| = {size:g}: W by the critic's gap, both signs", gaps, size, 0.05, note=why))
+        found.append(
+            within(f"|θ| = {size:g}: W by the critic's gap, both signs", gaps, size, 0.05, note=why)
+        )
         bounds = tuple(row["js"] for row in of)
-        found.append(Claim(f"|θ| = {size:g}: JS by the discriminator's bound", bounds, "log 2 = 0.6931", 0.65, 0.694))
+        found.append(
+            Claim(
+                f"|θ| = {size:g}: JS by the discriminator's bound",
+                bounds,
+                "log 2 = 0.6931",
+                0.65,
+                0.694,
+            )
+        )
     slopes = [row["slope"] * np.sign(row["theta"]) for row in rows]
-    found.append(within("generator's gradient by θ from the critic, times sign θ", slopes, 1, 0.1, "1"))
+    found.append(
+        within("generator's gradient by θ from the critic, times sign θ", slopes, 1, 0.1, "1")
+    )
     still = [row["minimax_slope"] for row in rows]
-    found.append(within("generator's gradient by θ from the discriminator, minimax loss", still, 0, 1e-3, "0"))
-    flat = np.polyfit([abs(row["theta"]) for row in rows], [row["js"] for row in rows], 1)[0] if len(rows) > 2 else np.nan
+    found.append(
+        within(
+            "generator's gradient by θ from the discriminator, minimax loss", still, 0, 1e-3, "0"
+        )
+    )
+    flat = (
+        np.polyfit([abs(row["theta"]) for row in rows], [row["js"] for row in rows], 1)[0]
+        if len(rows) > 2
+        else np.nan
+    )
     found.append(within("slope of the learned JS over |θ|", flat, 0, 0.05, "0"))
     return found
 
@@ -77,8 +114,16 @@ def draw(numbers: dict):
     seeds = max(row["seed"] for row in rows) + 1
     at = [row["theta"] for row in rows]
     left, right = axes[0]
-    left.plot(thetas, numbers["wasserstein"], color="tab:blue", linewidth=4, alpha=0.35, label="W = |θ|")
-    left.plot(at, [row["gap"] for row in rows], "x", color="tab:red", label=f"critic's gap (WGAN-GP), {seeds} seeds")
+    left.plot(
+        thetas, numbers["wasserstein"], color="tab:blue", linewidth=4, alpha=0.35, label="W = |θ|"
+    )
+    left.plot(
+        at,
+        [row["gap"] for row in rows],
+        "x",
+        color="tab:red",
+        label=f"critic's gap (WGAN-GP), {seeds} seeds",
+    )
     left.set(xlabel="θ", ylabel="Wasserstein distance", ylim=(-0.05, 1.45))
     left.legend(fontsize=8, loc="upper center")
     js = np.array(numbers["js"])
@@ -87,7 +132,13 @@ def draw(numbers: dict):
         right.plot(thetas[part], js[part], color="tab:blue", linewidth=4, alpha=0.35)
     right.plot([], [], color="tab:blue", linewidth=4, alpha=0.35, label="JS: log 2, and 0 at θ = 0")
     right.plot(0, 0, "o", color="tab:blue", alpha=0.5)
-    right.plot(at, [row["js"] for row in rows], "x", color="tab:red", label=f"discriminator's bound, {seeds} seeds")
+    right.plot(
+        at,
+        [row["js"] for row in rows],
+        "x",
+        color="tab:red",
+        label=f"discriminator's bound, {seeds} seeds",
+    )
     right.set(xlabel="θ", ylabel="Jensen-Shannon divergence (nats)", ylim=(-0.05, 1.0))
     right.legend(fontsize=8, loc="upper center")
     return drawing
@@ -110,22 +161,34 @@ def _learned(thetas: tuple[float, ...], seeds: int, steps: int) -> list[dict]:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses, penalties
     from gan_jax.game import Player, adversarial
     from gan_jax.networks import mlp
-    from gan_jax.standstill import fitted
+    from gan_jax.objectives import losses, penalties
+    from gan_jax.theory.fixed_generator import fit_discriminator
 
     def line(key, n):
         return jnp.stack([jnp.zeros(n), jax.random.uniform(key, (n,))], axis=1)
 
     widths = (WIDTH, WIDTH)
-    networks = mlp((2,), discriminator_widths=widths, init="he_uniform", input_scale=1.0, latent_size=1, latent="uniform")
+    networks = mlp(
+        (2,),
+        discriminator_widths=widths,
+        init="he_uniform",
+        input_scale=1.0,
+        latent_size=1,
+        latent="uniform",
+    )
     networks = networks._replace(
         latent=lambda key, n: jax.random.uniform(key, (n, 1)),
-        generate=lambda theta, latents: jnp.concatenate([jnp.broadcast_to(theta, latents.shape), latents], axis=1),
+        generate=lambda theta, latents: jnp.concatenate(
+            [jnp.broadcast_to(theta, latents.shape), latents], axis=1
+        ),
     )
     games = {
-        "critic": {"wasserstein": losses.wasserstein(), "gradient_penalty": penalties.gradient_penalty(10.0)},
+        "critic": {
+            "wasserstein": losses.wasserstein(),
+            "gradient_penalty": penalties.gradient_penalty(10.0),
+        },
         "discriminator": {"minimax": losses.minimax()},
     }
     pairs = [(theta, seed) for theta in thetas for seed in range(seeds)]
@@ -138,14 +201,21 @@ def _learned(thetas: tuple[float, ...], seeds: int, steps: int) -> list[dict]:
 
         def fit(theta, key, objective=objective, optimizer=optimizer):
             params = networks.init(key)[1]
-            params, metrics = fitted(objective, optimizer, params, theta, line, key, batch_size=BATCH, steps=steps)
+            params, metrics = fit_discriminator(
+                objective, optimizer, params, theta, line, key, batch_size=BATCH, steps=steps
+            )
             batch = {"real": line(jax.random.fold_in(key, 1), 4096)}
-            gradient = jax.grad(lambda t: objective.generator(t, Player(params), batch, key)[0])(theta)
+            gradient = jax.grad(lambda t: objective.generator(t, Player(params), batch, key)[0])(
+                theta
+            )
             return metrics, gradient
 
         metrics, gradient = jax.jit(jax.vmap(fit))(at, keys)
         loss = metrics["discriminator/wasserstein" if name == "critic" else "discriminator/minimax"]
-        values[name], slopes[name] = -np.asarray(loss, float)[:, -TAIL:].mean(1), np.asarray(gradient, float)
+        values[name], slopes[name] = (
+            -np.asarray(loss, float)[:, -TAIL:].mean(1),
+            np.asarray(gradient, float),
+        )
     return [
         {"theta": theta, "seed": seed, "gap": values["critic"][i], "slope": slopes["critic"][i],
          "js": np.log(2) + values["discriminator"][i] / 2, "minimax_slope": slopes["discriminator"][i]}

@@ -15,7 +15,8 @@ The first two are missed, and for a reason: with the paper's penalty weight of 1
 
 import numpy as np
 
-from gan_jax import plots, theory
+from gan_jax import theory
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain, within
 
 REAL, FAKE, STD = -2.0, 2.0, 0.5
@@ -49,13 +50,45 @@ def claims(numbers: dict) -> list[Claim]:
     steep = theory.penalised_slope(far, PENALTY)
     note = f"the penalty lets the slope exceed 1: the best is 1 + W / (2 weight) = {steep:g}"
     found.append(within("critic's gap", gaps, far, 0.2, "W = 4", note))
-    found.append(within("critic's gap, against the best under the penalty", gaps, steep * far, 0.05 * far, f"{steep * far:g}"))
+    found.append(
+        within(
+            "critic's gap, against the best under the penalty",
+            gaps,
+            steep * far,
+            0.05 * far,
+            f"{steep * far:g}",
+        )
+    )
     between = np.abs(x) <= 1.5
     slopes = [np.polyfit(x[between], np.array(row["critic"])[between], 1)[0] for row in rows]
     found.append(within("critic's slope between the means", slopes, -1, 0.1, "-1", note))
-    found.append(within("critic's slope, against the best under the penalty", slopes, -steep, 0.05, f"{-steep:g}"))
-    found.append(Claim("JS by the discriminator's bound", tuple(row["js"] for row in rows), "0.6931", 0.68, 0.694))
-    found.append(Claim("|d log(1 - D) / dx| at the generated mean", tuple(row["slope"] for row in rows), "vanishing", 0, 1e-3))
+    found.append(
+        within(
+            "critic's slope, against the best under the penalty",
+            slopes,
+            -steep,
+            0.05,
+            f"{-steep:g}",
+        )
+    )
+    found.append(
+        Claim(
+            "JS by the discriminator's bound",
+            tuple(row["js"] for row in rows),
+            "0.6931",
+            0.68,
+            0.694,
+        )
+    )
+    found.append(
+        Claim(
+            "|d log(1 - D) / dx| at the generated mean",
+            tuple(row["slope"] for row in rows),
+            "vanishing",
+            0,
+            1e-3,
+        )
+    )
     return found
 
 
@@ -66,7 +99,14 @@ def draw(numbers: dict):
     p, q = theory.gaussian(REAL, STD), theory.gaussian(FAKE, STD)
     left.plot(x, np.exp(p(x)), ":", color="black", label="real, N(-2, 0.5²)")
     left.plot(x, np.exp(q(x)), color="tab:green", label="generated, N(2, 0.5²)")
-    left.plot(x, theory.optimal_discriminator(p, q)(x), color="tab:blue", linewidth=4, alpha=0.35, label="D*")
+    left.plot(
+        x,
+        theory.optimal_discriminator(p, q)(x),
+        color="tab:blue",
+        linewidth=4,
+        alpha=0.35,
+        label="D*",
+    )
     for row in rows:
         left.plot(x, row["discriminator"], "--", color="tab:red", linewidth=1)
         left.plot(x, row["critic"], color="tab:purple", linewidth=1)
@@ -78,7 +118,10 @@ def draw(numbers: dict):
     right.plot(numbers["distances"], numbers["js"], color="tab:red", label="JS (nats)")
     right.axhline(np.log(2), color="0.6", linestyle=":", linewidth=0.9)
     right.text(6, np.log(2) + 0.1, "log 2", ha="right", fontsize=9)
-    right.set(xlabel="distance of the means, standard deviation 0.5", ylabel="distance of the distributions")
+    right.set(
+        xlabel="distance of the means, standard deviation 0.5",
+        ylabel="distance of the distributions",
+    )
     right.legend(fontsize=9, loc="upper left")
     return drawing
 
@@ -88,16 +131,21 @@ def _learned(x: np.ndarray, seeds: int, steps: int) -> list[dict]:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses, penalties
     from gan_jax.game import adversarial
     from gan_jax.networks import mlp
-    from gan_jax.standstill import fitted
+    from gan_jax.objectives import losses, penalties
+    from gan_jax.theory.fixed_generator import fit_discriminator
 
     widths = (WIDTH, WIDTH)
-    networks = mlp((1,), discriminator_widths=widths, init="he_uniform", input_scale=1.0, latent_size=1)
+    networks = mlp(
+        (1,), discriminator_widths=widths, init="he_uniform", input_scale=1.0, latent_size=1
+    )
     networks = networks._replace(generate=lambda params, latents: FAKE + STD * latents)
     games = {
-        "critic": {"wasserstein": losses.wasserstein(), "gradient_penalty": penalties.gradient_penalty(PENALTY)},
+        "critic": {
+            "wasserstein": losses.wasserstein(),
+            "gradient_penalty": penalties.gradient_penalty(PENALTY),
+        },
         "discriminator": {"minimax": losses.minimax()},
     }
     keys = jax.vmap(jax.random.key)(jnp.arange(seeds, dtype=jnp.uint32))
@@ -109,12 +157,20 @@ def _learned(x: np.ndarray, seeds: int, steps: int) -> list[dict]:
 
         def fit(key, objective=objective, optimizer=optimizer):
             params = networks.init(key)[1]
-            params, metrics = fitted(objective, optimizer, params, (), real, key, batch_size=BATCH, steps=steps)
+            params, metrics = fit_discriminator(
+                objective, optimizer, params, (), real, key, batch_size=BATCH, steps=steps
+            )
             score = lambda where: networks.score(params, where[None, None])[0]
             loss = lambda where: -jax.nn.softplus(score(where))  # log(1 - D)
-            return metrics, networks.score(params, points), jnp.abs(jax.grad(loss)(jnp.float32(FAKE)))
+            return (
+                metrics,
+                networks.score(params, points),
+                jnp.abs(jax.grad(loss)(jnp.float32(FAKE))),
+            )
 
-        found[name] = jax.tree.map(lambda leaf: np.asarray(leaf, float), jax.jit(jax.vmap(fit))(keys))
+        found[name] = jax.tree.map(
+            lambda leaf: np.asarray(leaf, float), jax.jit(jax.vmap(fit))(keys)
+        )
     gaps = -found["critic"][0]["discriminator/wasserstein"][:, -TAIL:].mean(1)
     values = -found["discriminator"][0]["discriminator/minimax"][:, -TAIL:].mean(1)
     return [

@@ -37,7 +37,14 @@ from gan_jax.reproduction import Claim, Run
 
 UNROLLS = (10, 5, 3, 2, 1)  # in the order in which they are trained
 CONFIG = "configs/ring.py:vanilla"
-EVERY = ("sample_every=2500", "evaluate_every=2500", "log_every=2500", "checkpoint_every=2500", "samples=2500", "keep=2")
+EVERY = (
+    "sample_every=2500",
+    "evaluate_every=2500",
+    "log_every=2500",
+    "checkpoint_every=2500",
+    "num_samples=2500",
+    "keep_checkpoints=2",
+)
 RUNS = {"K = 0": Run(CONFIG, EVERY)} | {
     f"{kind}, K = {k}": Run(CONFIG, (*EVERY, f"unroll={k}", *more))
     for k in UNROLLS
@@ -48,25 +55,34 @@ NOT_RUN = "the full form: 11 runs of 10 seeds of 25,000 steps. This one shows th
 SMOKE_RUNS, SMOKE_SEEDS = ("K = 0", "full, K = 1", "stopped, K = 1"), 2
 SMOKE = (
     "steps=40", "steps_per_call=10", "log_every=10", "evaluate_every=20", "sample_every=10", "checkpoint_every=20",
-    "samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
+    "num_samples=500", "batch_size=64", "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )  # fmt: skip
 
 
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint; and for the picture the samples of the first that has any."""
-    from gan_jax.experiment import build
-    from gan_jax.workdir import read_config
+    from gan_jax.experiment.builder import build
+    from gan_jax.experiment.run_directory import read_config
 
     rows, pictures, steps = [], {}, 0
     for name, folders in runs.items():
         for seed, folder in folders.items():
             config = read_config(folder)
             dataset, steps = build(config).dataset, config["steps"]
-            row = {"run": name, "seed": seed, "modes": len(dataset.centres), "diverged": (folder / "diverged").exists()}
+            row = {
+                "run": name,
+                "seed": seed,
+                "modes": len(dataset.centres),
+                "diverged": (folder / "diverged").exists(),
+            }
             rows.append(row | {"checkpoints": looks(folder, dataset)})
             if name not in pictures and rows[-1]["checkpoints"]:
                 extent = 1.5 * float(np.abs(dataset.centres).max())
-                pictures[name] = {"seed": seed, "extent": extent, "shown": densities(folder, extent)}
+                pictures[name] = {
+                    "seed": seed,
+                    "extent": extent,
+                    "shown": densities(folder, extent),
+                }
     return {"rows": rows, "pictures": pictures, "steps": steps}
 
 
@@ -74,21 +90,43 @@ def claims(numbers: dict) -> list[Claim]:
     found: list[Claim] = []
     if rows := _rows(numbers, "full, K = 10"):
         share = np.mean([_covers(row) for row in rows])
-        found.append(Claim("A1a: K = 10 covers 8 modes, share of seeds", (share,), "covers all modes; pilot 5 of 5", 0.9, 1))
+        found.append(
+            Claim(
+                "A1a: K = 10 covers 8 modes, share of seeds",
+                (share,),
+                "covers all modes; pilot 5 of 5",
+                0.9,
+                1,
+            )
+        )
         median = float(np.median([last(row, "high_quality") for row in rows]))
-        found.append(Claim("A1a: K = 10, median share of high quality", (median,), "pilot 0.81 .. 0.88", 0.8, 1))
+        found.append(
+            Claim(
+                "A1a: K = 10, median share of high quality", (median,), "pilot 0.81 .. 0.88", 0.8, 1
+            )
+        )
     if rows := _rows(numbers, "K = 0"):
         share = np.mean([_collapsed(row) for row in rows])
         found.append(Claim("A1b: K = 0 is collapsed at the last 5 checkpoints, share of seeds", (share,),
                            "one mode at a time; pilot 5 of 5", 0.9, 1))  # fmt: skip
-        turns = [diagnosis.rotation([one["nearest"] for one in row["checkpoints"]]).value for row in rows if _alive(row, 2)]
+        turns = [
+            diagnosis.rotation([one["nearest"] for one in row["checkpoints"]]).value
+            for row in rows
+            if _alive(row, 2)
+        ]
         if turns:
             text = "rotates"
             found.append(Claim("A1b: K = 0, checkpoints at which the leading mode is another, mean", (float(np.mean(turns)),),
                                text, 0.3, 1))  # fmt: skip
     for k in UNROLLS:
         wanted = k in (3, 5)
-        found += against(numbers, f"A1c: K = {k}", f"full, K = {k}", f"stopped, K = {k}", 0.05 if wanted else None)
+        found += against(
+            numbers,
+            f"A1c: K = {k}",
+            f"full, K = {k}",
+            f"stopped, K = {k}",
+            0.05 if wanted else None,
+        )
     return found
 
 
@@ -105,7 +143,16 @@ def against(numbers: dict, what: str, full: str, stopped: str, most: float | Non
     text = f"asked < {most:g}, to say that the term helps" if most else "asked: to be shown"
     name = f"{what}: Fisher's p that full covers more often than stopped"
     band = (0, float(np.nextafter(most, 0))) if within_reach else (None, None)
-    return [Claim(name, (fisher(a, n, b, m),), text, *band, note, why="the term is not shown to help, nor not to")]
+    return [
+        Claim(
+            name,
+            (fisher(a, n, b, m),),
+            text,
+            *band,
+            note,
+            why="the term is not shown to help, nor not to",
+        )
+    ]
 
 
 def draw(numbers: dict, remark: str = ""):
@@ -113,7 +160,10 @@ def draw(numbers: dict, remark: str = ""):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names, pictures = list(dict.fromkeys(row["run"] for row in numbers["rows"])), numbers["pictures"]
+    names, pictures = (
+        list(dict.fromkeys(row["run"] for row in numbers["rows"])),
+        numbers["pictures"],
+    )
     columns = max((len(one["shown"]) for one in pictures.values()), default=1)
     height = max(1.15 * len(names) + 0.5, 7.0)
     drawing = Figure(figsize=(1.15 * columns + 8.0, height), layout="constrained")
@@ -126,17 +176,28 @@ def draw(numbers: dict, remark: str = ""):
             ax.set(xticks=[], yticks=[])
         for ax, picture in zip(axes[row], own["shown"], strict=False):
             end = own["extent"]
-            ax.imshow(picture["counts"], origin="lower", extent=(-end, end, -end, end), cmap="Greens", vmin=0)
+            ax.imshow(
+                picture["counts"],
+                origin="lower",
+                extent=(-end, end, -end, end),
+                cmap="Greens",
+                vmin=0,
+            )
             ax.set_title(f"step {picture['step']:,}", fontsize=6)
         at = f"seed {own['seed']}, ±{own['extent']:g}" if own["shown"] else "diverged"
         axes[row, 0].set_ylabel(f"{name}\n{at}", fontsize=6)
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
     left.suptitle(f"samples of one seed (of {seeds}), and half the width of the square", fontsize=8)
     over, shares, cells = right.subplots(3, 1, height_ratios=(3, 2, 2))
-    colours = {what: f"C{i}" for i, what in enumerate(dict.fromkeys(_colour(name) for name in names))}
+    colours = {
+        what: f"C{i}" for i, what in enumerate(dict.fromkeys(_colour(name) for name in names))
+    }
     for name in names:
         steps, values = _curves(numbers, name)
-        style = {"color": colours[_colour(name)], "linestyle": "--" if name.startswith("stopped") else "-"}
+        style = {
+            "color": colours[_colour(name)],
+            "linestyle": "--" if name.startswith("stopped") else "-",
+        }
         over.plot(steps, np.nanmedian(values, 0), label=name, **style)
         for own in values:
             there = np.isfinite(own)
@@ -152,17 +213,30 @@ def draw(numbers: dict, remark: str = ""):
         whole = sum(map(_covers, rows))
         low, high = interval(whole, len(rows))
         share, filled = whole / len(rows), "white" if name.startswith("stopped") else colour
-        shares.errorbar(at, share, [[share - low], [high - share]], fmt="o", color=colour, markerfacecolor=filled, capsize=3)
+        shares.errorbar(
+            at,
+            share,
+            [[share - low], [high - share]],
+            fmt="o",
+            color=colour,
+            markerfacecolor=filled,
+            capsize=3,
+        )
         shares.text(at, 1.08, f"{whole}/{len(rows)}", ha="center", fontsize=7)
         values = [last(row, "covered") for row in rows]
         spread = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else [0]
-        cells.plot(at + np.array(spread), values, "o", markersize=4, color=colour, markerfacecolor=filled)
+        cells.plot(
+            at + np.array(spread), values, "o", markersize=4, color=colour, markerfacecolor=filled
+        )
     for ax in (shares, cells):
         ax.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
         ax.set_xlim(-0.5, len(names) - 0.5)
     shares.set(ylim=(-0.05, 1.22))
     shares.set_ylabel("share of seeds\nwith all modes", fontsize=8)
-    shares.set_title(f"at step {numbers['steps']:,}{remark}; bars: exact 95% intervals of Clopper and Pearson", fontsize=8)
+    shares.set_title(
+        f"at step {numbers['steps']:,}{remark}; bars: exact 95% intervals of Clopper and Pearson",
+        fontsize=8,
+    )
     cells.set(ylim=(-0.4, most + 0.4))
     cells.set_ylabel(f"modes with\n{WELL} samples or more", fontsize=8)
     stopped = "; open: the gradient is stopped" * any(name.startswith("stopped") for name in names)
@@ -208,11 +282,16 @@ def _covers(row: dict) -> bool:
 
 
 def _collapsed(row: dict) -> bool:
-    return _alive(row) and all(one["near"] <= 2 and one["high_quality"] <= 0.1 for one in row["checkpoints"][-5:])
+    return _alive(row) and all(
+        one["near"] <= 2 and one["high_quality"] <= 0.1 for one in row["checkpoints"][-5:]
+    )
 
 
 def _curves(numbers: dict, name: str) -> tuple[list[int], np.ndarray]:
     """Steps, and the share of high quality ``[seeds, steps]``; NaN where a seed was not looked at, or had diverged."""
-    rows = [{one["step"]: one["high_quality"] for one in row["checkpoints"]} for row in _rows(numbers, name)]
+    rows = [
+        {one["step"]: one["high_quality"] for one in row["checkpoints"]}
+        for row in _rows(numbers, name)
+    ]
     steps = sorted(set().union(*rows))
     return steps, np.array([[row.get(step, np.nan) for step in steps] for row in rows], float)

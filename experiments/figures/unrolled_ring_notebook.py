@@ -28,12 +28,14 @@ from gan_jax.reproduction import Claim, Run
 EVERY = unrolled_ring.EVERY
 TANH = "mlp(generator_widths=(128, 128), discriminator_widths=(128, 128), activation='tanh', gain=1.4, input_scale=1.0)"
 NOTEBOOK = (
-    *EVERY, f"networks={TANH}", "play=simultaneous()", "generator_optimizer.adam.learning_rate=1e-3",
+    *EVERY, f"networks={TANH}", "update_rule=simultaneous()", "generator_optimizer.adam.learning_rate=1e-3",
     "discriminator_optimizer.adam.learning_rate=1e-4",
 )  # fmt: skip
 DATA = {"8 modes": "ring(radius=1.0, std=0.01)", "its 7 modes": "ring_of_seven()"}
 RUNS = {
-    f"notebook, {data}, K = {k}": Run(unrolled_ring.CONFIG, (*NOTEBOOK, f"dataset={text}", f"unroll={k}"))
+    f"notebook, {data}, K = {k}": Run(
+        unrolled_ring.CONFIG, (*NOTEBOOK, f"dataset={text}", f"unroll={k}")
+    )
     for k in (5, 0)
     for data, text in DATA.items()
 }
@@ -55,17 +57,35 @@ def claims(numbers: dict) -> list[Claim]:
             rows = [row for row in numbers["rows"] if row["run"] == f"notebook, {data}, K = {k}"]
             if not rows:
                 continue
-            near, right = ([unrolled_ring.last(row, what) for row in rows] for what in ("near", "high_quality"))
-            whole, lost = sum(one >= rows[0]["modes"] for one in near), sum(row["diverged"] for row in rows)
+            near, right = (
+                [unrolled_ring.last(row, what) for row in rows] for what in ("near", "high_quality")
+            )
+            whole, lost = (
+                sum(one >= rows[0]["modes"] for one in near),
+                sum(row["diverged"] for row in rows),
+            )
             note = f"near {min(near)} to {max(near)} modes, {whole} of {len(rows)} seeds all"
             note += f", {lost} diverged, which counts as near none" if lost else ""
             name = f"notebook, {data}, K = {k}: "
             if k:
                 text = "asked 0.9; pilot: spread round the ring"
-                found.append(Claim(name + "share of seeds near all modes", (whole / len(rows),), text, 0.9, 1, note))
+                found.append(
+                    Claim(
+                        name + "share of seeds near all modes",
+                        (whole / len(rows),),
+                        text,
+                        0.9,
+                        1,
+                        note,
+                    )
+                )
             else:
                 text = "asked < 0.25; pilot: no collapse in 1 of 2 seeds, none on the modes"
-                found.append(Claim(name + "share of high quality, each seed", tuple(right), text, 0, 0.25, note))
+                found.append(
+                    Claim(
+                        name + "share of high quality, each seed", tuple(right), text, 0, 0.25, note
+                    )
+                )
     return found
 
 

@@ -29,7 +29,12 @@ RATES = {"half": 5e-5, "twice": 2e-4}
 RUNS = {
     f"{kind}, {name} the rate": Run(
         unrolled_ring.CONFIG,
-        (*unrolled_ring.EVERY, "unroll=3", f"discriminator_optimizer.adam.learning_rate={rate}", *more),
+        (
+            *unrolled_ring.EVERY,
+            "unroll=3",
+            f"discriminator_optimizer.adam.learning_rate={rate}",
+            *more,
+        ),
     )
     for name, rate in RATES.items()
     for kind, more in (("full", ()), ("stopped", ("unroll_stop_gradient=true",)))
@@ -52,10 +57,14 @@ def claims(numbers: dict) -> list[Claim]:
         for own, most in ((range(SEEN), None), (range(SEEN, SEEDS), 0.025)):
             some = {"rows": [row for row in numbers["rows"] if row["seed"] in own]}
             what = f"K = 3, {name} the rate, seeds {own[0]} to {own[-1]}"
-            found += unrolled_ring.against(some, what, f"full, {name} the rate", f"stopped, {name} the rate", most)
+            found += unrolled_ring.against(
+                some, what, f"full, {name} the rate", f"stopped, {name} the rate", most
+            )
     return found
 
 
 def draw(numbers: dict):
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
-    return unrolled_ring.draw(numbers, f", all {seeds} seeds (judged: {SEEN} to {seeds - 1})" * (seeds > SEEN))
+    return unrolled_ring.draw(
+        numbers, f", all {seeds} seeds (judged: {SEEN} to {seeds - 1})" * (seeds > SEEN)
+    )

@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import plots, reproduction
+from gan_jax import reproduction
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain
 
 RATE, BOUND, WIDTHS, BATCH, POOL, NOISE = 1e-4, 0.01, (512, 512, 512), 256, 100_000, 1.0
@@ -35,7 +36,11 @@ STEPS = {"clip": 10_000, "penalty": 10_000, "light": 3_000}
 EVERY, TESTED, LOOKED = 250, 65_536, 8_192
 PAIRS, DRAWS = 2_000, 4
 DATA = ("8 Gaussians", "25 Gaussians", "Swiss roll")
-METHODS = {"clip": "clipping, 0.01", "penalty": "penalty, weight 10", "light": "penalty, weight 0.1 (their code)"}
+METHODS = {
+    "clip": "clipping, 0.01",
+    "penalty": "penalty, weight 10",
+    "light": "penalty, weight 0.1 (their code)",
+}
 COLOURS = {"clip": "tab:red", "penalty": "tab:blue", "light": "tab:cyan"}
 EXTENT, PIXELS = 3.0, 48
 
@@ -48,25 +53,46 @@ def measure(smoke: bool, folder: Path) -> dict:
         shown[name] = [plain(points[:250], 3) for points in (real, fake)]
         for method, steps in STEPS.items():
             seeds = tuple(range(FIRST, FIRST + (1 if smoke else SEEDS[method])))
-            settings = {"seeds": seeds, "steps": 10 if smoke else steps, "every": 5 if smoke else EVERY}
+            settings = {
+                "seeds": seeds,
+                "steps": 10 if smoke else steps,
+                "every": 5 if smoke else EVERY,
+            }
             part = folder / f"{reproduction.slug(f'{name} {method}')}.json"
             make = functools.partial(critics, name, method, **settings)
-            print(f"{name}, {METHODS[method]}: {steps} steps, seeds {', '.join(map(str, seeds))}", flush=True)
-            rows += reproduction.kept(part, settings | {"rate": RATE, "batch": BATCH, "widths": WIDTHS}, make)
-            print(f"{name}, {METHODS[method]}: gaps {[round(row['gap'], 4) for row in rows[-len(seeds) :]]}", flush=True)
+            print(
+                f"{name}, {METHODS[method]}: {steps} steps, seeds {', '.join(map(str, seeds))}",
+                flush=True,
+            )
+            rows += reproduction.kept(
+                part, settings | {"rate": RATE, "batch": BATCH, "widths": WIDTHS}, make
+            )
+            print(
+                f"{name}, {METHODS[method]}: gaps {[round(row['gap'], 4) for row in rows[-len(seeds) :]]}",
+                flush=True,
+            )
     return {"truth": truth, "rows": rows, "shown": shown}
 
 
 def claims(numbers: dict) -> list[Claim]:
     found = []
     for name, drawn in numbers["truth"].items():
-        of = {method: [row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method)] for method in METHODS}
+        of = {
+            method: [
+                row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method)
+            ]
+            for method in METHODS
+        }
         w = float(np.mean(drawn))
         taken = lambda method, key, of=of: tuple(row[key] for row in of[method])
         why = "" if name == DATA[0] else "the band is of a pilot on 8 Gaussians"
         ratios = tuple(gap / w for gap in taken("penalty", "gap"))
-        found.append(Claim(f"{name}: weight 10, gap over W1", ratios, f"1 (W1 = {w:.3f})", 0.9, 1.1))
-        found.append(Claim(f"{name}: weight 10, mean |grad f|", taken("penalty", "slope"), "1", 0.9, 1.1))
+        found.append(
+            Claim(f"{name}: weight 10, gap over W1", ratios, f"1 (W1 = {w:.3f})", 0.9, 1.1)
+        )
+        found.append(
+            Claim(f"{name}: weight 10, mean |grad f|", taken("penalty", "slope"), "1", 0.9, 1.1)
+        )
         found.append(Claim(f"{name}: clipping, share of weights at the bound", taken("clip", "bound"),
                            "two spikes at the bounds", 0.8, 1, why=why))  # fmt: skip
         best = np.mean(taken("penalty", "used"))
@@ -74,7 +100,15 @@ def claims(numbers: dict) -> list[Claim]:
         text = f"{name}: clipping, gap / max |grad f| over the penalty's"
         found.append(Claim(text, used, "simpler functions", 0, 0.8, why=why))
         light = tuple(gap / w for gap in taken("light", "gap"))
-        found.append(Claim(f"{name}: weight 0.1, gap over W1", light, "asked: to be shown; no estimate of W1", None, None))
+        found.append(
+            Claim(
+                f"{name}: weight 0.1, gap over W1",
+                light,
+                "asked: to be shown; no estimate of W1",
+                None,
+                None,
+            )
+        )
     return found
 
 
@@ -86,33 +120,61 @@ def draw(numbers: dict):
     for line, (method, label) in enumerate(METHODS.items()):
         for ax, name in zip(axes[line], names, strict=False):
             real, fake = (np.array(points) for points in numbers["shown"][name])
-            row = next(row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method) and "surface" in row)
+            row = next(
+                row
+                for row in numbers["rows"]
+                if (row["data"], row["method"]) == (name, method) and "surface" in row
+            )
             surface = np.array(row["surface"])
             ax.contour(ticks, ticks, surface, levels=14, linewidths=1, cmap="viridis")
             ax.plot(*fake.T, "+", color="tab:green", markersize=3, alpha=0.4, markeredgewidth=0.6)
             ax.plot(*real.T, "+", color="tab:orange", markersize=4, markeredgewidth=0.8)
             span = np.ptp(surface)
-            ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+            ax.set(
+                xlim=(-EXTENT, EXTENT),
+                ylim=(-EXTENT, EXTENT),
+                aspect="equal",
+                xticks=(-2, 0, 2),
+                yticks=(-2, 0, 2),
+            )
             ax.set_title(f"{name}: f spans {span:.2g}", fontsize=9)
         axes[line, 0].set_ylabel(f"{label}\ny")
     for ax in axes[-1, :-1]:
-        ax.set_xlabel(f"x (seed {numbers['rows'][0]['seed']}; orange real, green generated)", fontsize=8)
-    panels = {"gap": "critic's gap over W1", "slope": "|grad f| between samples", "used": "gap / max |grad f|, over W1"}
+        ax.set_xlabel(
+            f"x (seed {numbers['rows'][0]['seed']}; orange real, green generated)", fontsize=8
+        )
+    panels = {
+        "gap": "critic's gap over W1",
+        "slope": "|grad f| between samples",
+        "used": "gap / max |grad f|, over W1",
+    }
     for ax, (key, label) in zip(axes[:, -1], panels.items(), strict=True):
         for line, method in enumerate(METHODS):
             for where, name in enumerate(names):
-                rows = [row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method)]
+                rows = [
+                    row for row in numbers["rows"] if (row["data"], row["method"]) == (name, method)
+                ]
                 scale = 1.0 if key == "slope" else float(np.mean(numbers["truth"][name]))
                 x = where + 0.2 * (line - 1) + np.linspace(-0.05, 0.05, len(rows))
                 values = np.array([row[key] for row in rows]) / scale
                 if key == "slope":
                     low, high = np.array([row["slopes"] for row in rows]).T
-                    ax.errorbar(x, values, (values - low, high - values), fmt="none", color=COLOURS[method], linewidth=0.7)
+                    ax.errorbar(
+                        x,
+                        values,
+                        (values - low, high - values),
+                        fmt="none",
+                        color=COLOURS[method],
+                        linewidth=0.7,
+                    )
                 ax.plot(x, values, "o", color=COLOURS[method], markersize=3)
         ax.axhline(1.0, color="0.5", linestyle=":", linewidth=0.9)
         ax.set(ylabel=label, yscale="log", xlim=(-0.6, len(names) - 0.4))
         ax.set_xticks(range(len(names)), names, fontsize=8)
-        ax.set_title(f"dots: {seeds} seeds, 1 of weight 0.1" + "; bars: 5% to 95%" * (key == "slope"), fontsize=8)
+        ax.set_title(
+            f"dots: {seeds} seeds, 1 of weight 0.1" + "; bars: 5% to 95%" * (key == "slope"),
+            fontsize=8,
+        )
     handles = [axes[0, -1].plot([], [], "o", color=COLOURS[method])[0] for method in METHODS]
     drawing.legend(handles, list(METHODS.values()), loc="outside upper right", ncols=3, fontsize=8)
     return drawing
@@ -131,7 +193,10 @@ def transport(real: np.ndarray, fake: np.ndarray, pairs: int, draws: int) -> lis
     """The exact W1 between so many samples of each, a few times."""
     from gan_jax.metrics import wasserstein_1
 
-    return [wasserstein_1(real[i : i + pairs], fake[i : i + pairs]) for i in range(0, pairs * draws, pairs)]
+    return [
+        wasserstein_1(real[i : i + pairs], fake[i : i + pairs])
+        for i in range(0, pairs * draws, pairs)
+    ]
 
 
 def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: int) -> list[dict]:
@@ -140,12 +205,15 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses, optimizers, penalties
     from gan_jax.game import Objective, adversarial
     from gan_jax.networks import mlp
-    from gan_jax.standstill import fitted
+    from gan_jax.objectives import losses, penalties
+    from gan_jax.theory.fixed_generator import fit_discriminator
+    from gan_jax.training import optimizers
 
-    networks = mlp((2,), discriminator_widths=WIDTHS, init="he_uniform", input_scale=1.0, latent_size=2)
+    networks = mlp(
+        (2,), discriminator_widths=WIDTHS, init="he_uniform", input_scale=1.0, latent_size=2
+    )
     terms = {"wasserstein": losses.wasserstein()}
     if method == "clip":
         # TensorFlow starts the mean square at 1.
@@ -171,7 +239,9 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
     score = networks.score
 
     def gap(params, n):
-        return jnp.mean(score(params, tested[:n])) - jnp.mean(score(params, (tested + NOISE * noisy)[:n]))
+        return jnp.mean(score(params, tested[:n])) - jnp.mean(
+            score(params, (tested + NOISE * noisy)[:n])
+        )
 
     tick = reproduction.progress(steps, every)
 
@@ -182,7 +252,7 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
     def fit(key):
         first, run = jax.random.split(key)
         real = lambda key, n: pool[jax.random.randint(key, (n,), 0, POOL)]
-        params, history = fitted(
+        params, history = fit_discriminator(
             Objective(beside, game.generator), optimizer, networks.init(first)[1], (), real, run,
             batch_size=BATCH, steps=steps, watch=watch, every=every,
         )  # fmt: skip
@@ -213,5 +283,8 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
 def _dataset(name: str):
     from gan_jax import data
 
-    made = {"8 Gaussians": lambda: data.ring(scale=1 / 1.414), "25 Gaussians": lambda: data.grid(scale=1 / 2.828)}
+    made = {
+        "8 Gaussians": lambda: data.ring(scale=1 / 1.414),
+        "25 Gaussians": lambda: data.grid(scale=1 / 2.828),
+    }
     return made.get(name, data.swiss_roll)()

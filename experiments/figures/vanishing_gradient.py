@@ -16,12 +16,17 @@ within a factor of 1.5.
 
 import numpy as np
 
-from gan_jax import plots, theory
+from gan_jax import theory
+from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, plain
 
 DISTANCE, STDS = 4.0, (1.0, 0.5, 0.25)
 SEEDS, STEPS, BATCH, WIDTH, SHOWN = 3, 4_000, 256, 64, 20
-NAMES = {"minimax": "log(1 - D), saturating", "non_saturating": "-log D", "wasserstein": "critic, WGAN-GP"}
+NAMES = {
+    "minimax": "log(1 - D), saturating",
+    "non_saturating": "-log D",
+    "wasserstein": "critic, WGAN-GP",
+}
 COLOURS = {"minimax": "tab:red", "non_saturating": "tab:blue", "wasserstein": "tab:purple"}
 
 
@@ -38,14 +43,30 @@ def claims(numbers: dict) -> list[Claim]:
     near, far = numbers["norms"]["1"], numbers["norms"]["0.25"]
     orders = lambda of: tuple(float(np.log10(_first(one) / _last(one))) for one in of)
     found = [
-        Claim("s = 0.25: log(1 - D), orders of magnitude fallen", orders(far["minimax"]), "up to 5, in the best case", 3, None),
-        Claim("s = 0.25: -log D, orders fallen", orders(far["non_saturating"]), "does not fall", None, 0.1),
+        Claim(
+            "s = 0.25: log(1 - D), orders of magnitude fallen",
+            orders(far["minimax"]),
+            "up to 5, in the best case",
+            3,
+            None,
+        ),
+        Claim(
+            "s = 0.25: -log D, orders fallen",
+            orders(far["non_saturating"]),
+            "does not fall",
+            None,
+            0.1,
+        ),
     ]
     spans = tuple(float(max(one) / min(one)) for one in far["wasserstein"])
-    found.append(Claim("s = 0.25: critic, largest over least gradient", spans, "stays, < 10", 1, 10))
+    found.append(
+        Claim("s = 0.25: critic, largest over least gradient", spans, "stays, < 10", 1, 10)
+    )
     optimal = numbers["optimal"]["1"]
     ratios = tuple(_last(one) / optimal for one in near["minimax"])
-    found.append(Claim("s = 1: log(1 - D) over that of D*", ratios, f"1 ({optimal:.3g})", 1 / 1.5, 1.5))
+    found.append(
+        Claim("s = 1: log(1 - D) over that of D*", ratios, f"1 ({optimal:.3g})", 1 / 1.5, 1.5)
+    )
     return found
 
 
@@ -59,8 +80,14 @@ def draw(numbers: dict):
             ax.plot([], [], color=COLOURS[name], label=f"{NAMES[name]}, {len(of)} seeds")
         optimal = numbers["optimal"][key]
         if optimal > 1e-12:
-            ax.axhline(optimal, color="tab:red", linestyle="--", linewidth=1, label="log(1 - D) at D*")
-        ax.set(xlabel="discriminator's steps", title=f"N(-2, {key}²) and N(2, {key}²)", ylim=(1e-12, 3e4))
+            ax.axhline(
+                optimal, color="tab:red", linestyle="--", linewidth=1, label="log(1 - D) at D*"
+            )
+        ax.set(
+            xlabel="discriminator's steps",
+            title=f"N(-2, {key}²) and N(2, {key}²)",
+            ylim=(1e-12, 3e4),
+        )
     axes[0, 0].set_ylabel("norm of the generator's gradient")
     axes[0, 0].legend(fontsize=8, loc="lower left")
     return drawing
@@ -73,7 +100,10 @@ def optimal_norm(std: float) -> float:
     """
     slope = DISTANCE / std**2
     on = theory.grid(-40, 40, 800)
-    density, answers = theory.gaussian()(on.points), -np.logaddexp(0, slope * (DISTANCE / 2 + std * on.points))
+    density, answers = (
+        theory.gaussian()(on.points),
+        -np.logaddexp(0, slope * (DISTANCE / 2 + std * on.points)),
+    )
     terms = on.weights * np.exp(density + answers) * slope
     return float(np.hypot(terms.sum(), terms @ on.points))
 
@@ -92,18 +122,23 @@ def _norms(std: float, seeds: int, steps: int) -> dict[str, list[list[float]]]:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax import losses, penalties
     from gan_jax.game import Player, adversarial
     from gan_jax.networks import mlp
-    from gan_jax.standstill import fitted
+    from gan_jax.objectives import losses, penalties
+    from gan_jax.theory.fixed_generator import fit_discriminator
 
-    networks = mlp((1,), discriminator_widths=(WIDTH, WIDTH), init="he_uniform", input_scale=1.0, latent_size=1)
+    networks = mlp(
+        (1,), discriminator_widths=(WIDTH, WIDTH), init="he_uniform", input_scale=1.0, latent_size=1
+    )
     networks = networks._replace(generate=lambda params, latents: params[0] + params[1] * latents)
     generator = jnp.array([DISTANCE / 2, std])
     games = {
         "minimax": {"minimax": losses.minimax()},
         "non_saturating": {"non_saturating": losses.non_saturating()},
-        "wasserstein": {"wasserstein": losses.wasserstein(), "gradient_penalty": penalties.gradient_penalty(10.0)},
+        "wasserstein": {
+            "wasserstein": losses.wasserstein(),
+            "gradient_penalty": penalties.gradient_penalty(10.0),
+        },
     }
     keys = jax.vmap(jax.random.key)(jnp.arange(seeds, dtype=jnp.uint32))
     real = lambda key, n: -DISTANCE / 2 + std * jax.random.normal(key, (n, 1))
@@ -114,12 +149,16 @@ def _norms(std: float, seeds: int, steps: int) -> dict[str, list[list[float]]]:
         def fit(key, objective=objective, optimizer=optimizer):
             def watch(params, _):
                 batch = {"real": jnp.zeros((4096, 1))}  # the generator's gradient does not see them
-                gradient = jax.grad(lambda own: objective.generator(own, Player(params), batch, key)[0])(generator)
+                gradient = jax.grad(
+                    lambda own: objective.generator(own, Player(params), batch, key)[0]
+                )(generator)
                 return {"norm": optax.global_norm(gradient)}
 
             params = networks.init(key)[1]
             settings = {"batch_size": BATCH, "steps": steps, "watch": watch, "every": SHOWN}
-            return fitted(objective, optimizer, params, generator, real, key, **settings)[1]["norm"]
+            return fit_discriminator(
+                objective, optimizer, params, generator, real, key, **settings
+            )[1]["norm"]
 
         found[name] = [plain(norms, 5) for norms in np.asarray(jax.jit(jax.vmap(fit))(keys), float)]
     return found

@@ -10,7 +10,7 @@ from gan_jax.data.images import (
     stacked_fashion_mnist,
     stacked_mnist,
 )
-from gan_jax.data.tfds_source import tfds
+from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.data.toy import (
     fixed,
     gaussian,

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import threefry
+from gan_jax import random
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
 
@@ -35,12 +35,19 @@ class Dataset(NamedTuple):
     shape: tuple[int, ...]  # of one sample
     draw: Callable[[Any, np.ndarray], Batch]
     classes: int = 0  # how many labels there are; 0: no labels are given
-    arrays: dict[str, np.ndarray] | None = None  # a finite dataset, whole: "real" [n, *shape] and "label" [n] if known
+    arrays: dict[str, np.ndarray] | None = (
+        None  # a finite dataset, whole: "real" [n, *shape] and "label" [n] if known
+    )
     centres: np.ndarray | None = None  # [modes, d] float32, of a mixture of Gaussians
     std: float | None = None  # of every one of them; None where they differ
 
 
-def drawn(shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array]], classes: int = 0, **facts: Any) -> Dataset:
+def drawn(
+    shape: tuple[int, ...],
+    sample: Callable[[PRNGKey], tuple[Array, Array]],
+    classes: int = 0,
+    **facts: Any,
+) -> Dataset:
     """The dataset of fresh samples of a distribution: no position ever repeats a sample.
 
     ``sample(key) -> (point [*shape] float32, label [] int32)`` draws one; its key is
@@ -49,7 +56,7 @@ def drawn(shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array
 
     @jax.jit
     def block(seed: Array, high: Array, low: Array) -> Batch:
-        root = threefry.key(seed)
+        root = random.key(seed)
 
         def one(high: Array, low: Array) -> Batch:
             real, label = sample(jax.random.fold_in(jax.random.fold_in(root, high), low))
@@ -65,7 +72,9 @@ def drawn(shape: tuple[int, ...], sample: Callable[[PRNGKey], tuple[Array, Array
         # jax has no 64-bit integers by default: the two words are split here, on the host.
         high, low = (padded >> 32).astype(np.uint32), (padded & 0xFFFFFFFF).astype(np.uint32)
         starts = range(0, len(padded), BLOCK)
-        return _joined([block(seed, high[i : i + BLOCK], low[i : i + BLOCK]) for i in starts], positions.shape)
+        return _joined(
+            [block(seed, high[i : i + BLOCK], low[i : i + BLOCK]) for i in starts], positions.shape
+        )
 
     return Dataset(shape, draw, classes, **facts)
 
@@ -80,7 +89,9 @@ def _joined(blocks: list[Batch], shape: tuple[int, ...]) -> Batch:
     return jax.tree.map(join, *blocks)
 
 
-def finite(real: np.ndarray, label: np.ndarray | None = None, classes: int = 0, **facts: Any) -> Dataset:
+def finite(
+    real: np.ndarray, label: np.ndarray | None = None, classes: int = 0, **facts: Any
+) -> Dataset:
     """The dataset that goes through ``real`` ``[n, ...]`` epoch by epoch, each in a random order of its own.
 
     With ``epoch, i = divmod(position, n)`` a sample is ``real[permutation(seed, epoch)[i]]``: sampling without
@@ -107,7 +118,11 @@ def shuffled(n: int) -> Callable[..., np.ndarray]:
 
     @functools.lru_cache(maxsize=PERMUTATIONS)
     def permutation(*entropy: int) -> np.ndarray:
-        return np.random.default_rng(entropy).permutation(n).astype(np.int32 if n < 2**31 else np.int64)
+        return (
+            np.random.default_rng(entropy)
+            .permutation(n)
+            .astype(np.int32 if n < 2**31 else np.int64)
+        )
 
     def indices(seed: int, positions: np.ndarray, *stream: int) -> np.ndarray:
         seed = checked_seed(operator.index(seed))
@@ -133,34 +148,44 @@ def batches(
     seed: int,
     first_step: int,
     steps: int,
-    turns: int,
+    discriminator_steps: int,
     batch_size: int,
     rows: slice = slice(None),
-    first_turn: int | None = None,
+    first_discriminator_step: int | None = None,
 ) -> Batch:
     """The batches of ``steps`` train steps from ``first_step`` on: a pure function of its arguments.
 
-    ``position = (step * turns + turn) * batch_size + row``, so that how the steps are cut into calls changes nothing.
+    ``position = (step * discriminator_steps + turn) * batch_size + row``, so that how the steps are cut into calls changes nothing.
 
     Args:
       seed: of the stream of samples; integer, or traced where the dataset is drawn.
-      turns: discriminator updates a step, each on a minibatch of its own.
+      discriminator_steps: discriminator updates a step, each on a minibatch of its own.
       batch_size: of the global batch, over all devices and processes.
-      first_turn: how many turns came before, where their number has not always been ``turns``; None: first_step * turns.
+      first_discriminator_step: how many discriminator steps came before, where their number has not always been ``discriminator_steps``; None: first_step * discriminator_steps.
       rows: those rows of the global batch that this process needs; all by default.
 
     Returns:
-      Leaves ``[steps, turns, local batch, ...]``: the dataset's own, and ``"row"`` int32, the row in the global batch.
+      Leaves ``[steps, discriminator_steps, local batch, ...]``: the dataset's own, and ``"sample_index"`` int32, the row in the global batch.
     """
-    for name, value in {"steps": steps, "turns": turns, "batch_size": batch_size}.items():
+    for name, value in {
+        "steps": steps,
+        "discriminator_steps": discriminator_steps,
+        "batch_size": batch_size,
+    }.items():
         if value < 1:
             raise UserError(f"{name} is at least 1, not {value}")
     row = np.arange(batch_size, dtype=np.int32)[rows]
-    before = int(first_step) * turns if first_turn is None else first_turn
-    number = before + np.arange(steps * turns, dtype=np.int64).reshape(steps, turns, 1)
+    before = (
+        int(first_step) * discriminator_steps
+        if first_discriminator_step is None
+        else first_discriminator_step
+    )
+    number = before + np.arange(steps * discriminator_steps, dtype=np.int64).reshape(
+        steps, discriminator_steps, 1
+    )
     positions = number * batch_size + row
     every_row: Any = np.broadcast_to(row, positions.shape)
-    return dataset.draw(seed, positions) | {"row": every_row}
+    return dataset.draw(seed, positions) | {"sample_index": every_row}
 
 
 def decode(batch: Batch) -> Batch:
@@ -170,7 +195,11 @@ def decode(batch: Batch) -> Batch:
     """
     real = batch["real"]
     # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA gives it away to a slower library.
-    return batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255} if real.dtype == jnp.uint8 else batch
+    return (
+        batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255}
+        if real.dtype == jnp.uint8
+        else batch
+    )
 
 
 def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
@@ -210,7 +239,9 @@ def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
                     raise value
         finally:
             stopped.set()
-            while thread.is_alive():  # room in the queue, so that a thread that waits to put can see the event
+            while (
+                thread.is_alive()
+            ):  # room in the queue, so that a thread that waits to put can see the event
                 try:
                     waiting.get(timeout=0.05)
                 except queue.Empty:

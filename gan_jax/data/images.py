@@ -7,14 +7,17 @@ from typing import IO, Any
 import numpy as np
 
 from gan_jax.data.dataset import Dataset, finite, shuffled
-from gan_jax.data.tfds_source import tfds
+from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def fashion_mnist(
-    split: str = "train", labels: bool = False, resolution: int = 28, data_dir: str | os.PathLike | None = None
+    split: str = "train",
+    labels: bool = False,
+    resolution: int = 28,
+    data_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """Fashion-MNIST: 60,000 training and 10,000 test images of clothing, 10 classes, ``[28, 28, 1]`` uint8.
 
@@ -25,7 +28,10 @@ def fashion_mnist(
 
 
 def mnist(
-    split: str = "train", labels: bool = False, resolution: int = 28, data_dir: str | os.PathLike | None = None
+    split: str = "train",
+    labels: bool = False,
+    resolution: int = 28,
+    data_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """MNIST: 60,000 training and 10,000 test images of digits, 10 classes, ``[28, 28, 1]`` uint8.
 
@@ -36,7 +42,10 @@ def mnist(
 
 
 def stacked_mnist(
-    split: str = "train", labels: bool = False, resolution: int = 28, data_dir: str | os.PathLike | None = None
+    split: str = "train",
+    labels: bool = False,
+    resolution: int = 28,
+    data_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """Stacked MNIST: three random digits as the channels of one image, 1000 classes; see ``stacked``.
 
@@ -46,7 +55,10 @@ def stacked_mnist(
 
 
 def stacked_fashion_mnist(
-    split: str = "train", labels: bool = False, resolution: int = 28, data_dir: str | os.PathLike | None = None
+    split: str = "train",
+    labels: bool = False,
+    resolution: int = 28,
+    data_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """Three random images of Fashion-MNIST as the channels of one, 1000 classes; see ``stacked``.
 
@@ -77,7 +89,9 @@ def stacked(dataset: Dataset, labels: bool = False) -> Dataset:
     return Dataset((*real.shape[1:], 3), draw, classes**3 if labels else 0)
 
 
-def folder(path: str | os.PathLike, resolution: int, channels: int = 3, labels: bool = False) -> Dataset:
+def folder(
+    path: str | os.PathLike, resolution: int, channels: int = 3, labels: bool = False
+) -> Dataset:
     """All PNG and JPEG files under a directory, cropped to their central square and resized to ``resolution``.
 
     Args:
@@ -90,7 +104,9 @@ def folder(path: str | os.PathLike, resolution: int, channels: int = 3, labels: 
     Raises UserError where there are no images, or one cannot be read.
     """
     root = Path(path)
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(
+        file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
     if not files:
         raise UserError(f"{root} has no images ({', '.join(SUFFIXES)})")
     if channels not in (1, 3):
@@ -104,10 +120,14 @@ def folder(path: str | os.PathLike, resolution: int, channels: int = 3, labels: 
     if not labels:
         return finite(real)
     if loose := [file for file in files if file.parent == root]:
-        raise UserError(f"{loose[0]} has no class: with labels every image lies in a subdirectory of {root}")
+        raise UserError(
+            f"{loose[0]} has no class: with labels every image lies in a subdirectory of {root}"
+        )
     owners = [file.relative_to(root).parts[0] for file in files]
     classes = sorted(set(owners))
-    return finite(real, np.array([classes.index(owner) for owner in owners], np.int32), len(classes))
+    return finite(
+        real, np.array([classes.index(owner) for owner in owners], np.int32), len(classes)
+    )
 
 
 def npz(path: str | os.PathLike, labels: bool = False) -> Dataset:
@@ -121,10 +141,18 @@ def npz(path: str | os.PathLike, labels: bool = False) -> Dataset:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
     real, label = arrays.get("real"), arrays.get("label")
-    if real is None or real.ndim < 2 or not (real.dtype == np.uint8 or np.issubdtype(real.dtype, np.floating)):
+    if (
+        real is None
+        or real.ndim < 2
+        or not (real.dtype == np.uint8 or np.issubdtype(real.dtype, np.floating))
+    ):
         raise UserError(f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats")
-    if label is not None and (label.shape != real.shape[:1] or label.dtype.kind not in "iu" or label.min() < 0):
-        raise UserError(f"'label' in {path} must hold an integer from 0 for each of the {len(real)} samples")
+    if label is not None and (
+        label.shape != real.shape[:1] or label.dtype.kind not in "iu" or label.min() < 0
+    ):
+        raise UserError(
+            f"'label' in {path} must hold an integer from 0 for each of the {len(real)} samples"
+        )
     real = real if real.dtype == np.uint8 else real.astype(np.float32)
     if label is not None:
         return finite(real, label.astype(np.int32), int(label.max()) + 1 if labels else 0)
@@ -133,7 +161,9 @@ def npz(path: str | os.PathLike, labels: bool = False) -> Dataset:
     return finite(real)
 
 
-def decoded(file: IO[bytes] | Path, channels: int, resolution: int | None = None, upright: bool = False) -> np.ndarray:
+def decoded(
+    file: IO[bytes] | Path, channels: int, resolution: int | None = None, upright: bool = False
+) -> np.ndarray:
     """One PNG or JPEG file as ``[height, width, channels]`` uint8: grey for one channel, RGB for three; then ``resized``.
 
     ``upright``: turn it as the camera says it was held. Raises UserError where it has more than 8 bits a channel.
@@ -153,7 +183,7 @@ def resized(image: np.ndarray, resolution: int) -> np.ndarray:
     """An image ``[h, w, c]`` uint8 as ``[resolution, resolution, c]``.
 
     28 to 32 pads with two rows of zeros on each side, which keeps every pixel. All else is cropped to the central square,
-    then shrunk by averaging areas or enlarged by Lanczos interpolation.
+    then shrunk by ema_decay areas or enlarged by Lanczos interpolation.
     """
     from PIL import Image
 
@@ -167,4 +197,6 @@ def resized(image: np.ndarray, resolution: int) -> np.ndarray:
     square = image[top : top + side, left : left + side]
     method = Image.Resampling.BOX if resolution < side else Image.Resampling.LANCZOS
     picture = Image.fromarray(square[..., 0] if channels == 1 else square)
-    return np.asarray(picture.resize((resolution, resolution), method)).reshape(resolution, resolution, channels)
+    return np.asarray(picture.resize((resolution, resolution), method)).reshape(
+        resolution, resolution, channels
+    )

@@ -23,17 +23,22 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data.tfds_source import builder_of, is_prepared
+from gan_jax.data.tensorflow_datasets import builder_of, is_prepared
 from gan_jax.errors import UserError
 
 EXAMPLES = {"train": 60_000, "test": 10_000}
 PREFIXES = {"train": "train", "test": "t10k"}
-INSTALLED = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist"), "mnist": Path("/usr/share/datasets/mnist")}
+INSTALLED = {
+    "fashion_mnist": Path("/usr/share/datasets/fashion-mnist"),
+    "mnist": Path("/usr/share/datasets/mnist"),
+}
 PACKAGES = {"fashion_mnist": "install Debian's package dataset-fashion-mnist, or "}
 TIMEOUT = 30.0  # seconds without a byte
 
 
-def prepare(name: str, source: str | Path | None = None, data_dir: str | Path | None = None) -> Path:
+def prepare(
+    name: str, source: str | Path | None = None, data_dir: str | Path | None = None
+) -> Path:
     """Prepares dataset ``name`` in the array_record format, and returns the directory that holds it.
 
     Args:
@@ -48,7 +53,9 @@ def prepare(name: str, source: str | Path | None = None, data_dir: str | Path | 
         _say(f"{name} is already prepared: {builder.data_dir}")
         return Path(builder.data_dir)
     if os.path.exists(builder.data_dir):
-        raise UserError(f"{builder.data_dir} exists and is not a whole dataset: remove it, then run this again")
+        raise UserError(
+            f"{builder.data_dir} exists and is not a whole dataset: remove it, then run this again"
+        )
     began = time.monotonic()
     if name in INSTALLED:
         with _idx_directory(name, source, builder.url_infos) as directory:
@@ -69,10 +76,15 @@ def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
     Raises UserError, naming the file, where one is missing, damaged, or not what it should be.
     """
-    paths = {kind: _find(directory, f"{PREFIXES[split]}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")}
+    paths = {
+        kind: _find(directory, f"{PREFIXES[split]}-{kind}-ubyte")
+        for kind in ("images-idx3", "labels-idx1")
+    }
     images, labels = read_idx(paths["images-idx3"], 3), read_idx(paths["labels-idx1"], 1)
     n = EXAMPLES[split]
-    for path, array, shape in zip(paths.values(), (images, labels), ((n, 28, 28), (n,)), strict=True):
+    for path, array, shape in zip(
+        paths.values(), (images, labels), ((n, 28, 28), (n,)), strict=True
+    ):
         if array.shape != shape:
             raise UserError(f"{path} holds an array of shape {array.shape}, not {shape}")
     if labels.max() > 9:
@@ -92,12 +104,16 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {error}") from error
     magic, expected = data[:4], bytes([0, 0, 8, dimensions])
     if magic != expected:
-        raise UserError(f"{path} is not an IDX file of {dimensions}-D uint8: magic {magic.hex()}, not {expected.hex()}")
+        raise UserError(
+            f"{path} is not an IDX file of {dimensions}-D uint8: magic {magic.hex()}, not {expected.hex()}"
+        )
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
     body = data[start:]
     if len(data) < start or len(body) != math.prod(shape):
-        raise UserError(f"{path} is cut or has trailing bytes: {len(body)} bytes of data for the shape {shape}")
+        raise UserError(
+            f"{path} is cut or has trailing bytes: {len(body)} bytes of data for the shape {shape}"
+        )
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
@@ -109,7 +125,9 @@ def _find(directory: Path, stem: str) -> Path:
 
 
 @contextlib.contextmanager
-def _idx_directory(name: str, source: str | Path | None, url_infos: dict[str, Any]) -> Iterator[Path]:
+def _idx_directory(
+    name: str, source: str | Path | None, url_infos: dict[str, Any]
+) -> Iterator[Path]:
     """The directory with the IDX files: the one given, else the installed one, else a temporary one, downloaded to."""
     if source is not None or INSTALLED[name].is_dir():
         yield Path(source) if source is not None else INSTALLED[name]
@@ -151,7 +169,11 @@ def _from_arrays(base: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]]) ->
     def split_generators(self: Any, manager: Any) -> dict[str, Iterator]:
         return {split: generate(self, split) for split in splits}
 
-    methods = {"pkg_dir_path": base.pkg_dir_path, "_split_generators": split_generators, "_generate_examples": generate}
+    methods = {
+        "pkg_dir_path": base.pkg_dir_path,
+        "_split_generators": split_generators,
+        "_generate_examples": generate,
+    }
     with tfds.core.registered.skip_registration():
         return type(base.__name__, (base,), methods)
 
@@ -160,9 +182,13 @@ def _through_tfds(name: str, builder: Any, source: str | Path | None) -> None:
     import tensorflow_datasets as tfds
 
     if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(f"preparing {name} needs TensorFlow: pip install 'gan_jax[prepare]', then run this again")
+        raise UserError(
+            f"preparing {name} needs TensorFlow: pip install 'gan_jax[prepare]', then run this again"
+        )
     try:
-        _prepared(builder, tfds.download.DownloadConfig(manual_dir=os.fspath(source) if source else None))
+        _prepared(
+            builder, tfds.download.DownloadConfig(manual_dir=os.fspath(source) if source else None)
+        )
     except (OSError, AssertionError, ValueError, tfds.download.DownloadError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"tensorflow-datasets could not prepare {name}: {reason}") from error
@@ -185,10 +211,17 @@ def _say(line: str, end: str = "\n") -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.data.prepare", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_jax.data.prepare", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("name", help="fashion_mnist, mnist, or any dataset of tensorflow-datasets")
-    parser.add_argument("--source", help="directory with the IDX files, or with files downloaded by hand")
-    parser.add_argument("--data_dir", help="where prepared datasets lie (default: TFDS_DATA_DIR or ~/tensorflow_datasets)")
+    parser.add_argument(
+        "--source", help="directory with the IDX files, or with files downloaded by hand"
+    )
+    parser.add_argument(
+        "--data_dir",
+        help="where prepared datasets lie (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
+    )
     arguments = parser.parse_args(argv)
     try:
         prepare(arguments.name, arguments.source, arguments.data_dir)

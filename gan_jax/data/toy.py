@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan_jax import threefry
+from gan_jax import random
 from gan_jax.data.dataset import Dataset, drawn
 from gan_jax.data.dataset import finite as finite_dataset
 from gan_jax.errors import UserError
@@ -39,28 +39,38 @@ def mixture(
     centres = np.asarray(means, np.float64)
     centres = centres[:, None] if centres.ndim == 1 else centres
     if centres.ndim != 2 or not centres.size:
-        raise UserError(f"means of a mixture are [modes, d] or [modes], not of shape {np.shape(means)}")
+        raise UserError(
+            f"means of a mixture are [modes, d] or [modes], not of shape {np.shape(means)}"
+        )
     modes, d = centres.shape
     spread = _one_a_mode("stds", stds, modes)
     portions = _one_a_mode("weights", 1.0 if weights is None else weights, modes)
     if spread.min() < 0 or portions.min() < 0 or not portions.sum() > 0:
-        raise UserError("stds and weights of a mixture are 0 or more, and some weight is more than 0")
+        raise UserError(
+            "stds and weights of a mixture are 0 or more, and some weight is more than 0"
+        )
     centres, spread = (scale * centres).astype(np.float32), (abs(scale) * spread).astype(np.float32)
     edges = np.cumsum(portions / portions.sum())[:-1].astype(np.float32)
 
     def sample(key: PRNGKey) -> tuple[Array, Array]:
         which, where = jax.random.split(key)
         mode = jnp.sum(jax.random.uniform(which) >= edges, dtype=jnp.int32)
-        return jnp.asarray(centres)[mode] + jnp.asarray(spread)[mode] * threefry.normal(where, (d,)), mode
+        return jnp.asarray(centres)[mode] + jnp.asarray(spread)[mode] * random.normal(
+            where, (d,)
+        ), mode
 
     std = float(spread[0]) if np.all(spread == spread[0]) else None
-    return _maybe_fixed(drawn((d,), sample, modes if labels else 0, centres=centres, std=std), finite)
+    return _maybe_fixed(
+        drawn((d,), sample, modes if labels else 0, centres=centres, std=std), finite
+    )
 
 
 def _one_a_mode(name: str, values: ArrayLike, modes: int) -> np.ndarray:
     array = np.asarray(values, np.float64)
     if array.shape not in ((), (modes,)) or not np.all(np.isfinite(array)):
-        raise UserError(f"{name} of a mixture of {modes} modes: one finite number, or {modes} of them")
+        raise UserError(
+            f"{name} of a mixture of {modes} modes: one finite number, or {modes} of them"
+        )
     return np.broadcast_to(array, (modes,))
 
 
@@ -83,7 +93,13 @@ def ring(
     return mixture(centres, std, labels=labels, scale=scale, finite=finite)
 
 
-def ring_of_seven(radius: float = 1.0, std: float = 0.01, labels: bool = False, scale: float = 1.0, finite: int = 0) -> Dataset:
+def ring_of_seven(
+    radius: float = 1.0,
+    std: float = 0.01,
+    labels: bool = False,
+    scale: float = 1.0,
+    finite: int = 0,
+) -> Dataset:
     """The ring of a published bug: seven modes, one of them of double weight.
 
     The demonstration notebook of Metz et al. (poolio/unrolled_gan) places 8 Gaussians at ``linspace(0, 2 pi, 8)``, which
@@ -126,12 +142,22 @@ def three_classes(
     On it AC-GAN shrinks and moves the classes away from their overlap: Gong et al., "Twin Auxiliary Classifiers GAN"
     (NeurIPS 2019), section 5.1.
     """
-    return mixture([[k * distance, 0.0] for k in range(len(stds))], stds, labels=labels, scale=scale, finite=finite)
+    return mixture(
+        [[k * distance, 0.0] for k in range(len(stds))],
+        stds,
+        labels=labels,
+        scale=scale,
+        finite=finite,
+    )
 
 
-def gaussian(mean: float = 0.0, std: float = 1.0, dimensions: int = 1, scale: float = 1.0, finite: int = 0) -> Dataset:
+def gaussian(
+    mean: float = 0.0, std: float = 1.0, dimensions: int = 1, scale: float = 1.0, finite: int = 0
+) -> Dataset:
     """One Gaussian ``N(mean 1, std^2 I)``; ``std=0`` is the point mass of the Dirac-GAN (Mescheder et al., ICML 2018)."""
-    return mixture([[mean] * _at_least_one("dimensions", dimensions)], std, scale=scale, finite=finite)
+    return mixture(
+        [[mean] * _at_least_one("dimensions", dimensions)], std, scale=scale, finite=finite
+    )
 
 
 def parallel_lines(theta: float = 0.0, scale: float = 1.0, finite: int = 0) -> Dataset:
@@ -157,7 +183,9 @@ def swiss_roll(noise: float = 0.25, scale: float = 1 / 7.5, finite: int = 0) -> 
     def sample(key: PRNGKey) -> tuple[Array, Array]:
         along, off = jax.random.split(key)
         t = 1.5 * np.pi * (1 + 2 * jax.random.uniform(along))
-        return scale * (t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * threefry.normal(off, (2,))), jnp.int32(0)
+        return scale * (
+            t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * random.normal(off, (2,))
+        ), jnp.int32(0)
 
     return _maybe_fixed(drawn((2,), sample), finite)
 
@@ -170,7 +198,9 @@ def fixed(dataset: Dataset, n: int = 100_000, seed: int = 0) -> Dataset:
     """
     drawn_once = dataset.draw(seed, np.arange(_at_least_one("the number of fixed samples", n)))
     arrays = {name: np.asarray(value) for name, value in drawn_once.items()}
-    return finite_dataset(**arrays, classes=dataset.classes, centres=dataset.centres, std=dataset.std)
+    return finite_dataset(
+        **arrays, classes=dataset.classes, centres=dataset.centres, std=dataset.std
+    )
 
 
 def _maybe_fixed(dataset: Dataset, n: int) -> Dataset:

@@ -7,10 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax.config import near
-from gan_jax.errors import UserError
-from gan_jax.evaluation.reals import Reals
-from gan_jax.evaluation.subject import NotFinite, Subject
+from gan_jax.errors import UserError, did_you_mean
+from gan_jax.evaluation.generated import GeneratedSamples, NotFinite
+from gan_jax.evaluation.real_data import RealSamples
 from gan_jax.metrics.features import Extractor
 
 
@@ -22,36 +21,44 @@ class Protocol:
     metric: str  # the kind of score: "frechet"
     values: tuple[str, ...]  # what it gives; "" is the score itself, others are called name/value
     samples: int  # generated
-    score: Callable[[Subject], dict[str, float]]
+    score: Callable[[GeneratedSamples], dict[str, float]]
     extractor: Extractor | None = None
     split: str | None = None  # of the real data; None where none is looked at
     whole: bool = False  # all of the split, not as many as are generated
     holds: bool = False  # whether all features are held at once
     settings: str = ""  # further ones that change the score
-    suits: Callable[[Reals], None] | None = None  # raises UserError for data that it cannot score
+    suits: Callable[[RealSamples], None] | None = (
+        None  # raises UserError for data that it cannot score
+    )
 
     def __post_init__(self) -> None:
         if self.samples < 2:
-            raise UserError(f"the metric {self.metric} needs at least 2 samples, not {self.samples}")
+            raise UserError(
+                f"the metric {self.metric} needs at least 2 samples, not {self.samples}"
+            )
 
     def names(self) -> list[str]:
         """What its values are called in `metrics.jsonl` and in ``config.best_metric``."""
         return [f"{self.name}/{value}" if value else self.name for value in self.values]
 
-    def reals(self, reals: Reals) -> int:
+    def reals(self, reals: RealSamples) -> int:
         """How many real samples it looks at."""
         if self.split is None:
             return 0
         return reals.size(self.split) if self.whole else min(self.samples, reals.size(self.split))
 
-    def note(self, reals: Reals) -> str:
+    def note(self, reals: RealSamples) -> str:
         """What to know about the score before trusting it; mostly nothing."""
         if self.metric != "frechet" or self.extractor is None:
             return ""
         n, d = min(self.samples, self.reals(reals)), self.extractor.dimension
-        return f"too few samples: n = {n} <= d = {d}, the covariance is singular and the score biased" if n <= d else ""
+        return (
+            f"too few samples: n = {n} <= d = {d}, the covariance is singular and the score biased"
+            if n <= d
+            else ""
+        )
 
-    def facts(self, reals: Reals, seed: int) -> dict[str, Any]:
+    def facts(self, reals: RealSamples, seed: int) -> dict[str, Any]:
         """What the score depends on beside the generator: the columns of its row in `metrics.jsonl`."""
         extractor = self.extractor
         return {
@@ -79,7 +86,7 @@ BY_STEP = ("generator/", "discriminator/", "scores/", "augmentation/")
 """How the names of what each train step measures start."""
 
 
-def check(protocols: Sequence[Protocol], reals: Reals, best_metric: str = "") -> None:
+def check(protocols: Sequence[Protocol], reals: RealSamples, best_metric: str = "") -> None:
     """Refuses, before anything is computed, protocols that do not suit the data and a best metric that nothing gives.
 
     Raises UserError.
@@ -87,7 +94,9 @@ def check(protocols: Sequence[Protocol], reals: Reals, best_metric: str = "") ->
     names: dict[str, Protocol] = {}
     for protocol in protocols:
         if protocol.name in names:
-            raise UserError(f"two metrics are both called {protocol.name}: change one's samples or split")
+            raise UserError(
+                f"two metrics are both called {protocol.name}: change one's samples or split"
+            )
         names[protocol.name] = protocol
         if protocol.split is not None:
             reals.dataset(protocol.split)
@@ -97,8 +106,10 @@ def check(protocols: Sequence[Protocol], reals: Reals, best_metric: str = "") ->
             _check_fits(protocol, reals.train.shape)
     given = [name for protocol in protocols for name in protocol.names()]
     if best_metric and best_metric not in given and not best_metric.startswith(BY_STEP):
-        known = near(best_metric, given) if given else "config.metrics is empty"
-        raise UserError(f"config.best_metric is {best_metric!r}, which no metric of this config gives: {known}")
+        known = did_you_mean(best_metric, given) if given else "config.metrics is empty"
+        raise UserError(
+            f"config.best_metric is {best_metric!r}, which no metric of this config gives: {known}"
+        )
 
 
 def _check_fits(protocol: Protocol, shape: tuple[int, ...]) -> None:
@@ -129,7 +140,7 @@ def ordered(protocols: Sequence[Protocol]) -> list[Protocol]:
     return sorted(protocols, key=lambda protocol: (not protocol.holds, -protocol.samples))
 
 
-def scores(protocol: Protocol, subject: Subject) -> dict[str, float]:
+def scores(protocol: Protocol, subject: GeneratedSamples) -> dict[str, float]:
     """The protocol's values by their full names; all NaN where a sample is not finite. Raises UserError."""
     try:
         values = protocol.score(subject)
@@ -139,4 +150,7 @@ def scores(protocol: Protocol, subject: Subject) -> dict[str, float]:
         raise
     except ValueError as error:
         raise UserError(f"{protocol.name}: {str(error).strip().splitlines()[0]}") from error
-    return {f"{protocol.name}/{name}" if name else protocol.name: float(value) for name, value in values.items()}
+    return {
+        f"{protocol.name}/{name}" if name else protocol.name: float(value)
+        for name, value in values.items()
+    }

@@ -3,7 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gan_jax.metrics.classification_accuracy import classification_accuracy_score, logistic_regression
+from gan_jax.metrics.classification_accuracy import (
+    classification_accuracy_score,
+    logistic_regression,
+)
 from gan_jax.metrics.density_coverage import DensityCoverage, density_coverage
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 from gan_jax.metrics.frechet import (
@@ -14,7 +17,12 @@ from gan_jax.metrics.frechet import (
 )
 from gan_jax.metrics.inception_score import InceptionScore, inception_score
 from gan_jax.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_full
-from gan_jax.metrics.memorisation import Memorisation, NearestNeighbours, memorisation, nearest_neighbours
+from gan_jax.metrics.memorisation import (
+    Memorisation,
+    NearestNeighbours,
+    memorisation,
+    nearest_neighbours,
+)
 from gan_jax.metrics.modes import ModeCoverage, label_coverage, mode_coverage, stacked_coverage
 from gan_jax.metrics.optimal_transport import wasserstein_1, wasserstein_2
 from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods, parzen_sigma

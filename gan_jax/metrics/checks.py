@@ -14,7 +14,9 @@ def feature_matrix(array: ArrayLike, name: str, minimum: int = 1, as_given: bool
     if array.ndim != 2:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, d]")
     if array.shape[0] < minimum or array.shape[1] < 1:
-        raise ValueError(f"{name}: found shape {array.shape}, expected [n, d] with n >= {minimum} and d >= 1")
+        raise ValueError(
+            f"{name}: found shape {array.shape}, expected [n, d] with n >= {minimum} and d >= 1"
+        )
     return finite(array, name, as_given)
 
 
@@ -29,7 +31,9 @@ def feature_pair(
     a = feature_matrix(first, names[0], minimum, as_given)
     b = feature_matrix(second, names[1], minimum, as_given)
     if a.shape[1] != b.shape[1]:
-        raise ValueError(f"{names[1]}: found d = {b.shape[1]} (shape {b.shape}), expected {names[0]}'s d = {a.shape[1]}")
+        raise ValueError(
+            f"{names[1]}: found d = {b.shape[1]} (shape {b.shape}), expected {names[0]}'s d = {a.shape[1]}"
+        )
     return a, b
 
 
@@ -52,28 +56,42 @@ def finite(array: ArrayLike, name: str, as_given: bool = False) -> Array:
     return array
 
 
-def image_batch(array: ArrayLike, name: str, low: float | None = None, high: float | None = None) -> Array:
+def image_batch(
+    array: ArrayLike, name: str, low: float | None = None, high: float | None = None
+) -> Array:
     """``array`` as float images ``[n, h, w, c]``, finite, and in ``[low, high]`` where given. float32 stays float32."""
     array = np.asarray(array)
     if array.ndim != 4 or 0 in array.shape:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, h, w, c]")
     if array.dtype.kind != "f" and array.dtype.name not in EXTENDED_FLOATS:
-        raise ValueError(f"{name}: found dtype {array.dtype}, expected floats; scale integer pixels first")
+        raise ValueError(
+            f"{name}: found dtype {array.dtype}, expected floats; scale integer pixels first"
+        )
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32)
     found_low, found_high = float(array.min()), float(array.max())
     if not (np.isfinite(found_low) and np.isfinite(found_high)):
-        raise ValueError(f"{name}: found pixels in [{found_low}, {found_high}], expected finite values")
+        raise ValueError(
+            f"{name}: found pixels in [{found_low}, {found_high}], expected finite values"
+        )
     if low is not None and high is not None:
-        slack = 1e-3 * (high - low)  # rounding may step over the edge; another range goes far beyond
+        slack = 1e-3 * (
+            high - low
+        )  # rounding may step over the edge; another range goes far beyond
         if found_low < low - slack or found_high > high + slack:
-            raise ValueError(f"{name}: found pixels in [{found_low:g}, {found_high:g}], expected [{low:g}, {high:g}]")
+            raise ValueError(
+                f"{name}: found pixels in [{found_low:g}, {found_high:g}], expected [{low:g}, {high:g}]"
+            )
     return array
 
 
 def positive(value: float, name: str) -> float:
     """``value`` as a float above zero."""
-    if not (np.isscalar(value) or np.ndim(value) == 0) or not float(value) > 0 or not np.isfinite(float(value)):
+    if (
+        not (np.isscalar(value) or np.ndim(value) == 0)
+        or not float(value) > 0
+        or not np.isfinite(float(value))
+    ):
         raise ValueError(f"{name}: found {value}, expected a finite number above 0")
     return float(value)
 

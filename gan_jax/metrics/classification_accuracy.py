@@ -11,7 +11,11 @@ Fit = Callable[[Array, Array], Classifier]  # (samples [n, ...], labels [n]) -> 
 
 
 def classification_accuracy_score(
-    fake: ArrayLike, fake_labels: ArrayLike, real: ArrayLike, real_labels: ArrayLike, fit: Fit | None = None
+    fake: ArrayLike,
+    fake_labels: ArrayLike,
+    real: ArrayLike,
+    real_labels: ArrayLike,
+    fit: Fit | None = None,
 ) -> float:
     """Accuracy on real samples of a classifier that was trained on generated samples alone.
 
@@ -37,10 +41,14 @@ def classification_accuracy_score(
     fake, fake_labels = _labelled(fake, fake_labels, "fake")
     real, real_labels = _labelled(real, real_labels, "real")
     if fake.shape[1:] != real.shape[1:]:
-        raise ValueError(f"real: found samples of shape {real.shape[1:]}, expected fake's {fake.shape[1:]}")
+        raise ValueError(
+            f"real: found samples of shape {real.shape[1:]}, expected fake's {fake.shape[1:]}"
+        )
     predicted = np.asarray((fit or logistic_regression)(fake, fake_labels)(real))
     if predicted.shape != real_labels.shape:
-        raise ValueError(f"fit: found predictions of shape {predicted.shape}, expected {real_labels.shape}")
+        raise ValueError(
+            f"fit: found predictions of shape {predicted.shape}, expected {real_labels.shape}"
+        )
     return float(np.mean(predicted == real_labels))
 
 
@@ -79,19 +87,29 @@ def logistic_regression(features: ArrayLike, labels: ArrayLike, penalty: float =
         logits -= logits.max(axis=1, keepdims=True)
         log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         error = np.exp(log_p) - hot
-        gradient = np.concatenate([x.T @ error + penalty * weights, error.sum(axis=0, keepdims=True)])
+        gradient = np.concatenate(
+            [x.T @ error + penalty * weights, error.sum(axis=0, keepdims=True)]
+        )
         return -np.sum(log_p * hot) + penalty / 2 * np.sum(weights**2), gradient.ravel()
 
     start = np.zeros((x.shape[1] + 1) * len(classes))
-    flat = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "gtol": 1e-5}).x
+    flat = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "gtol": 1e-5}
+    ).x
     weights, bias = np.split(flat.reshape(-1, len(classes)), [x.shape[1]])
-    return lambda new: classes[((feature_matrix(new, "features") - mean) / std @ weights + bias).argmax(axis=1)]
+    return lambda new: classes[
+        ((feature_matrix(new, "features") - mean) / std @ weights + bias).argmax(axis=1)
+    ]
 
 
 def _labelled(samples: ArrayLike, labels: ArrayLike, name: str) -> tuple[Array, Array]:
     samples, labels = np.asarray(samples), np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0:
-        raise ValueError(f"{name}_labels: found {labels.dtype} of shape {labels.shape}, expected integers [n], n >= 1")
+        raise ValueError(
+            f"{name}_labels: found {labels.dtype} of shape {labels.shape}, expected integers [n], n >= 1"
+        )
     if samples.ndim < 2 or len(samples) != len(labels):
-        raise ValueError(f"{name}: found shape {samples.shape}, expected [{len(labels)}, ...] as there are labels")
+        raise ValueError(
+            f"{name}: found shape {samples.shape}, expected [{len(labels)}, ...] as there are labels"
+        )
     return samples, labels

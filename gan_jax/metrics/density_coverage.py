@@ -15,7 +15,9 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5, *, closed: bool = False) -> DensityCoverage:
+def density_coverage(
+    real: ArrayLike, fake: ArrayLike, k: int = 5, *, closed: bool = False
+) -> DensityCoverage:
     """Density and coverage: precision and recall that outliers cannot inflate.
 
     Around each real point a ball reaches to its k-th nearest other real point. Density is the mean number of balls that

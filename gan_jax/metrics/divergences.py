@@ -56,7 +56,9 @@ def js_divergence(p: ArrayLike, q: ArrayLike, widths: ArrayLike | float = 1.0) -
 def _distributions(p: ArrayLike, q: ArrayLike, widths: ArrayLike | float) -> tuple[Array, Array]:
     p, q = finite(p, "p"), finite(q, "q")
     if p.shape != q.shape or p.ndim == 0:
-        raise ValueError(f"q: found shape {q.shape}, expected p's shape {p.shape} of one axis or more")
+        raise ValueError(
+            f"q: found shape {q.shape}, expected p's shape {p.shape} of one axis or more"
+        )
     widths = np.broadcast_to(finite(widths, "widths"), p.shape)
     if not np.all(widths > 0):
         raise ValueError(f"widths: found {widths.min()}, expected values above 0")

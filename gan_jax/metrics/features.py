@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from gan_jax.distributed.mesh import batch_parallel, divisible_batch_size, pad_batch, replicate
 from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix, image_batch
-from gan_jax.spread import batch_size_for, filled, shared, spread
 
 Weights = Mapping[str, Array]
 
@@ -26,10 +26,14 @@ class Extractor:
     name: str  # names the score: "inception", "efficientnet_lite0", "lenet_fashion_mnist"
     dimension: int  # d
     hash: str  # sha256 of the weights: scores compare only where it is the same
-    apply: Callable[[Any, jax.Array], jax.Array]  # (variables, [b, h, w, channels] in [-1, 1]) -> [b, d]
+    apply: Callable[
+        [Any, jax.Array], jax.Array
+    ]  # (variables, [b, h, w, channels] in [-1, 1]) -> [b, d]
     variables: Any
     channels: int = 3  # what the network takes; grey images are repeated for 3
-    head: tuple[Array, Array] | None = None  # kernel [d, classes] and bias [classes] of the classifier
+    head: tuple[Array, Array] | None = (
+        None  # kernel [d, classes] and bias [classes] of the classifier
+    )
     batch_size: int = 64  # rounded up to divide over the devices
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -52,13 +56,20 @@ class Extractor:
         """
         images = image_batch(images, "images", -1.0, 1.0).astype(np.float32)
         if images.shape[3] not in (1, self.channels):
-            raise ValueError(f"images: found {images.shape[3]} channels, expected {self.takes} for {self.name}")
+            raise ValueError(
+                f"images: found {images.shape[3]} channels, expected {self.takes} for {self.name}"
+            )
         if not self._held:  # at first use: an extractor that only names a score costs nothing
-            self._held.update(program=spread(self.apply), variables=shared(self.variables))
-        features, size = np.empty((len(images), self.dimension), np.float32), batch_size_for(self.batch_size)
+            self._held.update(
+                program=batch_parallel(self.apply), variables=replicate(self.variables)
+            )
+        features, size = (
+            np.empty((len(images), self.dimension), np.float32),
+            divisible_batch_size(self.batch_size),
+        )
         for start in range(0, len(images), size):
             batch = images[start : start + size]
-            whole = filled(batch, size)
+            whole = pad_batch(batch, size)
             whole = np.broadcast_to(whole, (*whole.shape[:3], self.channels))
             found = np.asarray(self._held["program"](self._held["variables"], whole))
             features[start : start + len(batch)] = found[: len(batch)]
@@ -67,7 +78,9 @@ class Extractor:
     def logits(self, features: ArrayLike) -> Array:
         """The classifier's logits ``[n, classes]`` float32 of features that this extractor returned."""
         if self.head is None:
-            raise ValueError(f"{self.name}: found no classifier, expected an extractor that has one")
+            raise ValueError(
+                f"{self.name}: found no classifier, expected an extractor that has one"
+            )
         features = feature_matrix(features, "features")
         kernel, bias = self.head
         if features.shape[1] != len(kernel):
@@ -112,5 +125,7 @@ def variables_from_torch(weights: Weights) -> dict:
         node = variables[collection]
         for part in path:
             node = node.setdefault(part, {})
-        node[new_leaf] = np.asarray(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T, np.float32)
+        node[new_leaf] = np.asarray(
+            array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T, np.float32
+        )
     return variables

@@ -36,7 +36,9 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
         scatter2 /= len(fake) - 1
         overlap = _overlap(scatter1, scatter2)
         if overlap is not None:
-            return _distance(mean1, float(np.trace(scatter1)), mean2, float(np.trace(scatter2)), overlap)
+            return _distance(
+                mean1, float(np.trace(scatter1)), mean2, float(np.trace(scatter2)), overlap
+            )
     (x, mean1), (y, mean2) = centred(real), centred(fake)
     x /= np.sqrt(len(x) - 1)
     y /= np.sqrt(len(y) - 1)
@@ -44,7 +46,9 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
     return _distance(mean1, float(np.vdot(x, x)), mean2, float(np.vdot(y, y)), overlap)
 
 
-def frechet_distance_from_statistics(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike) -> float:
+def frechet_distance_from_statistics(
+    mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike
+) -> float:
     """Squared Fréchet distance between two Gaussians, from their means and covariances.
 
     Args:
@@ -99,7 +103,9 @@ def frechet_distance_infinity(
     References:
       Chong and Forsyth 2020, Effectively unbiased FID and Inception Score and where to find them, section 4.
     """
-    sizes, distances = frechet_distance_by_size(real, fake, points=points, smallest=smallest, rng=rng)
+    sizes, distances = frechet_distance_by_size(
+        real, fake, points=points, smallest=smallest, rng=rng
+    )
     return float(np.polynomial.polynomial.polyfit(1 / sizes, distances, 1)[0])
 
 
@@ -114,9 +120,15 @@ def frechet_distance_by_size(
     """The subset sizes ``[points]`` and distances ``[points]`` that `frechet_distance_infinity` fits; same arguments."""
     real, fake = feature_pair(real, fake, minimum=2)
     points = at_least(points, 2, "points")
-    smallest = min(5000, max(2, len(fake) // 10)) if smallest is None else at_least(smallest, 2, "smallest")
+    smallest = (
+        min(5000, max(2, len(fake) // 10))
+        if smallest is None
+        else at_least(smallest, 2, "smallest")
+    )
     if smallest >= len(fake):
-        raise ValueError(f"fake: found {len(fake)} samples, expected more than smallest = {smallest}")
+        raise ValueError(
+            f"fake: found {len(fake)} samples, expected more than smallest = {smallest}"
+        )
     rng = np.random.default_rng(rng)
     sizes = np.linspace(smallest, len(fake), points).astype(int)
     subsets = [fake[rng.choice(len(fake), size, replace=False)] for size in sizes]
@@ -149,11 +161,15 @@ def _overlap(cov1: Array, cov2: Array) -> float | None:
     if lower1 is None:
         return None
     product, _ = lapack.dsygst(cov2, lower1, itype=2, lower=1)
-    eigenvalues = eigh(product, lower=True, eigvals_only=True, overwrite_a=True, check_finite=False, driver="evd")
+    eigenvalues = eigh(
+        product, lower=True, eigvals_only=True, overwrite_a=True, check_finite=False, driver="evd"
+    )
     if eigenvalues[0] > 0:
         roots = np.sqrt(eigenvalues)
         error = 4 * np.finfo(np.float64).eps * np.linalg.norm(cov1) * np.linalg.norm(cov2)
-        if np.sum(error / (2 * roots)) < 1e-7 * roots.sum():  # a bound: measured errors are some 1000 times smaller
+        if (
+            np.sum(error / (2 * roots)) < 1e-7 * roots.sum()
+        ):  # a bound: measured errors are some 1000 times smaller
             return float(roots.sum())
     lower2 = _cholesky(cov2)
     return None if lower2 is None else _nuclear_norm(lower1.T, lower2.T)
@@ -172,7 +188,9 @@ def _cholesky(covariance: Array) -> Array | None:
 def _symmetric_root(covariance: Array, name: str) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     if values[0] < -1e-6 * max(values[-1], 0.0) or values[-1] < 0:
-        raise ValueError(f"{name}: found an eigenvalue of {values[0]:g}, expected a positive semidefinite matrix")
+        raise ValueError(
+            f"{name}: found an eigenvalue of {values[0]:g}, expected a positive semidefinite matrix"
+        )
     # Rounding leaves a singular covariance with eigenvalues of either sign and about eps times the largest.
     floor = len(values) * np.finfo(np.float64).eps * values[-1]
     return np.sqrt(np.where(values > floor, values, 0.0))[:, None] * vectors.T
@@ -184,5 +202,7 @@ def _covariance(covariance: ArrayLike, name: str, d: int) -> Array:
         raise ValueError(f"{name}: found shape {covariance.shape}, expected {(d, d)}")
     asymmetry, scale = np.abs(covariance - covariance.T).max(), np.abs(covariance).max()
     if asymmetry > 1e-5 * scale:
-        raise ValueError(f"{name}: found |S - S^T| up to {asymmetry:g}, expected a symmetric matrix")
+        raise ValueError(
+            f"{name}: found |S - S^T| up to {asymmetry:g}, expected a symmetric matrix"
+        )
     return (covariance + covariance.T) / 2

@@ -16,7 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.metrics.features import Extractor, Weights, file_hash, variables_from_torch, weights_hash
+from gan_jax.metrics.features import (
+    Extractor,
+    Weights,
+    file_hash,
+    variables_from_torch,
+    weights_hash,
+)
 from gan_jax.metrics.inception_network import SIZE, Inception
 
 
@@ -44,15 +50,25 @@ def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int
         with np.load(path, allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files if name != "source_sha256"}
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: no weights can be read, expected the .npz of python -m gan_jax.metrics.inception") from error
+        raise UserError(
+            f"{path}: no weights can be read, expected the .npz of python -m gan_jax.metrics.inception"
+        ) from error
     _check_names_and_shapes(weights, path)
     found = weights_hash(weights)
     if sha256 is not None and sha256 != found:
         raise UserError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
-    variables = variables_from_torch({name: array for name, array in weights.items() if not name.startswith("fc.")})
+    variables = variables_from_torch(
+        {name: array for name, array in weights.items() if not name.startswith("fc.")}
+    )
     kernel = np.asarray(weights["fc.weight"].T, np.float64)
     return Extractor(
-        "inception", 2048, found, _features, variables, head=(kernel, np.zeros(kernel.shape[1])), batch_size=batch_size
+        "inception",
+        2048,
+        found,
+        _features,
+        variables,
+        head=(kernel, np.zeros(kernel.shape[1])),
+        batch_size=batch_size,
     )
 
 
@@ -81,7 +97,11 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
     if not found.startswith(expected):
         raise UserError(f"{source}: found sha256 {found}, expected {expected}")
     state = torch.load(source, map_location="cpu", weights_only=True)
-    weights = {name: tensor.numpy() for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    weights = {
+        name: tensor.numpy()
+        for name, tensor in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
     _check_names_and_shapes(weights, source)
     with open(target, "wb") as file:
         np.savez(file, source_sha256=np.array(found), **weights)
@@ -111,19 +131,29 @@ def _resized(images: jax.Array) -> jax.Array:
 def _shapes() -> dict[str, tuple[int, ...]]:
     """PyTorch's names and shapes of all weights, from this network's own."""
     variables = jax.eval_shape(Inception().init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))
-    leaves = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+    leaves = {
+        "kernel": "weight",
+        "scale": "weight",
+        "bias": "bias",
+        "mean": "running_mean",
+        "var": "running_var",
+    }
     shapes: dict[str, tuple[int, ...]] = {"fc.weight": (1008, 2048), "fc.bias": (1008,)}
     for path, value in jax.tree_util.tree_leaves_with_path(variables):
         *modules, leaf = (key.key for key in path[1:])
         shape = value.shape
-        shapes[".".join([*modules, leaves[leaf]])] = (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
+        shapes[".".join([*modules, leaves[leaf]])] = (
+            (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
+        )
     return shapes
 
 
 def _check_names_and_shapes(weights: Weights, path: str) -> None:
     expected = _shapes()
     found = {name: tuple(array.shape) for name, array in weights.items()}
-    if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
+    if wrong := sorted(
+        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+    ):
         raise UserError(
             f"{path}: found {wrong[0]} of shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
             f"({len(wrong)} of {len(expected)} weights differ from FID's Inception)"
@@ -131,7 +161,7 @@ def _check_names_and_shapes(weights: Weights, path: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    from gan_jax.command_line import Parser
+    from gan_jax.experiment.command_line import Parser
 
     parser = Parser(__doc__)
     parser.add_argument("source", help="the .pth")
@@ -142,6 +172,6 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    from gan_jax import command_line
+    from gan_jax.experiment import command_line
 
     command_line.main(main)

@@ -19,11 +19,21 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        x = nn.Conv(self.features, self.kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(x)
+        x = nn.Conv(
+            self.features,
+            self.kernel,
+            self.stride,
+            self.padding,
+            use_bias=False,
+            precision="highest",
+            name="conv",
+        )(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
 
-Chain = Sequence[tuple]  # each layer: (name, features, kernel) and, where not 1 and "SAME", stride and padding
+Chain = Sequence[
+    tuple
+]  # each layer: (name, features, kernel) and, where not 1 and "SAME", stride and padding
 
 
 class Block(nn.Module):
@@ -44,7 +54,9 @@ class Block(nn.Module):
             y = x
             for layer in chain:
                 forks = layer if isinstance(layer[0], tuple) else (layer,)
-                y = jnp.concatenate([Convolution(*fork[1:], name=fork[0])(y) for fork in forks], axis=-1)
+                y = jnp.concatenate(
+                    [Convolution(*fork[1:], name=fork[0])(y) for fork in forks], axis=-1
+                )
             outputs.append(y)
         pooled = POOLS[self.pool](x)
         if self.pool_features:
@@ -54,7 +66,9 @@ class Block(nn.Module):
 
 # TensorFlow's mean pool leaves out the padding; its last block takes the maximum instead.
 POOLS = {
-    "mean": functools.partial(nn.avg_pool, window_shape=(3, 3), strides=(1, 1), padding="SAME", count_include_pad=False),
+    "mean": functools.partial(
+        nn.avg_pool, window_shape=(3, 3), strides=(1, 1), padding="SAME", count_include_pad=False
+    ),
     "max": functools.partial(nn.max_pool, window_shape=(3, 3), strides=(1, 1), padding="SAME"),
     "stride": functools.partial(nn.max_pool, window_shape=(3, 3), strides=(2, 2), padding="VALID"),
 }
@@ -72,7 +86,11 @@ def _block_a(pool_features: int, name: str) -> Block:
 def _block_b(name: str) -> Block:
     chains = (
         [("branch3x3", 384, (3, 3), 2, "VALID")],
-        [("branch3x3dbl_1", 64), ("branch3x3dbl_2", 96, (3, 3)), ("branch3x3dbl_3", 96, (3, 3), 2, "VALID")],
+        [
+            ("branch3x3dbl_1", 64),
+            ("branch3x3dbl_2", 96, (3, 3)),
+            ("branch3x3dbl_3", 96, (3, 3), 2, "VALID"),
+        ],
     )
     return Block(chains, "stride", name=name)
 
@@ -131,7 +149,12 @@ class Inception(nn.Module):
         for pool_features, name in ((32, "Mixed_5b"), (64, "Mixed_5c"), (64, "Mixed_5d")):
             x = _block_a(pool_features, name)(x)
         x = _block_b("Mixed_6a")(x)
-        for width, name in ((128, "Mixed_6b"), (160, "Mixed_6c"), (160, "Mixed_6d"), (192, "Mixed_6e")):
+        for width, name in (
+            (128, "Mixed_6b"),
+            (160, "Mixed_6c"),
+            (160, "Mixed_6d"),
+            (192, "Mixed_6e"),
+        ):
             x = _block_c(width, name)(x)
         x = _block_d("Mixed_7a")(x)
         x = _block_e("mean", "Mixed_7b")(x)

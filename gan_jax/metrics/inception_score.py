@@ -49,6 +49,8 @@ def inception_score(logits: ArrayLike, splits: int = 10) -> InceptionScore:
 
 def _score(log_p: Array) -> float:
     p = np.exp(log_p)
-    highest = log_p.max(axis=0)  # log of the mean probability, safe where every p of a class underflows
+    highest = log_p.max(
+        axis=0
+    )  # log of the mean probability, safe where every p of a class underflows
     log_marginal = highest + np.log(np.exp(log_p - highest).mean(axis=0))
     return float(np.exp(np.mean(np.sum(p * (log_p - log_marginal), axis=1))))

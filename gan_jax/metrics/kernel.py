@@ -51,7 +51,9 @@ def kernel_distance(
     """
     real, fake = feature_pair(real, fake, minimum=2, as_given=True)
     if isinstance(subsets, int | float | np.number):
-        rows, columns = _drawn_rows(at_least(subsets, 1, "subsets"), subset_size, rng, len(real), len(fake))
+        rows, columns = _drawn_rows(
+            at_least(subsets, 1, "subsets"), subset_size, rng, len(real), len(fake)
+        )
     else:
         rows, columns = _checked_rows(subsets, len(real), len(fake))
     values = subset_distances(real, fake, rows, columns)
@@ -81,21 +83,32 @@ def kernel_distance_full(real: ArrayLike, fake: ArrayLike) -> float:
 def _drawn_rows(subsets: int, size: int | None, rng, n: int, m: int) -> tuple[Array, Array]:
     size = min(1000, n, m) if size is None else at_least(size, 2, "subset_size")
     if size > min(n, m):
-        raise ValueError(f"subset_size: found {size}, expected at most the {min(n, m)} samples of the smaller set")
+        raise ValueError(
+            f"subset_size: found {size}, expected at most the {min(n, m)} samples of the smaller set"
+        )
     if not isinstance(rng, np.random.RandomState):
         rng = np.random.default_rng(rng)
-    pairs = [(rng.choice(n, size, replace=False), rng.choice(m, size, replace=False)) for _ in range(subsets)]
+    pairs = [
+        (rng.choice(n, size, replace=False), rng.choice(m, size, replace=False))
+        for _ in range(subsets)
+    ]
     rows, columns = zip(*pairs, strict=True)
     return np.stack(rows), np.stack(columns)
 
 
 def _checked_rows(subsets: Sequence[ArrayLike], n: int, m: int) -> tuple[Array, Array]:
     if not isinstance(subsets, Sequence | np.ndarray) or len(subsets) != 2:
-        raise ValueError(f"subsets: found {subsets!r:.60}, expected a number or a pair of arrays [subsets, size]")
+        raise ValueError(
+            f"subsets: found {subsets!r:.60}, expected a number or a pair of arrays [subsets, size]"
+        )
     rows, columns = (np.asarray(part) for part in subsets)
     if rows.ndim != 2 or rows.shape != columns.shape or rows.shape[1] < 2 or rows.shape[0] < 1:
-        raise ValueError(f"subsets: found shapes {rows.shape} and {columns.shape}, expected [subsets, size >= 2] twice")
+        raise ValueError(
+            f"subsets: found shapes {rows.shape} and {columns.shape}, expected [subsets, size >= 2] twice"
+        )
     for part, count in ((rows, n), (columns, m)):
         if part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= count:
-            raise ValueError(f"subsets: found {part.dtype} in [{part.min()}, {part.max()}], expected rows in [0, {count - 1}]")
+            raise ValueError(
+                f"subsets: found {part.dtype} in [{part.min()}, {part.max()}], expected rows in [0, {count - 1}]"
+            )
     return rows, columns

@@ -26,13 +26,18 @@ class Points(NamedTuple):
 
 
 def centred_points(
-    real: Array, fake: Array, size: int, rows: tuple[Array | slice, Array | slice] = (slice(None), slice(None))
+    real: Array,
+    fake: Array,
+    size: int,
+    rows: tuple[Array | slice, Array | slice] = (slice(None), slice(None)),
 ) -> tuple[Points, Points]:
     """These rows of both sets near one mean, in the dtype that sums over subsets of ``size`` want."""
     narrow = real.dtype == fake.dtype == np.float32 and size >= AVERAGED
     dtype = np.float32 if narrow else np.float64
     mean = ((rough_mean(real) + rough_mean(fake)) / 2).astype(dtype)
-    real_points, fake_points = (_points(part, some, mean, dtype) for part, some in zip((real, fake), rows, strict=True))
+    real_points, fake_points = (
+        _points(part, some, mean, dtype) for part, some in zip((real, fake), rows, strict=True)
+    )
     return real_points, fake_points
 
 
@@ -60,5 +65,7 @@ def _singles(centred: Array, mean: Array) -> tuple[Array, Array]:
     d = len(mean)
     short = (-1, math.gcd(d, SHORT))
     constant = (np.sum(mean.astype(np.float64) ** 2) / d + 1) / 2
-    offset = np.vecdot(centred.reshape(len(centred), *short), mean.reshape(short)).sum(axis=1, dtype=np.float64)
+    offset = np.vecdot(centred.reshape(len(centred), *short), mean.reshape(short)).sum(
+        axis=1, dtype=np.float64
+    )
     return offset / d + constant, np.vecdot(centred, centred).astype(np.float64) / d

@@ -41,7 +41,9 @@ class Worker:
         # Each pair once, the other half of the matrix staying zero; transposed, as BLAS counts by columns.
         products = self.syrk(1.0, self.stacked.T, c=self.products, trans=1, overwrite_c=1).T
         np.fill_diagonal(products, 0)
-        offset = np.concatenate([points.offset[index] for points, index in zip(self.sets, (rows, columns), strict=True)])
+        offset = np.concatenate(
+            [points.offset[index] for points, index in zip(self.sets, (rows, columns), strict=True)]
+        )
         offset = (3 * offset).astype(products.dtype)
         shares = self.pool.map(lambda turn: self._share(turn, products, offset), range(THREADS))
         return np.sum(list(shares), axis=0) * (2, 2, 1)

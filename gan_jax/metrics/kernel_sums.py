@@ -43,12 +43,21 @@ def full_distance(real: Array, fake: Array) -> float:
 def subset_distances(real: Array, fake: Array, rows: Array, columns: Array) -> Array:
     """The unbiased estimate for each pair of subsets, rows of either set ``[subsets, size]``: ``[subsets]``."""
     count, size = rows.shape
-    (used, rows), (matched, columns) = (np.unique(part, return_inverse=True) for part in (rows, columns))
-    rows, columns, n, m = rows.reshape(count, size), columns.reshape(count, size), len(used), len(matched)
+    (used, rows), (matched, columns) = (
+        np.unique(part, return_inverse=True) for part in (rows, columns)
+    )
+    rows, columns, n, m = (
+        rows.reshape(count, size),
+        columns.reshape(count, size),
+        len(used),
+        len(matched),
+    )
     # Subsets that overlap much: one pass over all pairs, counted for every subset, is less work.
     overlapping = 2 * count * size**2 > (n + m) ** 2 / 2
     if 2 * size > STACKED and not overlapping:
-        return np.array([full_distance(real[used[i]], fake[matched[j]]) for i, j in zip(rows, columns)])
+        return np.array(
+            [full_distance(real[used[i]], fake[matched[j]]) for i, j in zip(rows, columns)]
+        )
     x, y = centred_points(real, fake, size, (used, matched))
     first, second = _subsets(x, _counts(rows, n), size), _subsets(y, _counts(columns, m), size)
     return _distances(first, second, None if overlapping else stacked_sums(x, y, rows, columns))
@@ -77,7 +86,9 @@ def _linear_sums(x: _Subsets, y: _Subsets) -> Array:
     ``(p + c)^3`` is this and ``p^2 (p + 3 c)``, the only part for which pairs must be visited. Where both sides are the
     same, no sample is paired with itself.
     """
-    total = sum(binomial * x.offsets[k] * y.offsets[3 - k] for k, binomial in enumerate((1, 3, 3, 1)))
+    total = sum(
+        binomial * x.offsets[k] * y.offsets[3 - k] for k, binomial in enumerate((1, 3, 3, 1))
+    )
     for k, binomial in enumerate((1, 2, 1)):
         total = total + 3 * binomial * np.einsum("sd,sd->s", x.moments[k], y.moments[2 - k])
     if x is y:

@@ -34,10 +34,14 @@ class LeNet(nn.Module):
         for width, padding in ((16, "SAME"), (32, "VALID")):
             x = nn.relu(nn.Conv(width, (5, 5), padding=padding, precision="highest")(x))
             b, h, w, c = x.shape
-            x = x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))  # the derivative of nn.max_pool is slow on a CPU
+            x = x.reshape(b, h // 2, 2, w // 2, 2, c).max(
+                axis=(2, 4)
+            )  # the derivative of nn.max_pool is slow on a CPU
         x = nn.Dropout(0.3, deterministic=not train)(x.reshape(len(x), -1))
         x = nn.relu(nn.Dense(DIMENSION, precision="highest")(x))
-        return x, nn.Dense(CLASSES, precision="highest", name="head")(nn.Dropout(0.3, deterministic=not train)(x))
+        return x, nn.Dense(CLASSES, precision="highest", name="head")(
+            nn.Dropout(0.3, deterministic=not train)(x)
+        )
 
 
 def lenet_extractor(path: str | os.PathLike | None = None, *, batch_size: int = 500) -> Extractor:
@@ -64,11 +68,20 @@ def lenet_extractor(path: str | os.PathLike | None = None, *, batch_size: int = 
         with source.open("rb") as file, np.load(file) as arrays:
             weights = {key: arrays[key] for key in arrays.files}
     except (OSError, ValueError) as error:
-        raise UserError(f"{source}: no weights can be read, expected the .npz of python -m gan_jax.metrics.lenet") from error
-    expected = {key: value.shape for key, value in _flat(jax.eval_shape(_initial, jax.random.key(0))).items()}
+        raise UserError(
+            f"{source}: no weights can be read, expected the .npz of python -m gan_jax.metrics.lenet"
+        ) from error
+    expected = {
+        key: value.shape
+        for key, value in _flat(jax.eval_shape(_initial, jax.random.key(0))).items()
+    }
     if {key: value.shape for key, value in weights.items()} != expected:
-        raise UserError(f"{source}: found arrays {sorted(weights)}, expected LeNet's {sorted(expected)}")
-    params = unflatten_dict({key: value.astype(np.float32) for key, value in weights.items()}, sep="/")
+        raise UserError(
+            f"{source}: found arrays {sorted(weights)}, expected LeNet's {sorted(expected)}"
+        )
+    params = unflatten_dict(
+        {key: value.astype(np.float32) for key, value in weights.items()}, sep="/"
+    )
     head = (params["head"]["kernel"].astype(np.float64), params["head"]["bias"].astype(np.float64))
     return Extractor(name, DIMENSION, weights_hash(weights), _features, params, 1, head, batch_size)
 
@@ -96,7 +109,9 @@ def fit(
       The network's parameters.
     """
     steps = len(images) // batch_size
-    optimizer = optax.adamw(optax.cosine_decay_schedule(learning_rate, epochs * steps), weight_decay=1e-3)
+    optimizer = optax.adamw(
+        optax.cosine_decay_schedule(learning_rate, epochs * steps), weight_decay=1e-3
+    )
     params = _initial(jax.random.key(seed))
     opt_state = optimizer.init(params)
 
@@ -111,7 +126,9 @@ def fit(
 
     order = np.random.default_rng(seed)
     for epoch in range(epochs):
-        permutation = order.permutation(len(images))[: steps * batch_size].reshape(steps, batch_size)
+        permutation = order.permutation(len(images))[: steps * batch_size].reshape(
+            steps, batch_size
+        )
         for i, rows in enumerate(permutation):
             rng = jax.random.fold_in(jax.random.key(seed + 1), epoch * steps + i)
             params, opt_state = step(params, opt_state, images[rows], labels[rows], rng)
@@ -129,7 +146,9 @@ def _features(params: dict, images: jax.Array) -> jax.Array:
     if images.shape[1:3] == (32, 32):
         images = images[:, 2:-2, 2:-2]
     if images.shape[1:] != (SIDE, SIDE, 1):
-        raise ValueError(f"images: found shape {images.shape}, expected [n, 28, 28, 1] or [n, 32, 32, 1]")
+        raise ValueError(
+            f"images: found shape {images.shape}, expected [n, 28, 28, 1] or [n, 32, 32, 1]"
+        )
     return LeNet().apply({"params": params}, images)[0]
 
 
@@ -143,7 +162,7 @@ def _flat(params: dict) -> dict:
 
 def main(arguments: list[str]) -> None:
     from gan_jax import data
-    from gan_jax.command_line import Parser
+    from gan_jax.experiment.command_line import Parser
 
     parser = Parser(__doc__)
     parser.add_argument("dataset", choices=["fashion_mnist", "mnist"])
@@ -152,7 +171,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
 
-    train, test = (getattr(data, args.dataset)(split, labels=True).arrays for split in ("train", "test"))
+    train, test = (
+        getattr(data, args.dataset)(split, labels=True).arrays for split in ("train", "test")
+    )
     params = fit(_scaled(train["real"]), train["label"], epochs=args.epochs, seed=args.seed)
     save(params, args.target)
     extractor = lenet_extractor(args.target)
@@ -165,6 +186,6 @@ def _scaled(pixels: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from gan_jax import command_line
+    from gan_jax.experiment import command_line
 
     command_line.main(main)

@@ -24,7 +24,9 @@ class Memorisation(NamedTuple):
     test_distances: Array  # [t] float64
 
 
-def nearest_neighbours(fake: ArrayLike, train: ArrayLike, *, exclude_self: bool = False) -> NearestNeighbours:
+def nearest_neighbours(
+    fake: ArrayLike, train: ArrayLike, *, exclude_self: bool = False
+) -> NearestNeighbours:
     """The nearest training sample of each generated sample, for the figure that shows them side by side.
 
     Args:
@@ -40,7 +42,9 @@ def nearest_neighbours(fake: ArrayLike, train: ArrayLike, *, exclude_self: bool 
     """
     fake, train = feature_pair(fake, train, ("fake", "train"))
     if exclude_self and len(fake) != len(train):
-        raise ValueError(f"fake: found {len(fake)} samples, expected train's {len(train)} to exclude each one's self")
+        raise ValueError(
+            f"fake: found {len(fake)} samples, expected train's {len(train)} to exclude each one's self"
+        )
     at_least(len(train), 2 if exclude_self else 1, "train samples")
     return NearestNeighbours(*nearest(fake, train, exclude_self))
 
@@ -68,12 +72,18 @@ def memorisation(train: ArrayLike, test: ArrayLike, fake: ArrayLike) -> Memorisa
       Meehan, Chaudhuri and Dasgupta 2020, A non-parametric test to detect data-copying in generative models, section 3.
     """
     train = feature_matrix(train, "train")
-    test_distances = nearest_neighbours(feature_pair(train, test, ("train", "test"))[1], train).distances
-    fake_distances = nearest_neighbours(feature_pair(train, fake, ("train", "fake"))[1], train).distances
+    test_distances = nearest_neighbours(
+        feature_pair(train, test, ("train", "test"))[1], train
+    ).distances
+    fake_distances = nearest_neighbours(
+        feature_pair(train, fake, ("train", "fake"))[1], train
+    ).distances
     m, t = len(fake_distances), len(test_distances)
     order = np.sort(test_distances)
     below = np.searchsorted(order, fake_distances, "left").sum()
     ties = np.searchsorted(order, fake_distances, "right").sum() - below
     farther = below + ties / 2
     z_score = (farther - m * t / 2) / np.sqrt(m * t * (m + t + 1) / 12)
-    return Memorisation(float(z_score), float(1 - farther / (m * t)), fake_distances, test_distances)
+    return Memorisation(
+        float(z_score), float(1 - farther / (m * t)), fake_distances, test_distances
+    )

@@ -5,7 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, finite, image_batch, positive
+from gan_jax.metrics.checks import (
+    Array,
+    ArrayLike,
+    at_least,
+    feature_pair,
+    finite,
+    image_batch,
+    positive,
+)
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 
 
@@ -70,7 +78,10 @@ def mode_coverage(
             f"expected values above 0 of shape (), {(modes,)} or {centres.shape}"
         )
     threshold, minimum = positive(threshold, "threshold"), at_least(minimum, 1, "minimum")
-    for name, value, choices in (("near", near, ("nearest", "any")), ("histogram", histogram, ("high_quality", "all"))):
+    for name, value, choices in (
+        ("near", near, ("nearest", "any")),
+        ("histogram", histogram, ("high_quality", "all")),
+    ):
         if value not in choices:
             raise ValueError(f"{name}: found {value!r}, expected one of {choices}")
 
@@ -82,10 +93,14 @@ def mode_coverage(
     reached = in_reach.sum(axis=0) if near == "any" else by_nearest
     counts = np.bincount(nearest, minlength=modes) if histogram == "all" else reached
     reverse_kl, js = _evenness(counts, weights)
-    return ModeCoverage(int(np.sum(reached >= minimum)), float(high_quality.mean()), counts, reverse_kl, js)
+    return ModeCoverage(
+        int(np.sum(reached >= minimum)), float(high_quality.mean()), counts, reverse_kl, js
+    )
 
 
-def label_coverage(labels: ArrayLike, classes: int = 10, minimum: int = 1, weights: ArrayLike | None = None) -> ModeCoverage:
+def label_coverage(
+    labels: ArrayLike, classes: int = 10, minimum: int = 1, weights: ArrayLike | None = None
+) -> ModeCoverage:
     """Modes that labels cover: for stacked digits, of the ``classes ** channels`` combinations.
 
     Of n samples that are spread evenly over k modes the reverse KL is about ``(k - 1) / (2 n)``, not zero: 0.02 nats for
@@ -108,14 +123,20 @@ def label_coverage(labels: ArrayLike, classes: int = 10, minimum: int = 1, weigh
     """
     labels = np.asarray(labels)
     if labels.ndim not in (1, 2) or labels.size == 0 or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: found {labels.dtype} of shape {labels.shape}, expected integers [n] or [n, channels]")
+        raise ValueError(
+            f"labels: found {labels.dtype} of shape {labels.shape}, expected integers [n] or [n, channels]"
+        )
     if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: found values in [{labels.min()}, {labels.max()}], expected [0, {classes - 1}]")
+        raise ValueError(
+            f"labels: found values in [{labels.min()}, {labels.max()}], expected [0, {classes - 1}]"
+        )
     labels = labels.reshape(len(labels), -1)
     modes = np.ravel_multi_index(tuple(labels.T), (classes,) * labels.shape[1])
     counts = np.bincount(modes, minlength=classes ** labels.shape[1])
     reverse_kl, js = _evenness(counts, weights)
-    return ModeCoverage(int(np.sum(counts >= at_least(minimum, 1, "minimum"))), 1.0, counts, reverse_kl, js)
+    return ModeCoverage(
+        int(np.sum(counts >= at_least(minimum, 1, "minimum"))), 1.0, counts, reverse_kl, js
+    )
 
 
 def stacked_coverage(
@@ -145,7 +166,9 @@ def stacked_coverage(
     for channel in range(images.shape[3]):
         logits = np.asarray(classify(images[..., channel : channel + 1]))
         if logits.shape != (len(images), classes):
-            raise ValueError(f"classify: found logits of shape {logits.shape}, expected {(len(images), classes)}")
+            raise ValueError(
+                f"classify: found logits of shape {logits.shape}, expected {(len(images), classes)}"
+            )
         labels.append(finite(logits, "logits").argmax(axis=1))
     return label_coverage(np.stack(labels, axis=1), classes, minimum, weights)
 
@@ -153,7 +176,10 @@ def stacked_coverage(
 def _distances_in_std(samples: Array, centres: Array, std: Array) -> Array:
     """[n, k] distances in standard deviations, mode by mode so that no [n, k, d] array is held."""
     std = np.broadcast_to(std if std.ndim == 2 else std.reshape(-1, 1), centres.shape)
-    columns = [np.linalg.norm((samples - centre) / scale, axis=1) for centre, scale in zip(centres, std, strict=True)]
+    columns = [
+        np.linalg.norm((samples - centre) / scale, axis=1)
+        for centre, scale in zip(centres, std, strict=True)
+    ]
     return np.stack(columns, axis=1)
 
 

@@ -45,7 +45,9 @@ def prepared(real: Array, fake: Array) -> tuple[Points, Points]:
     """Two sets of features ``[n, d]``, ``[m, d]``, float32 or float64, centred and scaled together."""
     centre = rough_mean(real)
     # No more than is needed to keep squares within float32's range.
-    scale = np.abs(centre).max() + max(abs(float(extreme)) for part in (real, fake) for extreme in (part.min(), part.max()))
+    scale = np.abs(centre).max() + max(
+        abs(float(extreme)) for part in (real, fake) for extreme in (part.min(), part.max())
+    )
 
     def points(features: Array) -> Points:
         narrow, norms = np.empty(features.shape, np.float32), np.empty(len(features))
@@ -88,14 +90,18 @@ def balls(points: Points, k: int, name: str) -> Balls:
     for rows in blocks(n, n):
         close = products(points, rows, points)
         close -= ((1 + points.slack) / 2 * points.norms).astype(np.float32)
-        close[np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)] = -np.inf  # not its own neighbour
+        close[
+            np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
+        ] = -np.inf  # not its own neighbour
         close.partition(n - k, axis=1)
         high[rows] = (1 + points.slack) * points.norms[rows] - 2 * close[:, n - k]
     low = high - 2 * points.slack * (points.norms + points.norms.max())
     return Balls(points, k, low, high)
 
 
-def inside(balls: Balls, rows: slice, points: Points, columns: slice, products: Array, closed: bool) -> Array:
+def inside(
+    balls: Balls, rows: slice, points: Points, columns: slice, products: Array, closed: bool
+) -> Array:
     """Which balls (of the given rows) hold which points (of the given columns): bool ``[rows, columns]``.
 
     A point on the surface is held only by ``closed`` balls.
@@ -103,13 +109,17 @@ def inside(balls: Balls, rows: slice, points: Points, columns: slice, products: 
     norms, others, slack = balls.points.norms[rows], points.norms[columns], points.slack
     # distance^2 < radius^2, that is norm_i + norm_j - 2 product < radius^2, surely and possibly
     sure = _exceeds(products, (1 + slack) / 2 * others, ((1 + slack) * norms - balls.low[rows]) / 2)
-    open_ = _exceeds(products, (1 - slack) / 2 * others, ((1 - slack) * norms - balls.high[rows]) / 2)
+    open_ = _exceeds(
+        products, (1 - slack) / 2 * others, ((1 - slack) * norms - balls.high[rows]) / 2
+    )
     open_ ^= sure
     i, j = np.nonzero(open_)
     if len(i):
         centres, which = np.unique(i + (rows.start or 0), return_inverse=True)
         radii = _exact_radii(balls, centres)[which]
-        distances = exact_distances(balls.points.exact, centres[which], points.exact, j + (columns.start or 0))
+        distances = exact_distances(
+            balls.points.exact, centres[which], points.exact, j + (columns.start or 0)
+        )
         sure[i, j] = distances <= radii if closed else distances < radii
     return sure
 
@@ -154,10 +164,14 @@ def _exact_radii(balls: Balls, centres: Array) -> Array:
     for part in blocks(len(centres), len(points.exact)):
         chosen = centres[part]
         reach = (points.norms[chosen] * (1 - points.slack) - balls.high[chosen]) / 2
-        close = products(points, chosen, points) - ((1 - points.slack) / 2 * points.norms).astype(np.float32)
+        close = products(points, chosen, points) - ((1 - points.slack) / 2 * points.norms).astype(
+            np.float32
+        )
         for row, centre in enumerate(chosen):
             candidates = np.flatnonzero(close[row] >= reach[row].astype(np.float32))
             candidates = candidates[candidates != centre]
-            distances = exact_distances(points.exact, np.full(len(candidates), centre), points.exact, candidates)
+            distances = exact_distances(
+                points.exact, np.full(len(candidates), centre), points.exact, candidates
+            )
             out[part.start + row] = np.partition(distances, k - 1)[k - 1]
     return out

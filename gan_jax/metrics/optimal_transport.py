@@ -81,7 +81,11 @@ def _programme_cost(costs: Array) -> float:
     # Supplies are scaled to whole numbers, and costs to one, so that the solver's absolute tolerances mean little.
     supplies = np.concatenate([np.full(n, float(m)), np.full(m, float(n))])
     scale = costs.max() or 1.0
-    solution = linprog(costs.ravel() / scale, A_eq=vstack([rows, columns]).tocsr(), b_eq=supplies, method="highs")
+    solution = linprog(
+        costs.ravel() / scale, A_eq=vstack([rows, columns]).tocsr(), b_eq=supplies, method="highs"
+    )
     if solution.status != 0:
-        raise ArithmeticError(f"the linear programme of {n} x {m} samples was not solved: {solution.message}")
+        raise ArithmeticError(
+            f"the linear programme of {n} x {m} samples was not solved: {solution.message}"
+        )
     return float(solution.fun * scale / (n * m))

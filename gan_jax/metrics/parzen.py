@@ -40,10 +40,17 @@ def parzen_log_likelihoods(samples: ArrayLike, test: ArrayLike, sigma: float) ->
     samples, test = feature_pair(samples, test, ("samples", "test"))
     sigma = positive(sigma, "sigma")
     norm = np.log(len(samples)) + samples.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))
-    return np.concatenate([logsumexp(-d2 / (2 * sigma**2), axis=1) for d2 in _squared_distances(test, samples)]) - norm
+    return (
+        np.concatenate(
+            [logsumexp(-d2 / (2 * sigma**2), axis=1) for d2 in _squared_distances(test, samples)]
+        )
+        - norm
+    )
 
 
-def parzen_sigma(samples: ArrayLike, validation: ArrayLike, sigmas: ArrayLike | None = None) -> float:
+def parzen_sigma(
+    samples: ArrayLike, validation: ArrayLike, sigmas: ArrayLike | None = None
+) -> float:
     """The window width with the highest mean log-likelihood on validation data.
 
     Args:

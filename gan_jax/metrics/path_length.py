@@ -74,9 +74,13 @@ def perceptual_path_length(
     for i in range(0, len(start), step):
         part = slice(i, i + step)
         t = positions[part, None]
-        pair = np.concatenate([path(start[part], end[part], t), path(start[part], end[part], t + epsilon)])
+        pair = np.concatenate(
+            [path(start[part], end[part], t), path(start[part], end[part], t + epsilon)]
+        )
         given = () if labels is None else (np.tile(np.asarray(labels)[part], 2),)
-        here, there = np.split(np.asarray(embed(generate(pair.astype(np.float32), *given)), np.float64), 2)
+        here, there = np.split(
+            np.asarray(embed(generate(pair.astype(np.float32), *given)), np.float64), 2
+        )
         parts.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
     values = finite(np.concatenate(parts), "embeddings")
     low = np.quantile(values, discard, method="lower")
@@ -90,7 +94,9 @@ def _lerp(start: Array, end: Array, t: Array) -> Array:
 
 
 def _slerp(start: Array, end: Array, t: Array) -> Array:
-    norms = np.linalg.norm(start, axis=1, keepdims=True) * np.linalg.norm(end, axis=1, keepdims=True)
+    norms = np.linalg.norm(start, axis=1, keepdims=True) * np.linalg.norm(
+        end, axis=1, keepdims=True
+    )
     cosine = np.sum(start * end, axis=1, keepdims=True) / np.where(norms > 0, norms, 1)
     angle = np.arccos(np.clip(cosine, -1, 1))
     straight = np.sin(angle) < 1e-6  # the circle is a line, or not unique

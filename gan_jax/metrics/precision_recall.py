@@ -15,7 +15,9 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
-def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3, *, closed: bool = False) -> PrecisionRecall:
+def precision_recall(
+    real: ArrayLike, fake: ArrayLike, k: int = 3, *, closed: bool = False
+) -> PrecisionRecall:
     """Improved precision and recall.
 
     A set's manifold is the union of balls around its points, each reaching to the point's k-th nearest other point.

@@ -55,22 +55,31 @@ def sliced_wasserstein(
     """
     real, fake = image_batch(real_images, "real_images"), image_batch(fake_images, "fake_images")
     if fake.shape != real.shape:
-        raise ValueError(f"fake_images: found shape {fake.shape}, expected real_images' shape {real.shape}")
+        raise ValueError(
+            f"fake_images: found shape {fake.shape}, expected real_images' shape {real.shape}"
+        )
     smallest = at_least(smallest, PATCH, "smallest")
     at_least(patches_per_image, 1, "patches_per_image")
     at_least(directions, 1, "directions")
     if min(real.shape[1:3]) < smallest:
-        raise ValueError(f"real_images: found shape {real.shape}, expected a height and width of at least {smallest}")
+        raise ValueError(
+            f"real_images: found shape {real.shape}, expected a height and width of at least {smallest}"
+        )
     sizes = [tuple(real.shape[1:3])]
     while min(sizes[-1]) // 2 >= smallest:
         sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
     rng = np.random.default_rng(rng)
     corners = [
-        np.stack([rng.integers(0, side - PATCH + 1, (len(real), patches_per_image)) for side in size], axis=-1)
+        np.stack(
+            [rng.integers(0, side - PATCH + 1, (len(real), patches_per_image)) for side in size],
+            axis=-1,
+        )
         for size in sizes
     ]
     real_patches, fake_patches = _patches(real, corners), _patches(fake, corners)
-    values = np.array([_distance(x, y, directions, rng) for x, y in zip(real_patches, fake_patches, strict=True)])
+    values = np.array(
+        [_distance(x, y, directions, rng) for x, y in zip(real_patches, fake_patches, strict=True)]
+    )
     return SlicedWasserstein(float(values.mean()), values, tuple(size[0] for size in sizes))
 
 
@@ -83,13 +92,21 @@ def _patches(images: Array, corners: list[Array]) -> list[Array]:
             windows = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(1, 2))
             corner = corners[level][start : start + BATCH]
             image = np.arange(len(batch))[:, None]
-            levels[level].append(windows[image, corner[..., 0], corner[..., 1]].reshape(-1, images.shape[3], PATCH**2))
+            levels[level].append(
+                windows[image, corner[..., 0], corner[..., 1]].reshape(
+                    -1, images.shape[3], PATCH**2
+                )
+            )
     normalised = []
     for parts in levels:
         patches = np.concatenate(parts)
-        patches = patches - patches.mean(axis=(0, 2), keepdims=True, dtype=np.float64).astype(patches.dtype)
+        patches = patches - patches.mean(axis=(0, 2), keepdims=True, dtype=np.float64).astype(
+            patches.dtype
+        )
         spread = patches.std(axis=(0, 2), keepdims=True, dtype=np.float64)
-        patches /= np.where(spread > 0, spread, 1.0).astype(patches.dtype)  # a flat channel stays at 0
+        patches /= np.where(spread > 0, spread, 1.0).astype(
+            patches.dtype
+        )  # a flat channel stays at 0
         normalised.append(patches.reshape(len(patches), -1))
     return normalised
 
@@ -121,4 +138,6 @@ def _blurred(images: Array) -> Array:
     from scipy.ndimage import correlate1d
 
     weights = KERNEL.astype(images.dtype)
-    return correlate1d(correlate1d(images, weights, axis=1, mode="mirror"), weights, axis=2, mode="mirror")
+    return correlate1d(
+        correlate1d(images, weights, axis=1, mode="mirror"), weights, axis=2, mode="mirror"
+    )

@@ -52,7 +52,9 @@ def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> Fea
       Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
     """
     if first.mean.shape != second.mean.shape:
-        raise ValueError(f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}")
+        raise ValueError(
+            f"second: found d = {second.mean.size}, expected first's d = {first.mean.size}"
+        )
     n = first.n + second.n
     shift = second.mean - first.mean
     scatter = first.scatter + second.scatter + np.outer(shift, shift) * (first.n * second.n / n)

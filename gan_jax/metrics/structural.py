@@ -8,11 +8,19 @@ from gan_jax.metrics.checks import Array, ArrayLike, image_batch
 
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
-MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003; used as given, they sum to 1.0001
+MS_SSIM_WEIGHTS = (
+    0.0448,
+    0.2856,
+    0.3001,
+    0.2363,
+    0.1333,
+)  # Wang et al. 2003; used as given, they sum to 1.0001
 Range = float | tuple[float, float]
 
 
-def ssim(images1: ArrayLike, images2: ArrayLike, *, data_range: Range = (-1.0, 1.0), average: bool = True) -> float | Array:
+def ssim(
+    images1: ArrayLike, images2: ArrayLike, *, data_range: Range = (-1.0, 1.0), average: bool = True
+) -> float | Array:
     """Structural similarity of pairs of images.
 
     ``(2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2))`` with moments under an 11 x 11 Gaussian window of
@@ -36,7 +44,9 @@ def ssim(images1: ArrayLike, images2: ArrayLike, *, data_range: Range = (-1.0, 1
     """
     x, y, length = _pairs(images1, images2, data_range)
     if min(x.shape[1:3]) < WINDOW:
-        raise ValueError(f"images1: found shape {x.shape}, expected a height and width of at least {WINDOW}")
+        raise ValueError(
+            f"images1: found shape {x.shape}, expected a height and width of at least {WINDOW}"
+        )
     luminance, contrast = _similarity(x, y, length)
     values = (luminance * contrast).mean(axis=(1, 2, 3))
     return float(values.mean()) if average else values
@@ -96,7 +106,9 @@ def ms_ssim(
 def _pairs(images1: ArrayLike, images2: ArrayLike, data_range: Range) -> tuple[Array, Array, float]:
     low, high = data_range if isinstance(data_range, tuple) else (0.0, float(data_range))
     if not high > low:
-        raise ValueError(f"data_range: found {data_range}, expected a highest value above the lowest")
+        raise ValueError(
+            f"data_range: found {data_range}, expected a highest value above the lowest"
+        )
     x, y = image_batch(images1, "images1", low, high), image_batch(images2, "images2", low, high)
     if x.shape != y.shape:
         raise ValueError(f"images2: found shape {y.shape}, expected images1's shape {x.shape}")
@@ -121,7 +133,10 @@ def _filtered(images: Array, window: Array) -> Array:
     """A separable filter over height and width, only where the window fits."""
     for axis in (1, 2):
         span = images.shape[axis] - len(window) + 1
-        images = sum(weight * np.take(images, range(i, i + span), axis=axis) for i, weight in enumerate(window))
+        images = sum(
+            weight * np.take(images, range(i, i + span), axis=axis)
+            for i, weight in enumerate(window)
+        )
     return images
 
 
@@ -131,4 +146,6 @@ def _halved(images: Array) -> Array:
     images = np.pad(images, [(0, 0), (odd[0], odd[0]), (odd[1], odd[1]), (0, 0)])
     h, w = images.shape[1] // 2 * 2, images.shape[2] // 2 * 2
     images = images[:, :h, :w]
-    return (images[:, ::2, ::2] + images[:, 1::2, ::2] + images[:, ::2, 1::2] + images[:, 1::2, 1::2]) / 4
+    return (
+        images[:, ::2, ::2] + images[:, 1::2, ::2] + images[:, ::2, 1::2] + images[:, 1::2, 1::2]
+    ) / 4

@@ -32,15 +32,30 @@ def read_state_dict(path: str) -> dict[str, np.ndarray]:
     with open(path, "rb") as file:
         try:
             if _Reader(file).load() != MAGIC:
-                raise UserError(f"{path}: found another format, expected a PyTorch file of the older kind")
+                raise UserError(
+                    f"{path}: found another format, expected a PyTorch file of the older kind"
+                )
             for _ in ("protocol", "system"):
                 _Reader(file).load()
             tensors, keys = _Reader(file).load(), _Reader(file).load()
             dtypes = {storage.key: storage.dtype for storage, *_ in tensors.values()}
             storages = {key: _storage(file, dtypes[key]) for key in keys}
-        except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError, EOFError, struct.error) as error:
-            raise UserError(f"{path}: found something else than named tensors of the older PyTorch format ({error})") from error
-    return {name: _tensor(storages[storage.key], *layout) for name, (storage, *layout) in tensors.items()}
+        except (
+            pickle.UnpicklingError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            EOFError,
+            struct.error,
+        ) as error:
+            raise UserError(
+                f"{path}: found something else than named tensors of the older PyTorch format ({error})"
+            ) from error
+    return {
+        name: _tensor(storages[storage.key], *layout)
+        for name, (storage, *layout) in tensors.items()
+    }
 
 
 class _Storage:
@@ -70,9 +85,17 @@ def _storage(file: IO[bytes], dtype: type) -> np.ndarray:
     return np.frombuffer(file.read(size * np.dtype(dtype).itemsize), dtype)
 
 
-def _tensor(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+def _tensor(
+    storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> np.ndarray:
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides)) < 0 or last >= storage.size:  # it would read beyond its storage
-        raise UserError(f"found a tensor of shape {shape} and strides {strides} in {storage.size} values")
+    if (
+        min((offset, *shape, *strides)) < 0 or last >= storage.size
+    ):  # it would read beyond its storage
+        raise UserError(
+            f"found a tensor of shape {shape} and strides {strides} in {storage.size} values"
+        )
     steps = [stride * storage.itemsize for stride in strides]
-    return np.ascontiguousarray(np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)).reshape(shape)
+    return np.ascontiguousarray(
+        np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
+    ).reshape(shape)

@@ -1,11 +1,11 @@
 """Networks by name: each public function takes ``shape`` and ``classes`` first and returns a ``gan_jax.game.Networks``."""
 
-from gan_jax.networks.coding import coded
 from gan_jax.networks.dcgan import dcgan, infogan
+from gan_jax.networks.latent_code import latent_code
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 
-__all__ = ["coded", "dcgan", "infogan", "mlp", "packed", "progan", "r3gan", "resnet", "sngan"]
+__all__ = ["latent_code", "dcgan", "infogan", "mlp", "packed", "progan", "r3gan", "resnet", "sngan"]

@@ -15,7 +15,7 @@ derivatives, each in the form that XLA runs fastest there. What XLA is slow at o
 
 These forms are more operations, which take longer to compile, so what costs next to nothing stays as XLA has it. On other
 platforms XLA's own derivatives are used. ``python experiments/benchmark.py convolutions`` times the forms one by one, with
-XLA told not to give convolutions to YNNPACK (``gan_jax.command_line.choose_xla_flags``): the forms are chosen for that.
+XLA told not to give convolutions to YNNPACK (``gan_jax.distributed.cpu.choose_xla_flags``): the forms are chosen for that.
 """
 
 import contextlib
@@ -77,7 +77,9 @@ def _lax_wgrad(geometry: Geometry, x: Array, y: Array) -> Array:
 
 def _plain(x: Array, w: Array, padding: Sequence[tuple[int, int]], dilation: int = 1) -> Array:
     numbers = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x, w, (1, 1), padding, rhs_dilation=(dilation,) * 2, dimension_numbers=numbers)
+    return lax.conv_general_dilated(
+        x, w, (1, 1), padding, rhs_dilation=(dilation,) * 2, dimension_numbers=numbers
+    )
 
 
 CHEAP = 2**20
@@ -111,7 +113,12 @@ def _rows(geometry: Geometry, x: Array, shape: Sequence[int]) -> Array:
 
 def _folded(geometry: Geometry, rows: Array, axis: int) -> Array:
     """The transpose of :func:`_rows` along one axis, whose taps are axis 3 of ``rows``: their sums, by phases as below."""
-    stride, size, low, out = geometry.stride, geometry.size[axis], geometry.padding[axis][0], rows.shape[1 + axis]
+    stride, size, low, out = (
+        geometry.stride,
+        geometry.size[axis],
+        geometry.padding[axis][0],
+        rows.shape[1 + axis],
+    )
     count = -(-size // stride)
     phases = [jnp.zeros((), rows.dtype)] * stride
     for t in range(geometry.kernel[axis]):
@@ -127,7 +134,11 @@ def _folded(geometry: Geometry, rows: Array, axis: int) -> Array:
 
 def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
     exchanged = _area(geometry.kernel) > _area(geometry.size)
-    if geometry.groups > 1 or not (exchanged or _area(geometry.kernel) == 1) or _cheap(geometry, len(x), w.shape):
+    if (
+        geometry.groups > 1
+        or not (exchanged or _area(geometry.kernel) == 1)
+        or _cheap(geometry, len(x), w.shape)
+    ):
         return _lax_conv(geometry, x, w)
     shape = (len(x), *(-(-n // geometry.stride) for n in geometry.size), w.shape[3])
     return (_rows(geometry, x, shape) @ w.reshape(-1, w.shape[3])).reshape(shape)
@@ -147,12 +158,16 @@ def _fast_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
 def _by_phases(geometry: Geometry, y: Array, w: Array) -> Array:
     """``x[s q + p]`` meets the taps ``t = p + low + s m``, m integer, at ``y[q - m]``: for each p a convolution of its own."""
     stride, w = geometry.stride, jnp.swapaxes(w, 2, 3)
-    w = jnp.pad(w, (*((0, max(stride - k, 0)) for k in geometry.kernel), (0, 0), (0, 0)))  # some tap for each p
+    w = jnp.pad(
+        w, (*((0, max(stride - k, 0)) for k in geometry.kernel), (0, 0), (0, 0))
+    )  # some tap for each p
     counts = [-(-n // stride) for n in geometry.size]
     phases = []
     for at in itertools.product(range(stride), repeat=2):
         own, padding = [], []
-        for p, k, (low, _), count, out in zip(at, w.shape[:2], geometry.padding, counts, y.shape[1:3], strict=True):
+        for p, k, (low, _), count, out in zip(
+            at, w.shape[:2], geometry.padding, counts, y.shape[1:3], strict=True
+        ):
             taps = range((p + low) % stride, k, stride)
             first, last = (taps[0] - p - low) // stride, (taps[-1] - p - low) // stride
             own.append(slice(taps.start, None, stride))
@@ -173,7 +188,12 @@ def _fast_wgrad(geometry: Geometry, x: Array, y: Array) -> Array:
         w = _rows(geometry, x, y.shape).T @ y.reshape(-1, y.shape[3])
         return w.reshape(*geometry.kernel, x.shape[3], y.shape[3])
     # A convolution that sums over the batch as others do over channels.
-    w = _plain(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(y, (1, 2, 0, 3)), geometry.padding, geometry.stride)
+    w = _plain(
+        jnp.transpose(x, (3, 1, 2, 0)),
+        jnp.transpose(y, (1, 2, 0, 3)),
+        geometry.padding,
+        geometry.stride,
+    )
     return jnp.transpose(w[:, : geometry.kernel[0], : geometry.kernel[1]], (1, 2, 0, 3))
 
 
@@ -198,7 +218,9 @@ def _own_derivatives() -> bool:
     return jax.default_backend() == "cpu" and not _forward.get()
 
 
-def _padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> tuple[tuple[int, int], ...]:
+def _padding(
+    size: tuple[int, ...], kernel: tuple[int, ...], stride: int
+) -> tuple[tuple[int, int], ...]:
     """Such that the output has ``ceil(size / stride)`` pixels and odd kernels stay centred at stride 1 and 2."""
     pads = []
     for n, k in zip(size, kernel, strict=True):

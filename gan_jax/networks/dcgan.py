@@ -7,10 +7,17 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.assembly import assemble
-from gan_jax.networks.labels import Code, Head, beside, way
-from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
+from gan_jax.networks.adapters import assemble
+from gan_jax.networks.label_conditioning import Code, Head, beside, way
+from gan_jax.networks.latents import latent_distribution
+from gan_jax.networks.layers import (
+    DISCRIMINATOR_NORMS,
+    Norm,
+    check_minibatch,
+    check_norm,
+    compare_batch,
+    nonlinearity,
+)
 from gan_jax.networks.variants import variant_of
 from gan_jax.networks.weights import Conv, Dense, TransposedConv, initializer
 
@@ -42,21 +49,33 @@ class Generator(nn.Module):
 
         x = beside(latents, code)
         if self.hidden:
-            x = beside(finish(Dense(self.hidden, bias=bias, **settings, name="hidden")(x), "hidden"), code)
+            x = beside(
+                finish(Dense(self.hidden, bias=bias, **settings, name="hidden")(x), "hidden"), code
+            )
         height, width = self.sizes[0]
-        x = finish(Dense(height * width * self.widths[0], bias=bias, **settings, name="project")(x), "project")
+        x = finish(
+            Dense(height * width * self.widths[0], bias=bias, **settings, name="project")(x),
+            "project",
+        )
         x = x.reshape(-1, height, width, self.widths[0])
         last = len(self.sizes) - 1
         for index in range(1, last + (1 if self.final_conv else 0)):
             up = TransposedConv(
-                self.widths[index], size=self.kernel, to=self.sizes[index], bias=bias, **settings, name=f"up_{index}"
+                self.widths[index],
+                size=self.kernel,
+                to=self.sizes[index],
+                bias=bias,
+                **settings,
+                name=f"up_{index}",
             )
             x = finish(up(beside(x, code)), str(index))
         if self.final_conv:
             x = Conv(self.channels, size=self.kernel, **settings, name="output")(beside(x, code))
         else:
             to = self.sizes[last]
-            x = TransposedConv(self.channels, size=self.kernel, to=to, **settings, name="output")(beside(x, code))
+            x = TransposedConv(self.channels, size=self.kernel, to=to, **settings, name="output")(
+                beside(x, code)
+            )
         return nonlinearity(self.output)(x)
 
 
@@ -81,18 +100,30 @@ class Discriminator(nn.Module):
         settings: dict[str, Any] = {"kernel_init": initializer("normal"), "weight": weight}
 
         def finish(x: Array, name: str, normed: bool = True) -> Array:
-            x = Norm(norm if normed else "none", self.affine, dtype=self.dtype, name=f"norm_{name}")(x)
+            x = Norm(
+                norm if normed else "none", self.affine, dtype=self.dtype, name=f"norm_{name}"
+            )(x)
             return nonlinearity(self.activation, self.slope)(x)
 
         x = samples
         for index, width in enumerate(self.widths):
             normed = self.first_norm or index > 0
             bias = norm == "none" or not normed
-            down = Conv(width, size=self.kernel, stride=2, bias=bias, dtype=self.dtype, **settings, name=f"down_{index}")
+            down = Conv(
+                width,
+                size=self.kernel,
+                stride=2,
+                bias=bias,
+                dtype=self.dtype,
+                **settings,
+                name=f"down_{index}",
+            )
             x = finish(down(beside(x, code)), str(index), normed)
         x = beside(x.reshape(len(x), -1), code)
         if self.hidden:
-            dense = Dense(self.hidden, bias=norm == "none", dtype=self.dtype, **settings, name="hidden")
+            dense = Dense(
+                self.hidden, bias=norm == "none", dtype=self.dtype, **settings, name="hidden"
+            )
             x = beside(finish(dense(x), "hidden"), code)
         x = compare_batch(self.minibatch, x)
         return Head(self.labels, self.code[0], **settings, name="head")(x, label)
@@ -105,14 +136,18 @@ def halvings(shape: tuple[int, ...], depth: int | None) -> tuple[tuple[int, int]
     small for the depth.
     """
     if len(shape) != 3:
-        raise UserError(f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}")
+        raise UserError(
+            f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}"
+        )
     sizes = [(shape[0], shape[1])]
     while len(sizes) <= depth if depth is not None else all(n % 2 == 0 and n > 4 for n in sizes[0]):
         if min(sizes[0]) == 1:
             raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved {depth} times")
         sizes.insert(0, (-(-sizes[0][0] // 2), -(-sizes[0][1] // 2)))
     if len(sizes) == 1:
-        raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved: give depth, or resize the images")
+        raise UserError(
+            f"an image of {shape[0]}x{shape[1]} cannot be halved: give depth, or resize the images"
+        )
     return tuple(sizes)
 
 
@@ -175,7 +210,7 @@ def dcgan(
     Networks" (2016), section 3 and figure 1.
     """
     sizes = halvings(shape, depth)
-    sample = sampler(latent, latent_size)
+    sample = latent_distribution(latent, latent_size)
     nonlinearity(activation)
     nonlinearity(output)
     check_norm(norm)
@@ -185,11 +220,20 @@ def dcgan(
     code = (classes if labels != "none" else 0, embedding_size)
     steps, own = len(sizes) - 1, discriminator_width or width
     offset = 0 if final_conv else 1
-    shared: dict[str, Any] = {"hidden": hidden, "kernel": kernel, "affine": affine, "slope": slope, "code": code}
+    shared: dict[str, Any] = {
+        "hidden": hidden,
+        "kernel": kernel,
+        "affine": affine,
+        "slope": slope,
+        "code": code,
+    }
     shared["dtype"] = jnp.dtype(dtype)
     generator = Generator(
         sizes,
-        tuple(min(width * 2 ** max(steps - index - offset, 0), max_width) for index in range(steps + 1)),
+        tuple(
+            min(width * 2 ** max(steps - index - offset, 0), max_width)
+            for index in range(steps + 1)
+        ),
         shape[2],
         final_conv,
         norm=norm,
@@ -206,8 +250,16 @@ def dcgan(
         labels=labels,
         **shared,
     )
-    rowwise = discriminator_norm != "batch" and minibatch == "none"
-    return assemble(generator, discriminator, tuple(shape), sample, labels, standing=norm == "batch", rowwise=rowwise)
+    independent_scores = discriminator_norm != "batch" and minibatch == "none"
+    return assemble(
+        generator,
+        discriminator,
+        tuple(shape),
+        sample,
+        labels,
+        standing=norm == "batch",
+        independent_scores=independent_scores,
+    )
 
 
 @variant_of(dcgan)
@@ -230,5 +282,11 @@ def infogan(
     "sigmoid". Source: Chen et al., "InfoGAN" (2016), table 1, as used on (Fashion-)MNIST by Lucic et al., "Are GANs
     Created Equal?" (2018).
     """
-    defaults: dict[str, Any] = {"latent_size": latent_size, "latent": latent, "width": width, "depth": depth, "kernel": kernel}
+    defaults: dict[str, Any] = {
+        "latent_size": latent_size,
+        "latent": latent,
+        "width": width,
+        "depth": depth,
+        "kernel": kernel,
+    }
     return dcgan(shape, classes, **defaults, hidden=hidden, activation=activation, **settings)

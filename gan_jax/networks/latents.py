@@ -6,13 +6,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gan_jax import threefry
+from gan_jax import random
 from gan_jax.errors import UserError
 from gan_jax.game import Array, PRNGKey
 
 
 def _normal(rng: PRNGKey, shape: tuple[int, int]) -> Array:
-    return threefry.normal(rng, shape)
+    return random.normal(rng, shape)
 
 
 def _uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
@@ -24,14 +24,19 @@ def _standard_uniform(rng: PRNGKey, shape: tuple[int, int]) -> Array:
 
 
 def _spherical(rng: PRNGKey, shape: tuple[int, int]) -> Array:
-    z = threefry.normal(rng, shape)
+    z = random.normal(rng, shape)
     return z * jax.lax.rsqrt(jnp.mean(jnp.square(z), -1, keepdims=True) + 1e-8)
 
 
-LATENTS = {"normal": _normal, "uniform": _uniform, "standard_uniform": _standard_uniform, "spherical": _spherical}
+LATENTS = {
+    "normal": _normal,
+    "uniform": _uniform,
+    "standard_uniform": _standard_uniform,
+    "spherical": _spherical,
+}
 
 
-def sampler(name: str, size: int) -> Callable[[PRNGKey, int], Array]:
+def latent_distribution(name: str, size: int) -> Callable[[PRNGKey, int], Array]:
     """The latent distribution of that name: ``(rng, batch size) -> [batch, size]`` float32.
 
     ``normal``: N(0, I). ``uniform``: U[-1, 1] each. ``standard_uniform``: U[-sqrt 3, sqrt 3], of variance 1.
@@ -39,7 +44,9 @@ def sampler(name: str, size: int) -> Callable[[PRNGKey, int], Array]:
     Raises UserError for another name or a size below 1.
     """
     if name not in LATENTS:
-        raise UserError(f"no latent distribution is named {name!r}: choose one of {', '.join(LATENTS)}")
+        raise UserError(
+            f"no latent distribution is named {name!r}: choose one of {', '.join(LATENTS)}"
+        )
     if size < 1:
         raise UserError(f"latent_size must be at least 1, not {size}")
     return lambda rng, batch_size: LATENTS[name](rng, (batch_size, size))

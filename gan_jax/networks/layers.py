@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.batch_axis import batch_mean, own_rows, whole_batch
+from gan_jax.distributed.collectives import batch_mean, gather_batch, local_slice
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks import draws
+from gan_jax.networks import initializers
 
 
 def along_channels(vector: Array, like: Array) -> Array:
@@ -56,8 +56,8 @@ class Affine(nn.Module):
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         rows = (self.classes,) if self.classes else ()
-        gain = self.param("gain", draws.ones, (*rows, x.shape[-1]), jnp.float32)
-        offset = self.param("offset", draws.zeros, (*rows, x.shape[-1]), jnp.float32)
+        gain = self.param("gain", initializers.ones, (*rows, x.shape[-1]), jnp.float32)
+        offset = self.param("offset", initializers.zeros, (*rows, x.shape[-1]), jnp.float32)
         if self.classes:
             gain, offset = gain[label], offset[label]
         return x * along_channels(gain, x) + along_channels(offset, x)
@@ -120,7 +120,9 @@ class SampleNorm(nn.Module):
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         axes = tuple(range(1, x.ndim - 1 if self.by_channel else x.ndim))
         mean = jnp.mean(x, axes, keepdims=True)
-        x = _standardised(x, mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True), self.epsilon)
+        x = _standardised(
+            x, mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True), self.epsilon
+        )
         return (Affine()(x) if self.affine else x).astype(self.dtype)
 
 
@@ -139,17 +141,23 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         if self.name_ == "batch":
-            return BatchNorm(self.affine, self.classes, dtype=self.dtype, name="batch_norm")(x, label)
+            return BatchNorm(self.affine, self.classes, dtype=self.dtype, name="batch_norm")(
+                x, label
+            )
         if self.name_ in ("layer", "instance"):
             by_channel = self.name_ == "instance" and x.ndim > 2
-            return SampleNorm(by_channel, self.affine, dtype=self.dtype, name=f"{self.name_}_norm")(x)
+            return SampleNorm(by_channel, self.affine, dtype=self.dtype, name=f"{self.name_}_norm")(
+                x
+            )
         return x
 
 
 def check_norm(name: str, known: tuple[str, ...] = NORMS) -> None:
     """Raises UserError where the name is not one of ``known``."""
     if name not in known:
-        raise UserError(f"no normalisation is named {name!r} here: choose one of {', '.join(known)}")
+        raise UserError(
+            f"no normalisation is named {name!r} here: choose one of {', '.join(known)}"
+        )
 
 
 def pixel_norm(x: Array) -> Array:
@@ -165,13 +173,17 @@ def minibatch_std(x: Array, group: int = 4) -> Array:
     shares its group with i + groups, i + 2 groups, ...; the group size is the largest divisor of the global batch
     that is at most ``group``. Source: Karras et al., ProGAN (2018), section 3 and appendix A.1 (group 4).
     """
-    everyone = whole_batch(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
+    everyone = gather_batch(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
     size = max(n for n in range(1, group + 1) if len(everyone) % n == 0)
     grouped = everyone.reshape(size, -1, *x.shape[1:])
-    deviation = jnp.sqrt(jnp.mean(jnp.square(grouped - jnp.mean(grouped, 0, keepdims=True)), 0) + 1e-8)
+    deviation = jnp.sqrt(
+        jnp.mean(jnp.square(grouped - jnp.mean(grouped, 0, keepdims=True)), 0) + 1e-8
+    )
     mean = jnp.mean(deviation, tuple(range(1, deviation.ndim)))  # [groups]
-    own = own_rows(jnp.tile(mean, size), len(x)).astype(x.dtype)
-    return jnp.concatenate([x, jnp.broadcast_to(along_channels(own[:, None], x), (*x.shape[:-1], 1))], -1)
+    own = local_slice(jnp.tile(mean, size), len(x)).astype(x.dtype)
+    return jnp.concatenate(
+        [x, jnp.broadcast_to(along_channels(own[:, None], x), (*x.shape[:-1], 1))], -1
+    )
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -188,8 +200,10 @@ class MinibatchDiscrimination(nn.Module):
     def __call__(self, x: Array) -> Array:
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         shape = (x.shape[-1], self.kernels * self.size)
-        own = (x @ self.param("kernel", draws.normal(0.02), shape, jnp.float32)).reshape(len(x), 1, -1)
-        everyone = whole_batch(own[:, 0])[None]
+        own = (x @ self.param("kernel", initializers.normal(0.02), shape, jnp.float32)).reshape(
+            len(x), 1, -1
+        )
+        everyone = gather_batch(own[:, 0])[None]
         gaps = jnp.abs(own - everyone).reshape(len(x), -1, self.kernels, self.size)
         closeness = jnp.sum(jnp.exp(-jnp.sum(gaps, -1)), 1) - 1  # its distance to itself is 0
         return jnp.concatenate([x, closeness], -1)

@@ -8,11 +8,18 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.assembly import assemble
-from gan_jax.networks.draws import Initializer
-from gan_jax.networks.labels import Code, Head, beside, way
-from gan_jax.networks.latents import sampler
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_minibatch, check_norm, compare_batch, nonlinearity
+from gan_jax.networks.adapters import assemble
+from gan_jax.networks.initializers import Initializer
+from gan_jax.networks.label_conditioning import Code, Head, beside, way
+from gan_jax.networks.latents import latent_distribution
+from gan_jax.networks.layers import (
+    DISCRIMINATOR_NORMS,
+    Norm,
+    check_minibatch,
+    check_norm,
+    compare_batch,
+    nonlinearity,
+)
 from gan_jax.networks.weights import Dense, Maxout, initializer
 
 DEFAULT_GAINS = {"orthogonal": 0.8, "normal": 0.02}
@@ -33,9 +40,13 @@ class Hidden(nn.Module):
     def __call__(self, x: Array) -> Array:
         for index, (width, name) in enumerate(zip(self.widths, self.activations, strict=True)):
             if self.pieces:
-                x = Maxout(width, self.pieces, self.kernel_init, self.dtype, name=f"maxout_{index}")(x)
+                x = Maxout(
+                    width, self.pieces, self.kernel_init, self.dtype, name=f"maxout_{index}"
+                )(x)
                 continue
-            x = Dense(width, self.kernel_init, weight=self.weight, dtype=self.dtype, name=f"dense_{index}")(x)
+            x = Dense(
+                width, self.kernel_init, weight=self.weight, dtype=self.dtype, name=f"dense_{index}"
+            )(x)
             x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(x)
             x = nonlinearity(name)(x)
         return x
@@ -70,7 +81,13 @@ class Discriminator(nn.Module):
             x = beside(x, Code(*self.code, name="label")(label))
         x = Hidden(**self.hidden, name="hidden")(x)
         x = compare_batch(self.minibatch, x)
-        head = Head(self.labels, self.code[0], self.hidden["kernel_init"], weight=self.hidden["weight"], name="head")
+        head = Head(
+            self.labels,
+            self.code[0],
+            self.hidden["kernel_init"],
+            weight=self.hidden["weight"],
+            name="head",
+        )
         return head(x, label)
 
 
@@ -123,7 +140,7 @@ def mlp(
     Raises UserError for names that are not known.
     Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), appendix A.
     """
-    sampler_ = sampler(latent, latent_size)
+    sampler_ = latent_distribution(latent, latent_size)
     check_norm(norm)
     check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     check_minibatch(minibatch)
@@ -138,7 +155,9 @@ def mlp(
     def hidden(widths: tuple[int, ...], norm: str, weight: str, pieces: int) -> dict[str, Any]:
         names = (activation,) * len(widths) if isinstance(activation, str) else tuple(activation)
         if len(names) != len(widths):
-            raise UserError(f"activation names {len(names)} layers, but the widths {tuple(widths)} are {len(widths)}")
+            raise UserError(
+                f"activation names {len(names)} layers, but the widths {tuple(widths)} are {len(widths)}"
+            )
         for name in names:
             nonlinearity(name)
         norm = "none" if norm == "spectral" else norm
@@ -155,10 +174,16 @@ def mlp(
     output = output or ("linear" if len(shape) == 1 else "tanh")
     return assemble(
         Generator(hidden(generator_widths, norm, "plain", 0), tuple(shape), output, code),
-        Discriminator(hidden(discriminator_widths, discriminator_norm, weight, pieces), input_scale, minibatch, labels, code),
+        Discriminator(
+            hidden(discriminator_widths, discriminator_norm, weight, pieces),
+            input_scale,
+            minibatch,
+            labels,
+            code,
+        ),
         tuple(shape),
         sampler_,
         labels,
         standing=norm == "batch",
-        rowwise=discriminator_norm != "batch" and minibatch == "none",
+        independent_scores=discriminator_norm != "batch" and minibatch == "none",
     )

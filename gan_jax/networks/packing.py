@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params
-from gan_jax.networks.inner import Inner, maker
+from gan_jax.networks.wrapped import Inner, maker
 
 
 def packed(
@@ -41,22 +41,30 @@ def packed(
     if m < 1:
         raise UserError(f"a pack needs at least one sample, not m={m}")
     if classes:
-        raise UserError("packed networks take no labels: what the label of a pack would be is not defined")
+        raise UserError(
+            "packed networks take no labels: what the label of a pack would be is not defined"
+        )
     make = maker("packed", networks, dtype=dtype)
     single = make(shape=tuple(shape), classes=0)
     joined = make(shape=(*shape[:-1], m * shape[-1]), classes=0)
     if joined.classify is not None:
-        raise UserError("packed networks cannot classify: what the label of a pack would be is not defined")
+        raise UserError(
+            "packed networks cannot classify: what the label of a pack would be is not defined"
+        )
 
     def init(rng: Array) -> tuple[Params, Params]:
         return single.init(rng)[0], joined.init(rng)[1]
 
     def score(params: Params, samples: Array, **conditions: Array) -> Array:
         if len(samples) % m:
-            raise ValueError(f"packs of {m} need a batch (on each device) that is a multiple of {m}, not {len(samples)}")
+            raise ValueError(
+                f"packs of {m} need a batch (on each device) that is a multiple of {m}, not {len(samples)}"
+            )
         packs = samples.reshape(-1, m, *samples.shape[1:])
-        packs = jnp.moveaxis(packs, 1, -2).reshape(len(packs), *samples.shape[1:-1], m * samples.shape[-1])
+        packs = jnp.moveaxis(packs, 1, -2).reshape(
+            len(packs), *samples.shape[1:-1], m * samples.shape[-1]
+        )
         first = {name: value[::m] for name, value in conditions.items()}
         return jnp.repeat(joined.score(params, packs, **first), m)
 
-    return single._replace(init=init, score=score, classify=None, rowwise=False)
+    return single._replace(init=init, score=score, classify=None, independent_scores=False)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.assembly import assemble
+from gan_jax.networks.adapters import assemble
 from gan_jax.networks.convolution import downsample, upsample
-from gan_jax.networks.labels import Code, Head, beside, way
-from gan_jax.networks.latents import sampler
+from gan_jax.networks.label_conditioning import Code, Head, beside, way
+from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.layers import along_channels, minibatch_std, pixel_norm
 from gan_jax.networks.weights import Conv, Dense
 
@@ -35,7 +35,9 @@ class Generator(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, latents: Array, label: Array | None = None, fade: Array | None = None) -> Array:
+    def __call__(
+        self, latents: Array, label: Array | None = None, fade: Array | None = None
+    ) -> Array:
         settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
 
         def finish(x: Array) -> Array:
@@ -43,7 +45,9 @@ class Generator(nn.Module):
             return pixel_norm(x) if self.normalise else x
 
         def image(x: Array, resolution: int) -> Array:
-            return Conv(self.channels, **settings, gain=1.0, size=1, name=f"to_image_{resolution}")(x)
+            return Conv(self.channels, **settings, gain=1.0, size=1, name=f"to_image_{resolution}")(
+                x
+            )
 
         resolution = 4
         x = beside(latents, Code(*self.code, name="label")(label))
@@ -76,11 +80,15 @@ class Discriminator(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, samples: Array, label: Array | None = None, fade: Array | None = None) -> tuple[Array, Array | None]:
+    def __call__(
+        self, samples: Array, label: Array | None = None, fade: Array | None = None
+    ) -> tuple[Array, Array | None]:
         settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
 
         def features(samples: Array, resolution: int) -> Array:
-            x = Conv(self.widths[resolution], **settings, size=1, name=f"from_image_{resolution}")(samples)
+            x = Conv(self.widths[resolution], **settings, size=1, name=f"from_image_{resolution}")(
+                samples
+            )
             return jax.nn.leaky_relu(x, 0.2)
 
         resolution = self.largest if self.is_initializing() else self.resolution
@@ -89,7 +97,9 @@ class Discriminator(nn.Module):
         x = features(samples, resolution)
         first = True
         while resolution > 4:
-            x = jax.nn.leaky_relu(Conv(self.widths[resolution], **settings, name=f"conv_{resolution}")(x), 0.2)
+            x = jax.nn.leaky_relu(
+                Conv(self.widths[resolution], **settings, name=f"conv_{resolution}")(x), 0.2
+            )
             half = self.widths[resolution // 2]
             x = Conv(half, **settings, resample="down", name=f"down_{resolution}")(x)
             x = jax.nn.leaky_relu(x, 0.2)
@@ -154,12 +164,16 @@ def progan(
     powers = tuple(2**n for n in range(2, int(math.log2(MAXIMUM)) + 1))
     if len(shape) != 3 or shape[0] != shape[1] or shape[0] not in powers:
         known = ", ".join(map(str, powers))
-        raise UserError(f"progan makes square images with sides {known}, not samples of shape {tuple(shape)}")
+        raise UserError(
+            f"progan makes square images with sides {known}, not samples of shape {tuple(shape)}"
+        )
     largest = shape[0]
     resolution = largest if resolution is None else resolution
     if resolution not in powers or resolution > largest:
         known = ", ".join(str(n) for n in powers if n <= largest)
-        raise UserError(f"no phase of progan for images of {largest} has resolution {resolution}: choose one of {known}")
+        raise UserError(
+            f"no phase of progan for images of {largest} has resolution {resolution}: choose one of {known}"
+        )
     if group < 1:
         raise UserError(f"group must be at least 1, not {group}")
     labels = way(labels, classes, "auxiliary")
@@ -170,8 +184,8 @@ def progan(
         Generator(resolution, largest, shape[2], widths, normalise, code, dtype),
         Discriminator(resolution, largest, widths, group, labels, code, dtype),
         (largest, largest, shape[2]),
-        sampler(latent, latent_size),
+        latent_distribution(latent, latent_size),
         labels,
         fades=True,
-        rowwise=group == 1,
+        independent_scores=group == 1,
     )

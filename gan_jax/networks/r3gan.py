@@ -9,12 +9,12 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks import draws
-from gan_jax.networks.assembly import assemble
+from gan_jax.networks import initializers
+from gan_jax.networks.adapters import assemble
 from gan_jax.networks.dcgan import halvings
-from gan_jax.networks.draws import Initializer
-from gan_jax.networks.labels import Code, Head, beside, way
-from gan_jax.networks.latents import sampler
+from gan_jax.networks.initializers import Initializer
+from gan_jax.networks.label_conditioning import Code, Head, beside, way
+from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.layers import along_channels
 from gan_jax.networks.weights import Conv, Dense
 
@@ -24,7 +24,7 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))
 
 
 def _scaled(gain: float) -> Initializer:
-    return draws.scaled(gain**2, "fan_in", "normal") if gain else draws.zeros
+    return initializers.scaled(gain**2, "fan_in", "normal") if gain else initializers.zeros
 
 
 class Block(nn.Module):
@@ -45,12 +45,14 @@ class Block(nn.Module):
         settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
 
         def rectified(h: Array, name: str) -> Array:
-            bias = self.param(name, draws.zeros, (width,), jnp.float32)
+            bias = self.param(name, initializers.zeros, (width,), jnp.float32)
             return jax.nn.leaky_relu(h + along_channels(bias.astype(h.dtype), h), SLOPE)
 
         h = rectified(Conv(width, _scaled(gain), **settings, size=1, name="widen")(x), "bias_0")
         groups = width // self.group_width
-        h = rectified(Conv(width, _scaled(gain), **settings, groups=groups, name="grouped")(h), "bias_1")
+        h = rectified(
+            Conv(width, _scaled(gain), **settings, groups=groups, name="grouped")(h), "bias_1"
+        )
         return x + Conv(x.shape[-1], _scaled(0.0), **settings, size=1, name="narrow")(h)
 
 
@@ -75,12 +77,16 @@ class Generator(nn.Module):
         height, width = self.base
         x = beside(latents, Code(*self.code, name="label")(label))
         # A learned map, whose channels the latent scales.
-        basis = self.param("basis", draws.normal(1.0), (1, height, width, self.widths[0]), jnp.float32)
+        basis = self.param(
+            "basis", initializers.normal(1.0), (1, height, width, self.widths[0]), jnp.float32
+        )
         scale = Dense(self.widths[0], _scaled(1.0), **settings, name="modulate")(x)
         x = basis.astype(scale.dtype) * along_channels(scale, basis)
         for index, features in enumerate(self.widths):
             if index:
-                x = Conv(features, _scaled(1.0), **settings, size=1, resample="up", name=f"up_{index}")(x)
+                x = Conv(
+                    features, _scaled(1.0), **settings, size=1, resample="up", name=f"up_{index}"
+                )(x)
             x = _stage(x, self.blocks, self.block, f"block_{index}")
         return Conv(self.channels, _scaled(1.0), **settings, size=1, name="output")(x)
 
@@ -102,10 +108,22 @@ class Discriminator(nn.Module):
         x = Conv(self.widths[0], _scaled(1.0), **settings, size=1, name="input")(x)
         for index, features in enumerate(self.widths):
             if index:
-                x = Conv(features, _scaled(1.0), **settings, size=1, resample="down", name=f"down_{index}")(x)
+                x = Conv(
+                    features,
+                    _scaled(1.0),
+                    **settings,
+                    size=1,
+                    resample="down",
+                    name=f"down_{index}",
+                )(x)
             x = _stage(x, self.blocks, self.block, f"block_{index}")
         # One kernel a channel over the whole map.
-        kernel = self.param("gather", draws.normal(1 / math.sqrt(x[0, ..., 0].size)), x.shape[1:], jnp.float32)
+        kernel = self.param(
+            "gather",
+            initializers.normal(1 / math.sqrt(x[0, ..., 0].size)),
+            x.shape[1:],
+            jnp.float32,
+        )
         x = jnp.sum(x * kernel.astype(x.dtype)[None], (1, 2))
         return Head(self.labels, self.code[0], _scaled(1.0), bias=False, name="head")(x, label)
 
@@ -153,15 +171,22 @@ def r3gan(
         raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved evenly {steps} times")
     widths = tuple(min(width * 2**index, max_width) for index in range(steps + 1))
     if bad := [n for n in widths if expansion * n % group_width]:
-        raise UserError(f"group_width {group_width} does not divide {expansion} x {bad[0]} channels")
+        raise UserError(
+            f"group_width {group_width} does not divide {expansion} x {bad[0]} channels"
+        )
     labels = way(labels, classes, "projection")
     code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
     total = blocks * (steps + 1)
-    block: dict[str, Any] = {"expansion": expansion, "group_width": group_width, "blocks": total, "dtype": dtype}
+    block: dict[str, Any] = {
+        "expansion": expansion,
+        "group_width": group_width,
+        "blocks": total,
+        "dtype": dtype,
+    }
     return assemble(
         Generator(sizes[0], widths[::-1], shape[2], blocks, block, code, dtype),
         Discriminator(widths, blocks, block, labels, code, dtype),
         tuple(shape),
-        sampler(latent, latent_size),
+        latent_distribution(latent, latent_size),
         labels,
     )

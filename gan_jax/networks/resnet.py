@@ -9,9 +9,9 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.assembly import assemble
-from gan_jax.networks.labels import Code, Head, beside, way
-from gan_jax.networks.latents import sampler
+from gan_jax.networks.adapters import assemble
+from gan_jax.networks.label_conditioning import Code, Head, beside, way
+from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_norm
 from gan_jax.networks.variants import variant_of
 from gan_jax.networks.weights import Conv, Dense, initializer
@@ -39,10 +39,20 @@ class Block(nn.Module):
     def __call__(self, x: Array, label: Array | None = None) -> Array:
         def conv(features: int, size: int, resample: str, name: str) -> Conv:
             init = SHORTCUT if name == "shortcut" else MAIN
-            return Conv(features, init, weight=self.weight, dtype=self.dtype, size=size, resample=resample, name=name)
+            return Conv(
+                features,
+                init,
+                weight=self.weight,
+                dtype=self.dtype,
+                size=size,
+                resample=resample,
+                name=name,
+            )
 
         def rectified(x: Array, name: str) -> Array:
-            return jax.nn.relu(Norm(self.norm, classes=self.classes, dtype=self.dtype, name=name)(x, label))
+            return jax.nn.relu(
+                Norm(self.norm, classes=self.classes, dtype=self.dtype, name=name)(x, label)
+            )
 
         up, down = (self.resample if self.resample == way_ else "none" for way_ in ("up", "down"))
         h = x if self.first else rectified(x, "norm_0")
@@ -73,7 +83,9 @@ class Generator(nn.Module):
         x = x.reshape(-1, height, width, self.widths[0])
         conditional: dict[str, Any] = {"norm": self.norm, "classes": classes if by_norm else 0}
         for index, features in enumerate(self.widths[1:]):
-            x = Block(features, features, "up", **conditional, dtype=self.dtype, name=f"block_{index}")(x, label)
+            x = Block(
+                features, features, "up", **conditional, dtype=self.dtype, name=f"block_{index}"
+            )(x, label)
         x = jax.nn.relu(Norm(self.norm, dtype=self.dtype, name="norm")(x))
         x = Conv(self.channels, SHORTCUT, dtype=self.dtype, name="output")(x)
         return jnp.tanh(x) if self.output == "tanh" else jax.nn.sigmoid(x)
@@ -101,17 +113,30 @@ class Discriminator(nn.Module):
             first = index == 0 and not self.stem
             down = "down" if index < self.downs else "none"
             hidden = features if first or down == "none" else x.shape[-1]
-            block = Block(features, hidden, down, first, norm, weight=weight, dtype=self.dtype, name=f"block_{index}")
+            block = Block(
+                features,
+                hidden,
+                down,
+                first,
+                norm,
+                weight=weight,
+                dtype=self.dtype,
+                name=f"block_{index}",
+            )
             x = block(x)
         if self.pooling != "flatten":
             x = jax.nn.relu(Norm(norm if self.stem else "none", dtype=self.dtype, name="norm")(x))
             x = jnp.sum(x, (1, 2)) if self.pooling == "sum" else jnp.mean(x, (1, 2))
-        return Head(self.labels, self.code[0], SHORTCUT, weight=weight, name="head")(x.reshape(len(x), -1), label)
+        return Head(self.labels, self.code[0], SHORTCUT, weight=weight, name="head")(
+            x.reshape(len(x), -1), label
+        )
 
 
 def _side(shape: tuple[int, ...]) -> int:
     if len(shape) != 3:
-        raise UserError(f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}")
+        raise UserError(
+            f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}"
+        )
     return max(shape[:2])
 
 
@@ -173,9 +198,13 @@ def resnet(
 
     scale = 2 ** (len(generator_widths) - 1)
     if any(n % scale for n in shape[:2]):
-        raise UserError(f"{len(generator_widths)} generator_widths make sides that are multiples of {scale}, not {side}")
+        raise UserError(
+            f"{len(generator_widths)} generator_widths make sides that are multiples of {scale}, not {side}"
+        )
     if downs > len(discriminator_widths) or any(n % 2**downs for n in shape[:2]):
-        raise UserError(f"the discriminator cannot halve images of {shape[0]}x{shape[1]} {downs} times")
+        raise UserError(
+            f"the discriminator cannot halve images of {shape[0]}x{shape[1]} {downs} times"
+        )
     if pooling not in ("mean", "sum", "flatten"):
         raise UserError(f"pooling cannot be {pooling!r}: choose one of mean, sum, flatten")
     if output not in ("tanh", "sigmoid"):
@@ -187,12 +216,21 @@ def resnet(
     check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
     return assemble(
         Generator(base, tuple(generator_widths), shape[2], norm, output, labels, code, dtype),
-        Discriminator(tuple(discriminator_widths), downs, stem, pooling, discriminator_norm, labels, code, dtype),
+        Discriminator(
+            tuple(discriminator_widths),
+            downs,
+            stem,
+            pooling,
+            discriminator_norm,
+            labels,
+            code,
+            dtype,
+        ),
         tuple(shape),
-        sampler(latent, latent_size),
+        latent_distribution(latent, latent_size),
         labels,
         standing=norm == "batch",
-        rowwise=discriminator_norm != "batch",
+        independent_scores=discriminator_norm != "batch",
     )
 
 
@@ -223,7 +261,10 @@ def sngan(
     halvings = max(int(math.log2(side)) - 2, 1)
     if side <= 32:
         generator_widths = generator_widths or (256,) * (4 if side == 32 else 3)
-        discriminator_widths, downs = discriminator_widths or (128,) * 4, 2 if downs is None else downs
+        discriminator_widths, downs = (
+            discriminator_widths or (128,) * 4,
+            2 if downs is None else downs,
+        )
     else:
         wide = tuple(min(1024, 64 * 2**index) for index in range(halvings + 1))
         generator_widths = generator_widths or wide[::-1]
@@ -236,4 +277,12 @@ def sngan(
         "downs": downs,
     }
     settings = {"stem": 0, **settings}
-    return resnet(shape, classes, **widths, discriminator_norm=discriminator_norm, pooling=pooling, labels=labels, **settings)
+    return resnet(
+        shape,
+        classes,
+        **widths,
+        discriminator_norm=discriminator_norm,
+        pooling=pooling,
+        labels=labels,
+        **settings,
+    )

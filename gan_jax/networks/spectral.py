@@ -51,7 +51,11 @@ def iterate(variables: Params, iterations: int = 1) -> Params:
     def moved(state: Any, params: Any) -> Any:
         if "u" in state:
             kernel = params["kernel"]
-            return {"u": lax.fori_loop(0, iterations, lambda _, u: power_iteration(kernel, u)[0], state["u"])}
+            return {
+                "u": lax.fori_loop(
+                    0, iterations, lambda _, u: power_iteration(kernel, u)[0], state["u"]
+                )
+            }
         return {name: moved(state[name], params[name]) for name in state}
 
     return {**variables, "spectral": moved(variables["spectral"], variables["params"])}
@@ -69,7 +73,9 @@ def spectral_iteration() -> optax.GradientTransformation:
         if not (isinstance(updates, Mapping) and "spectral" in updates):
             return updates, state
         if params is None:
-            raise ValueError("spectral_iteration needs the parameters: call update(updates, state, params)")
+            raise ValueError(
+                "spectral_iteration needs the parameters: call update(updates, state, params)"
+            )
         moved = optax.apply_updates({"params": params["params"]}, {"params": updates["params"]})
         new = iterate({**moved, "spectral": params["spectral"]})["spectral"]
         return {**updates, "spectral": jax.tree.map(jnp.subtract, new, params["spectral"])}, state

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks import convolution, draws, spectral
-from gan_jax.networks.draws import Initializer
+from gan_jax.networks import convolution, initializers, spectral
+from gan_jax.networks.initializers import Initializer
 from gan_jax.networks.layers import along_channels
 
 _SCALED = {
@@ -35,16 +35,18 @@ def initializer(name: str, gain: float | None = None) -> Initializer:
     Raises UserError for another name.
     """
     if name not in INITIALIZERS:
-        raise UserError(f"no initialiser is named {name!r}: choose one of {', '.join(INITIALIZERS)}")
+        raise UserError(
+            f"no initialiser is named {name!r}: choose one of {', '.join(INITIALIZERS)}"
+        )
     if name == "zeros":
-        return draws.zeros
+        return initializers.zeros
     if name == "normal":
-        return draws.normal(0.02 if gain is None else gain)
+        return initializers.normal(0.02 if gain is None else gain)
     gain = 1.0 if gain is None else gain
     if name == "orthogonal":
-        return draws.orthogonal(gain)
+        return initializers.orthogonal(gain)
     scale, mode, distribution = _SCALED[name]
-    return draws.scaled(scale * gain**2, mode, distribution)
+    return initializers.scaled(scale * gain**2, mode, distribution)
 
 
 class Weights(nn.Module):
@@ -55,7 +57,7 @@ class Weights(nn.Module):
     """
 
     features: int
-    kernel_init: Initializer = draws.scaled(1.0, "fan_in", "normal")
+    kernel_init: Initializer = initializers.scaled(1.0, "fan_in", "normal")
     bias: bool = True
     weight: str = "plain"
     gain: float = math.sqrt(2.0)
@@ -63,19 +65,23 @@ class Weights(nn.Module):
 
     def kernel(self, *shape: int) -> Array:
         if self.weight == "equalised":
-            kernel = self.param("kernel", draws.normal(1.0), shape, jnp.float32)
+            kernel = self.param("kernel", initializers.normal(1.0), shape, jnp.float32)
             kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:-1])))
         else:
             kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         if self.weight == "spectral":
-            u = self.variable("spectral", "u", lambda: draws.normal(1.0)(self.make_rng("params"), shape[-1:]))
+            u = self.variable(
+                "spectral",
+                "u",
+                lambda: initializers.normal(1.0)(self.make_rng("params"), shape[-1:]),
+            )
             kernel = spectral.normalised(kernel, u.value)
         return kernel.astype(self.dtype)
 
     def add_bias(self, x: Array) -> Array:
         if not self.bias:
             return x
-        bias = self.param("bias", draws.zeros, (self.features,), jnp.float32)
+        bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
         return x + along_channels(bias.astype(x.dtype), x)
 
 
@@ -120,7 +126,9 @@ class TransposedConv(Weights):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = self.kernel(self.size, self.size, x.shape[-1], self.features)
-        return self.add_bias(convolution.transposed_conv(x.astype(self.dtype), kernel, self.stride, self.to))
+        return self.add_bias(
+            convolution.transposed_conv(x.astype(self.dtype), kernel, self.stride, self.to)
+        )
 
 
 class Maxout(nn.Module):

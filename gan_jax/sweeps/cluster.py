@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_jax.config import first_line, near
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.sweeps.plan import Plan, Trial, status, write
 
 SHARED = (
@@ -21,7 +20,7 @@ class Task:
     """One group's runs, as a job; where SLURM stops it before the end it is queued again, and goes on."""
 
     def __call__(self, workdir: str, group: Sequence[Trial]) -> list[str]:
-        from gan_jax.command_line import set_up_jax
+        from gan_jax.distributed.cpu import set_up_jax
         from gan_jax.sweeps import runner
 
         set_up_jax([len(runner.left(Path(workdir), group))])
@@ -55,18 +54,24 @@ def submit(plan: Plan, groups: Sequence[Sequence[Trial]], settings: Mapping[str,
     prefix = f"{executor.cluster}_" if executor.cluster == "slurm" else "slurm_"
     try:
         executor.update_parameters(
-            **({"name": plan.workdir.name} | {name: chosen[name] for name in SHARED if name in chosen}),
+            **(
+                {"name": plan.workdir.name}
+                | {name: chosen[name] for name in SHARED if name in chosen}
+            ),
             **{f"{prefix}{name}": value for name, value in slurm.items()},
         )
     except (NameError, ValueError, TypeError, AssertionError) as error:
-        known = near(next(iter(slurm), ""), [*SHARED, *_slurm_names()])
+        known = did_you_mean(next(iter(slurm), ""), [*SHARED, *_slurm_names()])
         raise UserError(f"--slurm settings: {first_line(error).rstrip('.')} ({known})") from error
     try:
         jobs = executor.map_array(Task(), [str(plan.workdir.resolve())] * len(groups), groups)
     except submitit.core.utils.FailedJobError as error:
         raise UserError(f"SLURM refused the array: {first_line(error)}") from error
     folder.mkdir(exist_ok=True)
-    write(folder / "jobs.json", json.dumps({"cluster": executor.cluster, "jobs": [job.job_id for job in jobs]}) + "\n")
+    write(
+        folder / "jobs.json",
+        json.dumps({"cluster": executor.cluster, "jobs": [job.job_id for job in jobs]}) + "\n",
+    )
     return jobs
 
 
@@ -86,7 +91,9 @@ def _refuse_twice(folder: Path, executor: Any) -> None:
         return
     pending = [name for name in before["jobs"] if not _ended(executor, folder, name)]
     if pending:
-        raise UserError(f"{len(pending)} tasks of this sweep have not ended, such as job {pending[0]}: wait, or cancel them")
+        raise UserError(
+            f"{len(pending)} tasks of this sweep have not ended, such as job {pending[0]}: wait, or cancel them"
+        )
 
 
 def _ended(executor: Any, folder: Path, name: str) -> bool:

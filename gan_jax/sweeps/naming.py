@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_jax import config as configs
-from gan_jax.workdir import FREE
+from gan_jax.experiment import config as configs
+from gan_jax.experiment.run_directory import FREE
 
 LONGEST = 100  # letters in the name of a run's folder
 
@@ -21,7 +21,10 @@ def labels(paths: Iterable[str]) -> dict[str, str]:
     paths = list(paths)
     short = {path: _label(path.removeprefix("config.")) for path in paths}
     taken = list(short.values())
-    return {path: name if taken.count(name) == 1 else path.removeprefix("config.") for path, name in short.items()}
+    return {
+        path: name if taken.count(name) == 1 else path.removeprefix("config.")
+        for path, name in short.items()
+    }
 
 
 def _label(path: str) -> str:
@@ -65,18 +68,26 @@ def run_name(spec: str, config: Mapping[str, Any]) -> str:
         top = field.split(".")[0]
         if top in (*FREE, "seed", "population"):
             continue
-        if top in configs.NAMED + configs.CHAINS and _structure(plain[top]) != _structure(config[top]):
+        if top in configs.NAMED + configs.CHAINS and _structure(plain[top]) != _structure(
+            config[top]
+        ):
             changes[top] = configs.to_text(config[top])
         else:
             changes[field] = text(configs.flat(config).get(field))
     short = labels(changes)
     words = " ".join([Path(path).stem, *([variant] if variant else [])])
     varied = list(configs.flat(config["population"])) if config["population"] else []
-    last = f"population of {', '.join(labels(varied).values())}" if varied else f"seed {config['seed']}"
-    return ", ".join([words, *(f"{short[field]} {value}" for field, value in changes.items()), last])[:128]
+    last = (
+        f"population of {', '.join(labels(varied).values())}"
+        if varied
+        else f"seed {config['seed']}"
+    )
+    return ", ".join(
+        [words, *(f"{short[field]} {value}" for field, value in changes.items()), last]
+    )[:128]
 
 
-def named(spec: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def with_wandb_name(spec: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with a name for W&B, where W&B is used and the config gives none; members of a population share a group."""
     settings = config["wandb"]
     if not settings["use"] or settings["name"]:

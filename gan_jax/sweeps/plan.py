@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import config as configs
-from gan_jax import population
+from gan_jax import errors
 from gan_jax.errors import UserError
-from gan_jax.member import DIVERGED
+from gan_jax.experiment import config as configs
+from gan_jax.experiment import population
+from gan_jax.experiment.run_directory import FREE
+from gan_jax.experiment.run_writer import DIVERGED
 from gan_jax.sweeps import naming, space
-from gan_jax.workdir import FREE
 
 
 class Trial(NamedTuple):
@@ -35,7 +36,9 @@ class Plan(NamedTuple):
     groups: tuple[tuple[Trial, ...], ...]  # trained together, in this order
 
 
-def trials(sweep: space.Sweep, spec: str, overrides: Sequence[str], seed: int, group: str) -> list[Trial]:
+def trials(
+    sweep: space.Sweep, spec: str, overrides: Sequence[str], seed: int, group: str
+) -> list[Trial]:
     """Every trial with its config; of trials that are alike, the first. Raises UserError for a wrong parameter or value.
 
     ``overrides``: config flags for all; ``group``: the runs' group in W&B where the config names none.
@@ -46,17 +49,26 @@ def trials(sweep: space.Sweep, spec: str, overrides: Sequence[str], seed: int, g
             raise UserError(f"--{name} is swept: leave the flag out, or the parameter")
     found: dict[str, Trial] = {}
     for index, parameters in enumerate(space.trials(sweep, seed)):
-        config = configs.to_dict(configs.load(spec, [*sweep.overrides, *overrides, *space.flags(parameters)]))
+        config = configs.to_dict(
+            configs.load(spec, [*sweep.overrides, *overrides, *space.flags(parameters)])
+        )
         if config.get("population"):
-            raise UserError("config.population is a population of its own: sweep the values that it lists")
-        config["wandb"] |= {"group": config["wandb"]["group"] or group, "tags": (*config["wandb"]["tags"], "sweep")}
+            raise UserError(
+                "config.population is a population of its own: sweep the values that it lists"
+            )
+        config["wandb"] |= {
+            "group": config["wandb"]["group"] or group,
+            "tags": (*config["wandb"]["tags"], "sweep"),
+        }
         if not config["best_metric"] and sweep.metric:
-            config |= {"best_metric": sweep.metric, "best_is": "highest" if sweep.highest else "lowest"}
+            config |= {"best_metric": sweep.metric, "best_mode": "max" if sweep.highest else "min"}
         key = _key(config, parameters)
         if key not in found:
             name = naming.folder(parameters, index if sweep.method == "random" else None)
             taken = {trial.name for trial in found.values()}
-            found[key] = Trial(index, name if name not in taken else f"{name}_{key[:6]}", parameters, config, key)
+            found[key] = Trial(
+                index, name if name not in taken else f"{name}_{key[:6]}", parameters, config, key
+            )
     return list(found.values())
 
 
@@ -66,7 +78,8 @@ def _key(config: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
     leaves = {
         path: value
         for path, value in configs.flat(config).items()
-        if path.split(".")[0] not in FREE or any(path == name or path.startswith(f"{name}.") for name in swept)
+        if path.split(".")[0] not in FREE
+        or any(path == name or path.startswith(f"{name}.") for name in swept)
     }
     return naming.digest(sorted(leaves.items()))
 
@@ -83,9 +96,13 @@ def opened(workdir: Path, sweep: space.Sweep, found: Sequence[Trial], most: int)
         try:
             before = json.loads(file.read_text())
         except ValueError as error:
-            raise UserError(f"{file} cannot be read: {configs.first_line(error)}") from error
-    elif workdir.exists() and (not workdir.is_dir() or any(path.name != "lock" for path in workdir.iterdir())):
-        raise UserError(f"{workdir} is not the workdir of a sweep: it has no sweep.json. Choose another --workdir")
+            raise UserError(f"{file} cannot be read: {errors.first_line(error)}") from error
+    elif workdir.exists() and (
+        not workdir.is_dir() or any(path.name != "lock" for path in workdir.iterdir())
+    ):
+        raise UserError(
+            f"{workdir} is not the workdir of a sweep: it has no sweep.json. Choose another --workdir"
+        )
     names = {key: name for name, key in before["runs"].items()}
     keys = {trial.key for trial in found}
     lost = [name for key, name in names.items() if key not in keys]
@@ -98,20 +115,29 @@ def opened(workdir: Path, sweep: space.Sweep, found: Sequence[Trial], most: int)
     if len({trial.name for trial in found}) < len(found):  # an old name may be that of a new trial
         old = set(names.values())
         found = [
-            trial if trial.key in names or trial.name not in old else trial._replace(name=f"{trial.name}_{trial.key[:6]}")
+            trial
+            if trial.key in names or trial.name not in old
+            else trial._replace(name=f"{trial.name}_{trial.key[:6]}")
             for trial in found
         ]
     by_name = {trial.name: trial for trial in found}
     old_groups = [tuple(by_name[name] for name in group) for group in before["groups"]]
     grouped = {trial.name for group in old_groups for trial in group}
-    groups = (*old_groups, *groups_of([trial for trial in found if trial.name not in grouped], most))
+    groups = (
+        *old_groups,
+        *groups_of([trial for trial in found if trial.name not in grouped], most),
+    )
     return Plan(workdir, sweep, tuple(found), tuple(groups))
 
 
 def save(plan: Plan) -> None:
     """Notes in the sweep's workdir which runs it has, and which of them train together."""
     record = {
-        "sweep": {"method": plan.sweep.method, "parameters": plan.sweep.parameters, "run_cap": plan.sweep.run_cap},
+        "sweep": {
+            "method": plan.sweep.method,
+            "parameters": plan.sweep.parameters,
+            "run_cap": plan.sweep.run_cap,
+        },
         "runs": {trial.name: trial.key for trial in plan.trials},
         "groups": [[trial.name for trial in group] for group in plan.groups],
     }
@@ -123,14 +149,26 @@ def groups_of(found: Sequence[Trial], most: int) -> list[tuple[Trial, ...]]:
     """Partitions trials into the largest groups that can train as one population, of at most ``most`` trials each."""
     alike: list[list[Trial]] = []
     for trial in found:
-        fits = (group for group in alike if most > 1 and population.joined([group[0].config, trial.config]) is not None)
+        fits = (
+            group
+            for group in alike
+            if most > 1 and population.joined([group[0].config, trial.config]) is not None
+        )
         group = next(fits, None)
         if group is None:
             alike.append([trial])
         else:
             group.append(trial)
-    parts = [tuple(group[first : first + most]) for group in alike for first in range(0, len(group), most)]
-    whole = [part for part in parts if len(part) == 1 or population.joined([trial.config for trial in part]) is not None]
+    parts = [
+        tuple(group[first : first + most])
+        for group in alike
+        for first in range(0, len(group), most)
+    ]
+    whole = [
+        part
+        for part in parts
+        if len(part) == 1 or population.joined([trial.config for trial in part]) is not None
+    ]
     rest = [(trial,) for part in parts if part not in whole for trial in part]
     return sorted([*whole, *rest], key=lambda group: group[0].number)
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import jax
 
-from gan_jax import evaluation, population, protocols, running, writers
-from gan_jax.checking import check as check_experiment
-from gan_jax.checking import check_fields
-from gan_jax.config import near
-from gan_jax.errors import UserError
+from gan_jax import evaluation
+from gan_jax.errors import UserError, did_you_mean
+from gan_jax.evaluation import protocols
 from gan_jax.evaluation.protocol import BY_STEP
-from gan_jax.experiment import build
+from gan_jax.experiment import population, training_loop
+from gan_jax.experiment.builder import build
+from gan_jax.experiment.validation import check_experiment as check_experiment
+from gan_jax.experiment.validation import check_fields
+from gan_jax.loggers import progress
 from gan_jax.sweeps import report
 from gan_jax.sweeps.plan import Plan, Trial, failure, folder, status
 
@@ -28,12 +30,14 @@ def check(plan: Plan) -> None:
         measured = evaluation.ordered(protocols.build(config["metrics"]))
         given = [name for protocol in measured for name in protocol.names()]
         if plan.sweep.metric not in given and not plan.sweep.metric.startswith(BY_STEP):
-            known = near(plan.sweep.metric, given) if given else "config.metrics is empty"
-            raise UserError(f"the sweep's metric is {plan.sweep.metric!r}, which no metric of this config gives: {known}")
+            known = did_you_mean(plan.sweep.metric, given) if given else "config.metrics is empty"
+            raise UserError(
+                f"the sweep's metric is {plan.sweep.metric!r}, which no metric of this config gives: {known}"
+            )
         check_fields(config, 1 if len(group) > 1 else jax.device_count())
         experiment = build(config)
         check_experiment(experiment)
-        evaluation.check(measured, evaluation.Reals(config, experiment.dataset))
+        evaluation.check(measured, evaluation.RealSamples(config, experiment.dataset))
 
 
 def run(plan: Plan) -> int:
@@ -47,14 +51,20 @@ def run(plan: Plan) -> int:
     for group in pending(plan):
         first, total = _ended(plan) + 1, len(plan.trials)
         size = len(left(plan.workdir, group))
-        which = f"run {first} of {total}" if size == 1 else f"runs {first} to {first + size - 1} of {total}, together"
+        which = (
+            f"run {first} of {total}"
+            if size == 1
+            else f"runs {first} to {first + size - 1} of {total}, together"
+        )
         print(f"{which}: {group[0].name}{' ...' if size > 1 else ''}", flush=True)
         run_group(plan.workdir, group)
         rows = report.write_results(plan)
         _progress(plan, rows, began, ended_before)
     failed = [trial for trial in plan.trials if status(plan.workdir, trial) == "failed"]
     if failed:
-        print(f"{len(failed)} runs failed: {failure(plan.workdir, failed[0])} says why; the same command tries again")
+        print(
+            f"{len(failed)} runs failed: {failure(plan.workdir, failed[0])} says why; the same command tries again"
+        )
     return int(bool(failed))
 
 
@@ -86,12 +96,12 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
         failure(workdir, trial).unlink(missing_ok=True)
     try:
         if len(group) == 1:
-            running.run(group[0].config, folders[0])
+            training_loop.run(group[0].config, folders[0])
         else:
             together = population.joined([trial.config for trial in group])
             assert together is not None, "a group that was joined once"
-            running.run(together, workdir, folders)
-    except running.TrainingDiverged as error:
+            training_loop.run(together, workdir, folders)
+    except training_loop.TrainingDiverged as error:
         print(f"diverged: {error}", flush=True)
     except Exception as error:  # one bad run must not end a night's sweep
         print(f"failed: {type(error).__name__}: {error}", flush=True)
@@ -110,6 +120,12 @@ def _progress(plan: Plan, rows: Sequence[dict], began: float, ended_before: int)
     ended, total = _ended(plan), len(plan.trials)
     per_run = (time.monotonic() - began) / max(ended - ended_before, 1)
     top = report.best_row(rows, plan.sweep.highest)
-    shown = f", best so far {plan.sweep.metric} {writers.short(top['metric'])} ({top['name']})" if top else ""
-    print(f"{ended} of {total} runs done, {writers.duration(per_run * (total - ended))} left{shown}", flush=True)
-
+    shown = (
+        f", best so far {plan.sweep.metric} {progress.format_number(top['metric'])} ({top['name']})"
+        if top
+        else ""
+    )
+    print(
+        f"{ended} of {total} runs done, {progress.format_duration(per_run * (total - ended))} left{shown}",
+        flush=True,
+    )

@@ -29,7 +29,9 @@ class Effect(NamedTuple):
     best: str  # the level with the best mean
     best_mean: float
     effect: float  # best mean - worst mean
-    standard_error: float  # of that difference, from the spread over seeds; NaN without repeated seeds
+    standard_error: (
+        float  # of that difference, from the spread over seeds; NaN without repeated seeds
+    )
 
 
 class Analysis(NamedTuple):
@@ -45,22 +47,32 @@ def levels(values: Sequence[Any]) -> Levels:
 
     There are ``round(sqrt(n))`` bins for n runs, at least 2 and at most 5.
     """
-    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    numeric = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    )
     if not numeric:
         names = list(dict.fromkeys(text(value) for value in values))
         return Levels(tuple(names), np.array([names.index(text(value)) for value in values]))
     numbers = np.asarray(values, float)
     distinct = np.unique(numbers)
     if len(distinct) <= MOST_LEVELS:
-        return Levels(tuple(text(float(value)) for value in distinct), np.searchsorted(distinct, numbers))
+        return Levels(
+            tuple(text(float(value)) for value in distinct), np.searchsorted(distinct, numbers)
+        )
     bins = int(np.clip(round(np.sqrt(len(numbers))), 2, 5))
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)))
     index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    return Levels(tuple(f"{text(float(a))} to {text(float(b))}" for a, b in itertools.pairwise(edges)), index)
+    return Levels(
+        tuple(f"{text(float(a))} to {text(float(b))}" for a, b in itertools.pairwise(edges)), index
+    )
 
 
 def analyse(
-    parameters: Mapping[str, Sequence[Any]], seeds: Sequence[Any], metric: np.ndarray, highest: bool, grid: bool
+    parameters: Mapping[str, Sequence[Any]],
+    seeds: Sequence[Any],
+    metric: np.ndarray,
+    highest: bool,
+    grid: bool,
 ) -> Analysis:
     """The share of a metric's variance that each parameter explains by itself, over all others.
 
@@ -99,12 +111,20 @@ def analyse(
         if len(present) < 2 or total == 0:
             continue
         others = [values for other, values in raw.items() if other != name]
-        blocks = _cells([*others, np.array([str(seed) for seed in seeds])], n) if grid else np.zeros(n, int)
+        blocks = (
+            _cells([*others, np.array([str(seed) for seed in seeds])], n)
+            if grid
+            else np.zeros(n, int)
+        )
         share = float(_between(index, metric[None])[0])
         shuffled = _between(index, _shuffled(metric, blocks, draws))
         p_value = (1 + int(np.sum(shuffled >= share * (1 - 1e-9)))) / (PERMUTATIONS + 1)
         means = np.array([metric[index == level].mean() for level in present])
-        best, worst = (np.argmax(means), np.argmin(means)) if highest else (np.argmin(means), np.argmax(means))
+        best, worst = (
+            (np.argmax(means), np.argmin(means))
+            if highest
+            else (np.argmin(means), np.argmax(means))
+        )
         counts = [np.sum(index == present[level]) for level in (best, worst)]
         error = spread * np.sqrt(sum(1 / count for count in counts))
         effects.append(
@@ -123,7 +143,12 @@ def _cells(columns: Sequence[np.ndarray], n: int) -> np.ndarray:
 
 
 def _within(cells: np.ndarray, metric: np.ndarray) -> float:
-    return float(sum(np.sum((metric[cells == cell] - metric[cells == cell].mean()) ** 2) for cell in np.unique(cells)))
+    return float(
+        sum(
+            np.sum((metric[cells == cell] - metric[cells == cell].mean()) ** 2)
+            for cell in np.unique(cells)
+        )
+    )
 
 
 def _between(index: np.ndarray, metric: np.ndarray) -> np.ndarray:

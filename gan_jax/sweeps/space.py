@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax.command_line import split_overrides
-from gan_jax.config import first_line, load_module, near
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, did_you_mean, first_line
+from gan_jax.experiment.command_line import split_overrides
+from gan_jax.experiment.config import load_module
 from gan_jax.sweeps import distributions
 
 KNOWN = (
@@ -35,7 +35,9 @@ class Sweep(NamedTuple):
     """A search space that has been checked."""
 
     method: str
-    parameters: dict[str, dict[str, Any]]  # flag without its hyphens -> {"values": [...]}, {"distribution": ..., ...}
+    parameters: dict[
+        str, dict[str, Any]
+    ]  # flag without its hyphens -> {"values": [...]}, {"distribution": ..., ...}
     metric: str  # empty: the config's best_metric
     highest: bool
     run_cap: int | None
@@ -63,22 +65,30 @@ def parse(definition: Mapping[str, Any]) -> Sweep:
     """Checks a sweep in W&B's schema. Raises UserError, one line."""
     for key in definition:
         if key == "early_terminate":
-            raise UserError("a sweep's early_terminate needs W&B's server: leave it out, or use `wandb sweep`")
+            raise UserError(
+                "a sweep's early_terminate needs W&B's server: leave it out, or use `wandb sweep`"
+            )
         if key not in KNOWN:
-            raise UserError(f"a sweep has no key {key!r}: {near(str(key), KNOWN)}")
+            raise UserError(f"a sweep has no key {key!r}: {did_you_mean(str(key), KNOWN)}")
     method = definition.get("method")
     if method == "bayes":
-        raise UserError("a sweep's method 'bayes' needs W&B's server: use `wandb sweep`, or method grid or random here")
+        raise UserError(
+            "a sweep's method 'bayes' needs W&B's server: use `wandb sweep`, or method grid or random here"
+        )
     if method not in ("grid", "random"):
         raise UserError(f"a sweep's method is 'grid' or 'random', not {method!r}")
     metric = definition.get("metric") or {}
     if not isinstance(metric, Mapping) or (metric and not isinstance(metric.get("name"), str)):
-        raise UserError(f"a sweep's metric is {{name: ..., goal: minimize or maximize}}, not {metric!r}")
+        raise UserError(
+            f"a sweep's metric is {{name: ..., goal: minimize or maximize}}, not {metric!r}"
+        )
     goal = metric.get("goal", "minimize")
     if goal not in ("minimize", "maximize"):
         raise UserError(f"a sweep's goal is 'minimize' or 'maximize', not {goal!r}")
     run_cap = definition.get("run_cap")
-    if run_cap is not None and (not isinstance(run_cap, int) or isinstance(run_cap, bool) or run_cap < 1):
+    if run_cap is not None and (
+        not isinstance(run_cap, int) or isinstance(run_cap, bool) or run_cap < 1
+    ):
         raise UserError(f"a sweep's run_cap is a whole number of runs, not {run_cap!r}")
     if method == "random" and run_cap is None:
         raise UserError("random search has no end of its own: say how many runs by run_cap")
@@ -86,9 +96,16 @@ def parse(definition: Mapping[str, Any]) -> Sweep:
     if not isinstance(parameters, Mapping) or not parameters:
         raise UserError("a sweep needs parameters: {config.unroll: {values: [0, 5]}, ...}")
     command = definition.get("command") or ()
-    overrides, rest = split_overrides([str(part) for part in command if not str(part).startswith("${")])
-    spec = next((part.removeprefix("--config=") for part in rest if part.startswith("--config=")), "")
-    checked = {str(name): distributions.checked(str(name), settings, method) for name, settings in parameters.items()}
+    overrides, rest = split_overrides(
+        [str(part) for part in command if not str(part).startswith("${")]
+    )
+    spec = next(
+        (part.removeprefix("--config=") for part in rest if part.startswith("--config=")), ""
+    )
+    checked = {
+        str(name): distributions.checked(str(name), settings, method)
+        for name, settings in parameters.items()
+    }
     return Sweep(
         method, checked, metric.get("name", ""), goal == "maximize", run_cap, str(definition.get("name") or ""), spec,
         tuple(overrides),
@@ -102,11 +119,17 @@ def trials(sweep: Sweep, seed: int = 0) -> list[dict[str, Any]]:
     i-th trial depends on (``seed``, i) and its parameters' names alone, so a higher ``run_cap`` only adds trials.
     """
     if sweep.method == "grid":
-        names, axes = list(sweep.parameters), [distributions.listed(settings) for settings in sweep.parameters.values()]
+        names, axes = (
+            list(sweep.parameters),
+            [distributions.listed(settings) for settings in sweep.parameters.values()],
+        )
         combined = itertools.islice(itertools.product(*axes), sweep.run_cap)
         return [dict(zip(names, values)) for values in combined]
     return [
-        {name: distributions.drawn(settings, seed, index, name) for name, settings in sweep.parameters.items()}
+        {
+            name: distributions.drawn(settings, seed, index, name)
+            for name, settings in sweep.parameters.items()
+        }
         for index in range(sweep.run_cap or 0)
     ]
 
@@ -128,7 +151,11 @@ def of_config(spec: str) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"sweep() of {path} fails: {type(error).__name__}: {first_line(error)}") from error
+        raise UserError(
+            f"sweep() of {path} fails: {type(error).__name__}: {first_line(error)}"
+        ) from error
     if not isinstance(definition, Mapping):
-        raise UserError(f"sweep() of {path} returns {definition!r}, not a mapping with method, metric and parameters")
+        raise UserError(
+            f"sweep() of {path} returns {definition!r}, not a mapping with method, metric and parameters"
+        )
     return dict(definition)

@@ -67,16 +67,24 @@ class Game:
     ) -> None:
         self.g, self.d = generator, discriminator
         self.losses, self.compiled, self.adam = losses, compiled, adam
-        self.g_opt, self.d_opt = (torch.optim.Adam(m.parameters(), fused=True, **adam) for m in (generator, discriminator))
-        self.gradients = [torch.compile(f) for f in (self.d_gradients, self.g_gradients)] if compiled else []
+        self.g_opt, self.d_opt = (
+            torch.optim.Adam(m.parameters(), fused=True, **adam) for m in (generator, discriminator)
+        )
+        self.gradients = (
+            [torch.compile(f) for f in (self.d_gradients, self.g_gradients)] if compiled else []
+        )
 
-    def d_gradients(self, params: Tensors, real: Tensor, fake: Tensor, share: Tensor | None) -> Tensors:
+    def d_gradients(
+        self, params: Tensors, real: Tensor, fake: Tensor, share: Tensor | None
+    ) -> Tensors:
         score = lambda p: lambda x: functional_call(self.d, p, (x,))
         return torch.func.grad(lambda p: self.losses[0](score(p), real, fake, share))(params)
 
     def g_gradients(self, params: Tensors, fixed: Tensors, z: Tensor) -> Tensors:
         score = lambda x: functional_call(self.d, fixed, (x,))
-        return torch.func.grad(lambda p: self.losses[1](score, functional_call(self.g, p, (z,))))(params)
+        return torch.func.grad(lambda p: self.losses[1](score, functional_call(self.g, p, (z,))))(
+            params
+        )
 
     def step(self, draws: Sequence[tuple[Tensor, Tensor, Tensor | None]], z: Tensor) -> None:
         """A turn of the discriminator on each of ``draws``, (real, latents, share), then the generator on ``z``."""
@@ -104,7 +112,9 @@ class Game:
         self.d.requires_grad_(True)
         self.g_opt.step()
 
-    def take(self, network: nn.Module, optimizer: torch.optim.Optimizer, gradients: Tensors) -> None:
+    def take(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, gradients: Tensors
+    ) -> None:
         for name, parameter in network.named_parameters():
             parameter.grad = gradients[name]
         optimizer.step()
@@ -114,7 +124,12 @@ class Unrolled(Game):
     """A game whose generator looks ``ahead`` updates of Adam ahead, on the minimax objective, and learns through them."""
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, ahead: int, adam: dict[str, Any], compiled: bool = False
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        ahead: int,
+        adam: dict[str, Any],
+        compiled: bool = False,
     ):
         self.ahead = ahead
         super().__init__(generator, discriminator, (together, together), adam, compiled)
@@ -124,7 +139,9 @@ class Unrolled(Game):
         moments = [[state[name] for state in live] for name in ("exp_avg", "exp_avg_sq")]
         done = live[0]["step"]
         if self.compiled:
-            gradients = self.gradients[1](detached(self.g), detached(self.d), z, real, *moments, done)
+            gradients = self.gradients[1](
+                detached(self.g), detached(self.d), z, real, *moments, done
+            )
             self.take(self.g, self.g_opt, gradients)
             return
         self.g_opt.zero_grad()
@@ -141,7 +158,14 @@ class Unrolled(Game):
         return torch.func.grad(loss)(params)
 
     def looking_ahead(
-        self, params: Tensors, fake: Tensor, real: Tensor, m: list[Tensor], v: list[Tensor], done: Any, autograd: bool = False
+        self,
+        params: Tensors,
+        fake: Tensor,
+        real: Tensor,
+        m: list[Tensor],
+        v: list[Tensor],
+        done: Any,
+        autograd: bool = False,
     ) -> Tensor:
         """The generator's loss against the discriminator ``ahead`` updates on: each a functional step of Adam."""
         (b1, b2), rate, eps = self.adam["betas"], self.adam["lr"], self.adam.get("eps", 1e-8)
@@ -151,7 +175,9 @@ class Unrolled(Game):
 
         for k in range(1, self.ahead + 1):
             if autograd:
-                gradients = torch.autograd.grad(loss_at(params), list(params.values()), create_graph=True)
+                gradients = torch.autograd.grad(
+                    loss_at(params), list(params.values()), create_graph=True
+                )
             else:
                 gradients = list(torch.func.grad(loss_at)(params).values())
             m = [b1 * a + (1 - b1) * g for a, g in zip(m, gradients, strict=True)]
@@ -159,7 +185,8 @@ class Unrolled(Game):
             c1, c2 = 1 - b1 ** (done + k), 1 - b2 ** (done + k)
             # 1e-14 under the root: its derivative is infinite at 0, where dead units put it.
             moved = [
-                p - rate * (a / c1) / ((b / c2 + 1e-14).sqrt() + eps) for p, a, b in zip(params.values(), m, v, strict=True)
+                p - rate * (a / c1) / ((b / c2 + 1e-14).sqrt() + eps)
+                for p, a, b in zip(params.values(), m, v, strict=True)
             ]
             params = dict(zip(params, moved, strict=True))
         return -loss_at(params)

@@ -19,9 +19,16 @@ def load(network: nn.Module, params: dict[str, Any]) -> None:
         for module, layer in zip(mine, layers, strict=True):
             values = {name: torch.from_numpy(np.array(value)) for name, value in layer.items()}
             if "gain" in values:
-                for own, given in ((module.weight, values["gain"]), (module.bias, values["offset"])):
+                for own, given in (
+                    (module.weight, values["gain"]),
+                    (module.bias, values["offset"]),
+                ):
                     flat = isinstance(module, nn.BatchNorm1d)
-                    own.copy_(given.reshape(low, low, first).permute(2, 0, 1).reshape(-1) if flat else given)
+                    own.copy_(
+                        given.reshape(low, low, first).permute(2, 0, 1).reshape(-1)
+                        if flat
+                        else given
+                    )
                 continue
             kernel = values["kernel"]
             if isinstance(module, nn.ConvTranspose2d):
@@ -30,10 +37,16 @@ def load(network: nn.Module, params: dict[str, Any]) -> None:
                 kernel = kernel.permute(3, 2, 0, 1)
                 channels = len(kernel)
             elif map_side is not None:  # our maps have their channels last
-                kernel = kernel.reshape(-1, low, low, first).permute(3, 1, 2, 0).reshape(-1, len(kernel))
+                kernel = (
+                    kernel.reshape(-1, low, low, first).permute(3, 1, 2, 0).reshape(-1, len(kernel))
+                )
             elif channels:
                 low = round((len(kernel) / channels) ** 0.5)
-                kernel = kernel.reshape(low, low, channels, -1).permute(3, 2, 0, 1).reshape(kernel.shape[1], -1)
+                kernel = (
+                    kernel.reshape(low, low, channels, -1)
+                    .permute(3, 2, 0, 1)
+                    .reshape(kernel.shape[1], -1)
+                )
             else:
                 kernel = kernel.T
             module.weight.copy_(kernel)

@@ -1,0 +1,92 @@
+"""What the command lines share: config flags, one line for bad input, a cache of compiled programs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from gan_jax.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def __init__(self, description: str | None, **settings: Any) -> None:
+        super().__init__(
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **settings,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (--help lists the flags)")
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separates config flags from the others: ``(["discriminator_steps=5"], rest)``.
+
+    ``--config.discriminator_steps=5``, ``--config.discriminator_steps 5``, and for true-or-false fields ``--config.wandb.use``, ``--noconfig.wandb.use``.
+    """
+    overrides, rest, queue = [], [], list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if argument.startswith("--noconfig."):
+            overrides.append(argument.removeprefix("--noconfig.") + "=false")
+        elif argument.startswith("--config."):
+            key, equals, value = argument.removeprefix("--config.").partition("=")
+            if not equals:
+                value = queue.pop(0) if queue and not queue[0].startswith("--") else "true"
+            overrides.append(f"{key}={value}")
+        else:
+            rest.append(argument)
+    return overrides, rest
+
+
+def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """Separates the flags of one prefix from the others: ``--slurm.mem_gb=8`` is ``({"mem_gb": 8}, rest)``.
+
+    Whole numbers and true or false are read as such, all else is text. Raises UserError.
+    """
+    settings: dict[str, Any] = {}
+    rest = []
+    for argument in arguments:
+        if not argument.startswith(f"--{prefix}."):
+            rest.append(argument)
+            continue
+        name, equals, text = argument.removeprefix(f"--{prefix}.").partition("=")
+        if not equals:
+            raise UserError(f"--{prefix}.{name} needs a value: --{prefix}.{name}=VALUE")
+        settings[name] = (
+            int(text)
+            if text.isdecimal()
+            else {"true": True, "false": False}.get(text.lower(), text)
+        )
+    return settings, rest
+
+
+def expanded(path: str) -> str:
+    """A path with its ``$NAMES`` replaced by what the environment says, as W&B's agent starts no shell. Raises UserError."""
+    whole = os.path.expandvars(path)
+    if "$" in whole:
+        raise UserError(f"{path} names a variable that is not set")
+    return whole
+
+
+def main(program: Callable[[list[str]], int | None]) -> NoReturn:
+    """Runs ``program(arguments)`` and exits: 0 or what it returns; 2 and one line for bad input; 130 where interrupted."""
+    try:
+        code = program(sys.argv[1:]) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except RuntimeError as error:
+        if type(error).__name__ != "TrainingDiverged":
+            raise
+        print(f"error: training diverged: {error}", file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.exit(code)

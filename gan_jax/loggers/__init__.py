@@ -1,0 +1,1 @@
+"""Where a run's metrics and pictures go: JSON lines, progress lines, W&B, plots."""

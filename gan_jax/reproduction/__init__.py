@@ -1,0 +1,53 @@
+"""What paper figures share: claims and verdicts, the files of a figure, and the runs it is drawn from."""
+
+from gan_jax.reproduction.claims import COLUMNS, Claim, measured_text, rows, table, verdict, within
+from gan_jax.reproduction.records import (
+    CLAIMS,
+    PACKAGES,
+    PICTURES,
+    RESULTS,
+    SECONDS,
+    draw,
+    facts,
+    joined,
+    kept,
+    load,
+    plain,
+    progress,
+    save,
+    spent,
+    timed,
+)
+from gan_jax.reproduction.runs import Run, ended, left, members, samples_over_training, slug, train
+
+__all__ = [
+    "CLAIMS",
+    "COLUMNS",
+    "Claim",
+    "PACKAGES",
+    "PICTURES",
+    "RESULTS",
+    "Run",
+    "SECONDS",
+    "draw",
+    "ended",
+    "facts",
+    "joined",
+    "kept",
+    "left",
+    "load",
+    "measured_text",
+    "members",
+    "plain",
+    "progress",
+    "rows",
+    "samples_over_training",
+    "save",
+    "slug",
+    "spent",
+    "table",
+    "timed",
+    "train",
+    "verdict",
+    "within",
+]

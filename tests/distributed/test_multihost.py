@@ -1,0 +1,137 @@
+"""Jobs of two real processes with two devices each: the same numbers as one, and a clear end when one is lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import parallelism_cases
+import pytest
+
+from gan_jax.distributed import multihost
+from gan_jax.distributed.mesh import device_mesh
+from gan_jax.errors import UserError
+from gan_jax.experiment import run_directory, training_loop
+from gan_jax.experiment.builder import build
+from gan_jax.experiment.run_writer import checkpoints_in
+from gan_jax.training.data_parallel import sharded
+
+SMALL = [
+    "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "--config.batch_size=16",
+    "--config.steps_per_call=5", "--config.log_every=20", "--config.checkpoint_every=20", "--config.sample_every=200",
+    "--config.evaluate_every=200", "--config.steps=400", "--config.keep_checkpoints=100",
+]  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    given = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "NPROC": "32",
+        "JAX_PLATFORMS": "cpu",
+    }
+    return (
+        os.environ
+        | given
+        | {
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+            )
+        }
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def both(command, *flags: str) -> list[subprocess.Popen]:
+    job = [f"--coordinator=127.0.0.1:{free_port()}", "--processes=2"]
+    return [
+        subprocess.Popen(
+            [sys.executable, *command, *flags, *job, f"--process={index}"], env=environment(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for index in (0, 1)
+    ]  # fmt: skip
+
+
+def train(root: Path, folder: Path) -> list[subprocess.Popen]:
+    given = [
+        str(root / "experiments" / "train.py"),
+        f"--config={root / 'configs' / 'ring.py:vanilla'}",
+        f"--workdir={folder}",
+    ]
+    return both(given, *SMALL)
+
+
+def final(folder: Path) -> tuple[int, np.ndarray]:
+    config = run_directory.read_config(folder)
+    with checkpoints_in(folder, config) as checkpoints:
+        step, state = checkpoints.restore(jax.eval_shape(build(config).init, jax.random.key(0)))
+    return step, parallelism_cases.flat(state)
+
+
+@pytest.mark.slow
+def test_two_processes_of_two_devices_give_the_numbers_of_one_device(tmp_path):
+    job = both([str(Path(__file__).parents[1] / "two_processes.py"), str(tmp_path)])
+    outputs = [process.communicate(timeout=600) for process in job]
+    for number, case in enumerate(parallelism_cases.CASES):
+        one = parallelism_cases.gradients(
+            case, lambda step: sharded(step, device_mesh(jax.devices()[:1]))
+        )
+        for mapping in ("sharded", "pmapped"):
+            for process in (0, 1):
+                file = tmp_path / f"{number}_{mapping}_{process}.npz"
+                assert file.exists(), outputs
+                found = dict(np.load(file))
+                moved = {player: found.pop(player) for player in ("generator", "discriminator")}
+                parallelism_cases.assert_alike(one, (moved, found))
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for process in train(root, whole):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    job = train(root, cut)
+    end = time.monotonic() + 240
+    while not (cut / "checkpoints" / "40").is_dir():
+        assert time.monotonic() < end and all(process.poll() is None for process in job)
+        time.sleep(0.05)
+    job[1].send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    _, errors = job[0].communicate(timeout=60)
+    assert time.monotonic() - killed < 20
+    assert job[0].returncode == 1 and "error: process 0 of 2 has lost another one" in errors
+    job[1].communicate()
+    assert 40 <= final(cut)[0] < 400
+    for process in train(root, cut):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    (step, state), (whole_step, whole_state) = final(cut), final(whole)
+    assert step == whole_step == 400 and np.array_equal(state, whole_state)
+
+    # What four devices of two processes wrote, this process goes on with.
+    config = run_directory.read_config(whole) | {"steps": 420, "log_every": 5}
+    training_loop.run(config, whole)
+    assert final(whole)[0] == 420
+
+
+def test_a_job_that_is_half_described_is_refused():
+    for given in (("127.0.0.1:1", 2, -1), ("127.0.0.1:1", 0, 0), ("", 2, 1), ("127.0.0.1:1", 2, 2)):
+        with pytest.raises(UserError, match="--coordinator=HOST:PORT"), multihost.job(*given):
+            pass
+
+
+def test_one_process_has_all_rows_and_agrees_with_itself():
+    assert multihost.process_slice(8) == slice(0, 8)
+    assert multihost.any_process(True) and not multihost.any_process(False)
+    assert multihost.is_main_process()

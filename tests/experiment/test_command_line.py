@@ -1,0 +1,212 @@
+"""The commands as they are typed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.distributed import cpu
+from gan_jax.errors import UserError
+from gan_jax.experiment.command_line import expanded
+
+TINY = [
+    "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "--config.batch_size=16",
+    "--config.steps=20", "--config.steps_per_call=10", "--config.log_every=10", "--config.checkpoint_every=10",
+    "--config.sample_every=10", "--config.evaluate_every=10", "--config.num_samples=20",
+]  # fmt: skip
+
+
+def typed(root: Path, script: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(root / "experiments" / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    root, workdir = Path(__file__).parents[2], tmp_path_factory.mktemp("compared")
+    ran = typed(root, "compare.py", "--config=configs/ring.py:vanilla", "--config=configs/ring.py:unrolled",
+                f"--workdir={workdir}", "--config.discriminator_optimizer=sgd(learning_rate=0.1)", *TINY)  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return workdir, ran.stdout
+
+
+def test_compare_trains_all_and_draws_them(compared):
+    workdir, output = compared
+    for name in ("vanilla", "unrolled"):
+        assert f"[{name:8}] step 20/20" in output
+        assert (
+            f"{name}: step 20, " in output
+            and "modes covered" in output
+            and "high-quality" in output
+        )
+    width, height = Image.open(workdir / "comparison.png").size
+    assert width > height > 200
+
+
+def test_compare_again_says_that_all_is_done(compared, root):
+    workdir, _ = compared
+    ran = typed(root, "compare.py", "--config=configs/ring.py:vanilla", "--config=configs/ring.py:unrolled",
+                f"--workdir={workdir}", "--config.discriminator_optimizer=sgd(learning_rate=0.1)", *TINY)  # fmt: skip
+    assert ran.returncode == 0 and ran.stdout.count("is done: 20 steps") == 2
+
+
+def test_sample_draws_a_checkpoint(compared, root, tmp_path):
+    run = compared[0] / "vanilla"
+    drawn = typed(
+        root, "sample.py", f"--workdir={run}", "--num=7", f"--out={tmp_path / 's.npy'}", "--step=10"
+    )
+    assert drawn.returncode == 0 and "7 samples of step 10" in drawn.stdout, drawn.stderr
+    assert np.load(tmp_path / "s.npy").shape == (7, 2)
+    for arguments, says in (
+        (("--out=s.png", "--step=11"), "no checkpoint of step 11"),
+        ((f"--out={tmp_path / 's.npy'}",), "exists"),
+        (("--out=s.jpg",), "ends in .png or .npy"),
+        (("--out=s.png", "--num=0"), "--num must be at least 1"),
+        (("--out=s.png", "--num=x"), "invalid int value"),
+        (("--out=s.png", "--label=3"), "--label"),
+    ):
+        refused = typed(root, "sample.py", f"--workdir={run}", *arguments)
+        assert (
+            refused.returncode == 2 and says in refused.stderr and refused.stderr.count("\n") == 1
+        ), refused.stderr
+    assert not (root / "s.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config.discriminator_stps=5"], "did you mean discriminator_steps?"),
+        (["--config.discriminator_steps=abc"], "takes a whole number"),
+        (["--config.discriminator_steps=[1, 2]"], "takes a whole number"),
+        (["--config.objective=hing"], "did you mean hinge?"),
+        (["extra"], "unrecognized arguments: extra"),
+        (["--workdr=x"], "unrecognized arguments: --workdr=x"),
+        (["--config=configs/ring.py:unroled"], "did you mean unrolled?"),
+        (["--config=configs/rung.py"], "no config file"),
+        (["--workdir=README.md"], "is a file, not a folder"),
+        (["--workdir=tests"], "is not the workdir of a run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, says, root, tmp_path):
+    base = ["--config=configs/ring.py", f"--workdir={tmp_path / 'run'}"]
+    ran = typed(root, "train.py", *base, *arguments)
+    assert ran.returncode == 2, ran.stderr
+    assert (
+        says in ran.stderr and ran.stderr.startswith("error: ") and ran.stderr.count("\n") == 1
+    ), ran.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_data_says_how_to_get_it(root, tmp_path):
+    ran = typed(root, "train.py", "--config=configs/fashion_mnist.py:dcgan", f"--workdir={tmp_path / 'run'}",
+                f"--config.dataset=fashion_mnist(data_dir='{tmp_path}')")  # fmt: skip
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "python -m gan_jax.data.prepare fashion_mnist" in ran.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("script", ["train.py", "sample.py", "compare.py", "sweep.py"])
+def test_help_does_not_wait_for_jax(script, root):
+    run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
+    code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert "--workdir" in ran.stdout and ran.stdout.endswith("False\n"), ran.stdout + ran.stderr
+
+
+def test_importing_the_package_is_light(root):
+    heavy = ("flax", "wandb", "tensorflow_datasets", "orbax", "matplotlib", "torch", "scipy")
+    use = "import sys, gan_jax; gan_jax.objectives.losses, gan_jax.unrolled, gan_jax.alternating"
+    code = f"{use}; print([name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert ran.stdout == "[]\n"
+
+
+def test_workdirs_may_name_a_variable_as_agents_start_no_shell(monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    assert expanded("runs/$WANDB_RUN_ID") == expanded("runs/${WANDB_RUN_ID}") == "runs/abc"
+    monkeypatch.delenv("WANDB_RUN_ID")
+    with pytest.raises(UserError, match="names a variable that is not set"):
+        expanded("runs/$WANDB_RUN_ID")
+
+
+SET = "--xla_cpu_prefer_vector_width=256"
+
+
+@pytest.mark.parametrize(
+    ("before", "version", "after"),
+    [
+        ("", (0, 10, 2), " ".join(cpu.FLAGS)),
+        ("--xla_a=1", (0, 12, 0), " ".join(["--xla_a=1", *cpu.FLAGS])),
+        (SET, (0, 12, 0), " ".join([SET, *(flag for flag in cpu.FLAGS if "width" not in flag)])),
+        ("", (0, 13, 0), ""),
+    ],
+)
+def test_flags_are_for_versions_that_know_them_and_what_is_set_is_left(
+    before, version, after, monkeypatch
+):
+    import jaxlib.version
+
+    monkeypatch.setenv("XLA_FLAGS", before)
+    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
+    cpu.choose_xla_flags()
+    assert os.environ["XLA_FLAGS"] == after
+
+
+@pytest.mark.parametrize(
+    ("cores", "populations", "flags", "devices"),
+    [
+        (2, [4, 6], "", 2),
+        (16, [10], "", 10),
+        (8, [3, 5], "", 1),  # half of the cores or more would have nothing to do
+        (8, [5, 6], "", 6),
+        (2, [4, 3], "", 2),
+        (2, [4, 1], "", 1),
+        (2, [], "", 1),
+        (2, [2], "--xla_force_host_platform_device_count=5", 5),  # somebody has chosen
+        (2, [2], "--xla_cpu_multi_thread_eigen=true", 1),
+    ],
+)
+def test_populations_have_a_device_a_core(cores, populations, flags, devices):
+    program = f"""
+import os
+os.sched_getaffinity = lambda process: set(range({cores}))
+from gan_jax.command_line import set_up_jax
+set_up_jax({populations})
+import jax
+print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
+set_up_jax([{cores}])  # too late
+print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
+"""
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.splitlines() == [f"{devices} {devices > 1 and not flags}"] * 2
+
+
+@pytest.mark.slow
+def test_devices_wait_for_one_that_lags_45_seconds_behind():
+    program = """
+import jax, time
+from functools import partial
+from gan_jax.command_line import set_up_jax
+set_up_jax([2])
+late = lambda x: jax.experimental.io_callback(lambda x: time.sleep(45) or x, x, x)
+@partial(jax.pmap, axis_name="member")
+def gather(x):
+    x = jax.lax.cond(x == 1, late, lambda x: x, x)
+    return jax.lax.all_gather(x, "member")
+print(gather(jax.numpy.arange(2.0))[0])
+"""
+    flags = "--xla_force_host_platform_device_count=2 --xla_cpu_collective_call_warn_stuck_timeout_seconds=1"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert said.returncode == 0 and said.stdout.strip() == "[0. 1.]", said.stderr[-400:]

@@ -1,0 +1,431 @@
+"""Runs in a workdir: exact resumes, clear refusals, every config."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import evaluation
+from gan_jax.errors import UserError
+from gan_jax.experiment import config as configs
+from gan_jax.experiment import run_writer, training_loop
+from gan_jax.experiment.builder import build
+from gan_jax.experiment.checkpoint import Checkpoints, checksums
+from gan_jax.experiment.run_directory import last_metrics, opened, read_config
+from gan_jax.experiment.validation import check_experiment, check_fields
+from gan_jax.loggers import json_lines
+
+TINY = [
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=60",
+    "steps_per_call=5", "log_every=10", "checkpoint_every=10", "sample_every=20", "evaluate_every=10", "num_samples=20", "keep_checkpoints=10",
+]  # fmt: skip
+
+
+def tiny(root: Path, *overrides: str, variant: str = "unrolled") -> dict:
+    return configs.to_dict(
+        configs.load(str(root / "configs" / f"ring.py:{variant}"), [*TINY, "unroll=2", *overrides])
+    )
+
+
+def final_state(workdir: Path) -> tuple[int, dict]:
+    config = read_config(workdir)
+    with Checkpoints(workdir / "checkpoints", config["keep_checkpoints"]) as checkpoints:
+        step, state = checkpoints.restore(jax.eval_shape(build(config).init, jax.random.key(0)))
+    return step, checksums(state)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    training_loop.run(tiny(Path(__file__).parents[2]), workdir)
+    return workdir
+
+
+def test_a_run_leaves_what_it_promises(uninterrupted):
+    rows = json_lines.read_metrics(uninterrupted / "metrics.jsonl")
+    assert [row["step"] for row in rows] == list(range(10, 61, 10))
+    names = {
+        "modes/covered",
+        "modes/high_quality",
+        "discriminator/loss",
+        "generator/gradient_norm",
+        "steps_per_second",
+    }
+    assert names <= rows[-1].keys()
+    assert [path.name for path in sorted((uninterrupted / "samples").glob("*.png"))] == [
+        f"step_{step:08d}.png" for step in (0, 20, 40, 60)
+    ]
+    assert np.load(uninterrupted / "samples" / "step_00000060.npy").shape == (20, 2)
+    assert final_state(uninterrupted)[0] == 60
+    assert last_metrics(uninterrupted)["step"] == 60
+
+
+def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_on(
+    root, tmp_path, monkeypatch
+):
+    """However far behind the pictures are: what a figure over training is drawn from is not made again."""
+    saved, save, picture = [], Checkpoints.save, run_writer.plots.save_samples
+
+    def late(*arguments):
+        time.sleep(0.3)
+        picture(*arguments)
+
+    def checked(self, step, *rest):
+        saved.append((step, (self.directory.parent / "samples" / f"step_{step:08d}.npy").exists()))
+        save(self, step, *rest)
+
+    monkeypatch.setattr(run_writer.plots, "save_samples", late)
+    monkeypatch.setattr(Checkpoints, "save", checked)
+    config = tiny(root, "steps=20", "sample_every=10") | {"population": {"seed": (0, 1)}}
+    training_loop.run(config, tmp_path, [tmp_path / "a", tmp_path / "b"])
+    assert saved == [(10, True)] * 2 + [(20, True)] * 2
+
+
+def test_a_second_run_says_that_it_is_done(uninterrupted, root, capsys):
+    before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*.png")}
+    metrics = training_loop.run(tiny(root), uninterrupted)
+    assert "is done: 60 steps" in capsys.readouterr().out and metrics["step"] == 60
+    assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*.png")}
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(uninterrupted, root, tmp_path):
+    training_loop.run(tiny(root), tmp_path / "again")
+    training_loop.run(tiny(root, "seed=1"), tmp_path / "other")
+    assert (
+        final_state(tmp_path / "again")
+        == final_state(uninterrupted)
+        != final_state(tmp_path / "other")
+    )
+
+
+def test_how_steps_are_cut_into_calls_changes_no_bit(uninterrupted, root, tmp_path):
+    training_loop.run(
+        tiny(root, "steps_per_call=10", "log_every=30", "checkpoint_every=20"), tmp_path / "run"
+    )
+    assert final_state(tmp_path / "run") == final_state(uninterrupted)
+
+
+def test_a_run_may_change_its_mapping_and_its_parts(uninterrupted, root, tmp_path):
+    training_loop.run(
+        tiny(root, "steps=30", "parallelism=pmapped", "accumulation_steps=2"), tmp_path / "run"
+    )
+    training_loop.run(tiny(root), tmp_path / "run")
+    ends = []
+    for workdir in (tmp_path / "run", uninterrupted):
+        with Checkpoints(workdir / "checkpoints", 10) as checkpoints:
+            ends.append(
+                checkpoints.restore(jax.eval_shape(build(tiny(root)).init, jax.random.key(0)))[1]
+            )
+    for one, other in zip(jax.tree.leaves(ends[0]), jax.tree.leaves(ends[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_a_longer_run_continues_a_shorter_one(uninterrupted, root, tmp_path):
+    training_loop.run(tiny(root, "steps=30"), tmp_path / "run")
+    assert final_state(tmp_path / "run")[0] == 30
+    training_loop.run(tiny(root), tmp_path / "run")
+    assert final_state(tmp_path / "run") == final_state(uninterrupted)
+
+
+def command(root: Path, workdir: Path, *flags: str) -> list[str]:
+    overrides = [f"--config.{text}" for text in [*TINY, "unroll=2", *flags]]
+    return [sys.executable, str(root / "experiments" / "train.py"), f"--config={root / 'configs' / 'ring.py:unrolled'}",
+            f"--workdir={workdir}", *overrides]  # fmt: skip
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end, (
+            "the run ended, or hung, before it was to be stopped"
+        )
+        time.sleep(0.02)
+
+
+# Long enough to be stopped in the middle.
+LONG = (
+    "steps=3000",
+    "checkpoint_every=250",
+    "log_every=250",
+    "evaluate_every=250",
+    "sample_every=1500",
+    "steps_per_call=50",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    subprocess.run(
+        command(Path(__file__).parents[2], workdir, *LONG),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return workdir
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_and_resumed_run_ends_with_the_same_bits(how, whole, root, tmp_path):
+    workdir = tmp_path / "run"
+    process = subprocess.Popen(
+        command(root, workdir, *LONG), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for(lambda: (workdir / "checkpoints" / "250").is_dir(), process)
+    process.send_signal(how)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), output
+    stopped_at = final_state(workdir)[0]
+    assert 250 <= stopped_at < 3000
+    if how == signal.SIGTERM:
+        assert f"stopped by SIGTERM at step {stopped_at}" in output
+    resumed = subprocess.run(
+        command(root, workdir, *LONG), capture_output=True, text=True, check=True
+    )
+    assert f"resuming at step {stopped_at}" in resumed.stdout
+    assert final_state(workdir) == final_state(whole)
+    rows = [
+        [row for row in json_lines.read_metrics(run / "metrics.jsonl") if row["step"] % 250 == 0]
+        for run in (workdir, whole)
+    ]
+    cut_short = (
+        stopped_at + -stopped_at % 250 if stopped_at % 250 else None
+    )  # a row's means are over the steps since the last
+    for name in ("step", "modes/high_quality", "generator/loss"):
+        mine, theirs = (
+            [row[name] for row in run if name != "generator/loss" or row["step"] != cut_short]
+            for run in rows
+        )
+        assert mine == theirs
+
+
+def test_a_signal_between_saving_and_stopping_waits_for_the_next_call(
+    root, tmp_path, monkeypatch, capsys
+):
+    """It comes after this call has decided not to save; saying "saved" then would be a lie."""
+
+    def signalling(self, step, values):
+        if step == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return log(self, step, values)
+
+    log = run_writer.RunWriter.log
+    monkeypatch.setattr(run_writer.RunWriter, "log", signalling)
+    with pytest.raises(KeyboardInterrupt):
+        training_loop.run(
+            tiny(root, "steps_per_call=10", "log_every=20", "checkpoint_every=40"), tmp_path / "run"
+        )
+    stopped_at = final_state(tmp_path / "run")[0]
+    assert f"stopped by SIGTERM at step {stopped_at}, saved" in capsys.readouterr().out
+    assert stopped_at == 30
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_another_config_is_refused_and_nothing_is_touched(uninterrupted, root):
+    before = listing(uninterrupted)
+    with pytest.raises(
+        UserError, match="holds a run of another config: discriminator_steps is 1 there and 2 here"
+    ):
+        training_loop.run(tiny(root, "discriminator_steps=2"), uninterrupted)
+    with pytest.raises(UserError, match=r"objective.hinge"):
+        training_loop.run(tiny(root, "objective=hinge"), uninterrupted)
+    assert listing(uninterrupted) == before
+
+
+def test_foreign_and_impossible_workdirs_are_refused(root, tmp_path):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("precious")
+    with pytest.raises(UserError, match=r"is not the workdir of a run: it has no config.json"):
+        training_loop.run(tiny(root), foreign)
+    assert listing(foreign) == {str(foreign / "thesis.tex"): b"precious"}
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        training_loop.run(tiny(root), file)
+    (foreign / "config.json").write_text("{broken")
+    with pytest.raises(UserError, match="cannot be read"):
+        training_loop.run(tiny(root), foreign)
+
+
+def test_two_processes_do_not_write_one_workdir(tmp_path):
+    """The lock is gone with the process that had it, even where it was killed."""
+    code = "import sys, time\nfrom pathlib import Path\nfrom gan_jax import workdir\n" \
+        "with workdir.opened(Path(sys.argv[1]), {'seed': 0}):\n    print('open', flush=True)\n    time.sleep(60)"  # fmt: skip
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "open\n"
+        before = (tmp_path / "a" / "config.json").stat().st_mtime_ns
+        with (
+            pytest.raises(UserError, match="is being written by another process"),
+            opened(tmp_path / "a", {"seed": 0}),
+        ):
+            pass
+        assert (tmp_path / "a" / "config.json").stat().st_mtime_ns == before
+    finally:
+        other.kill()
+        other.wait()
+    with (
+        opened(tmp_path / "a", {"seed": 0}),
+        pytest.raises(FileNotFoundError),
+    ):  # what fails inside is not about the workdir
+        (tmp_path / "none").read_text()
+    with opened(tmp_path / "a", {"seed": 0}):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_workdir_is_one_line(root, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="Permission denied"):
+        training_loop.run(tiny(root), tmp_path / "run")
+
+
+def test_numbers_that_explode_stop_the_run_and_say_where(root, tmp_path):
+    config = tiny(
+        root, "generator_optimizer=sgd(learning_rate=1e30)", "unroll=0", "objective=wasserstein"
+    )
+    with pytest.raises(
+        training_loop.TrainingDiverged, match=r"is not finite from step \d+ on \(no checkpoint"
+    ):
+        training_loop.run(config, tmp_path / "run")
+    assert not list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
+
+
+def test_sampling_a_run_again_gives_the_samples_that_it_drew(uninterrupted):
+    step, _experiment, draw = training_loop.load_sampler(uninterrupted)
+    np.testing.assert_allclose(
+        draw(evaluation.evaluation_key(0), 20),
+        np.load(uninterrupted / "samples" / f"step_{step:08d}.npy"),
+        rtol=1e-6,
+    )
+    assert training_loop.load_sampler(uninterrupted, 30)[0] == 30
+    with pytest.raises(UserError, match="no checkpoint of step 31"):
+        training_loop.load_sampler(uninterrupted, 31)
+
+
+def test_the_schedule_of_turns_is_the_shape_of_the_data(root):
+    config = tiny(
+        root,
+        "discriminator_steps=2",
+        "extra_discriminator_steps.many=7",
+        "extra_discriminator_steps.first=3",
+        "extra_discriminator_steps.every=10",
+    )
+    experiment = build(config)
+    chunks = list(experiment.chunks(0, 25, 5))
+    assert [chunk.steps for chunk in chunks] == [3, 2, 5, 1, 4, 5, 1, 4]
+    assert [chunk.discriminator_steps for chunk in chunks] == [7, 2, 2, 7, 2, 2, 7, 2]
+    assert list(experiment.chunks(4, 25, 5))[1:] == chunks[2:]  # however a run was resumed
+    numbers = [
+        chunk.first_discriminator_step + np.arange(chunk.steps * chunk.discriminator_steps)
+        for chunk in chunks
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate(numbers),
+        np.arange(sum(chunk.steps * chunk.discriminator_steps for chunk in chunks)),
+    )
+    for chunk in chunks[:2]:
+        assert experiment.batch(chunk, slice(None))["real"].shape == (
+            chunk.steps,
+            chunk.discriminator_steps,
+            16,
+            2,
+        )
+
+
+def all_configs() -> list[str]:
+    specs = []
+    for file in sorted((Path(__file__).parents[2] / "configs").glob("*.py")):
+        if file.stem not in ("__init__", "default"):
+            namespace: dict = {}
+            exec(
+                next(
+                    (line for line in file.read_text().splitlines() if line.startswith("VARIANTS")),
+                    "",
+                ),
+                namespace,
+            )
+            specs += [
+                f"{file.name}:{variant}" if variant else file.name
+                for variant in namespace.get("VARIANTS", ("",))
+            ]
+    return specs
+
+
+@pytest.mark.parametrize("spec", all_configs())
+def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mnist):
+    each = [f"{interval}_every=1" for interval in ("log", "checkpoint", "sample", "evaluate")]
+    overrides = ["steps=2", "steps_per_call=1", "num_samples=4", *each]
+    config = configs.to_dict(configs.load(str(root / "configs" / spec), overrides))
+    config["batch_size"] = 8
+    config["progressive_growing"] = tuple(
+        (phase[0], 8, 1, min(phase[3], 1)) for phase in config["progressive_growing"][:2]
+    )
+    config["metrics"] = {
+        name: settings | {"samples": 16} for name, settings in config["metrics"].items()
+    }
+    metrics = training_loop.run(config, tmp_path / "run")
+    assert np.isfinite(metrics["discriminator/loss"]) and np.isfinite(metrics["generator/loss"])
+    assert final_state(tmp_path / "run")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["objective=auxiliary_classifier + hinge"], "auxiliary_classifier needs"),
+        (["networks=packed(m=3, networks={'mlp': {}})"], "multiple of 3"),
+        (["networks=dcgan"], "images"),
+        (["objective=nonsaturating"], "did you mean non_saturating"),
+        (["objective=hinge + r1(gama=3)"], "did you mean gamma"),
+        (["objective=hinge + r1(gamma='x')"], "gamma takes float, not 'x'"),
+        (["objective=r1"], "moves the generator"),
+        (["networks=mlp(latent_size=2.5)"], "latent_size takes int, not 2.5"),
+        (["networks=mlp + dcgan"], "names one part"),
+        (["dataset=rng"], "did you mean ring"),
+        (["metrics=mods"], "did you mean modes"),
+        (["unroll=1", "discriminator_optimizer=adam(learning_rate=1e-4)"], "needs eps_root"),
+        (["unroll=1", "discriminator_optimizer=lion(learning_rate=1e-4)"], "not differentiable"),
+        (["discriminator_optimizer=adam"], "needs learning_rate"),
+        (
+            [
+                "discriminator_optimizer=linear_schedule(init_value=1, end_value=0, transition_steps=1)"
+            ],
+            "not an optimizer",
+        ),
+        (["log_every=7"], "multiple of config.steps_per_call"),
+        (["batch_size=6"], "does not divide over 4 devices"),
+        (["best_mode=good"], "'min' or 'max'"),
+        (["progressive_growing=((4, 8, 10, 5),)"], "needs networks that grow"),
+        (["ema_decay=1.5"], "ema_decay must be in"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_before_anything_starts(overrides, says, root, tmp_path):
+    with pytest.raises(UserError) as caught:
+        training_loop.run(tiny(root, "unroll=0", *overrides), tmp_path / "run")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_schedule_for_a_learning_rate_is_built_by_the_same_rule(root):
+    schedule = "linear_schedule(init_value=0.1, end_value=0.0, transition_steps=60)"
+    config = tiny(root, f"generator_optimizer=sgd(learning_rate={schedule})")
+    check_fields(config)
+    check_experiment(build(config))
+
+
+def test_metrics_are_strict_json(uninterrupted):
+    for line in (uninterrupted / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)

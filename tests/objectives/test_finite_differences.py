@@ -1,0 +1,139 @@
+"""Every objective with every penalty, looking 0 and 2 updates ahead: gradients against finite differences in float64.
+
+A new objective or penalty adds a row. To compile two programs rather than hundreds, one game holds all terms, each times
+a weight of its own; a pair is that game with two weights of 1 and the others 0.
+"""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import tiny
+
+from gan_jax.game import Player, Term, adversarial
+from gan_jax.objectives import losses, penalties
+from gan_jax.objectives.f_divergences import DIVERGENCES
+from gan_jax.objectives.unrolling import unrolled
+
+OBJECTIVES = {
+    "minimax": {"minimax": losses.minimax()},
+    "non_saturating": {"non_saturating": losses.non_saturating(0.9)},
+    "least_squares": {"least_squares": losses.least_squares()},
+    "wasserstein": {"wasserstein": losses.wasserstein()},
+    "hinge": {"hinge": losses.hinge()},
+    "relativistic": {"relativistic": losses.relativistic()},
+    "relativistic_average": {"relativistic_average": losses.relativistic_average()},
+    "auxiliary_classifier": {
+        "non_saturating": losses.non_saturating(0.9),
+        "auxiliary_classifier": losses.auxiliary_classifier(),
+    },
+    "mutual_information": {
+        "minimax": losses.minimax(),
+        "mutual_information": losses.mutual_information(0, 2),
+    },
+    "feature_matching": {"feature_matching": losses.feature_matching(alone=True)},
+} | {f"f_gan_{name}": {f"f_gan_{name}": losses.f_gan(name)} for name in DIVERGENCES}
+PENALTIES = {
+    "none": {},
+    "gradient_penalty": {"gradient_penalty": penalties.gradient_penalty(2.0)},
+    "lipschitz_penalty": {"lipschitz_penalty": penalties.lipschitz_penalty(2.0, target=0.1)},
+    "dragan": {"dragan": penalties.dragan(2.0)},
+    "r1": {"r1": penalties.r1(1.0)},
+    "r2": {"r2": penalties.r2(1.0)},
+    "drift": {"drift": penalties.drift(0.1)},
+    "consistency": {"consistency": penalties.consistency()},
+    "mode_seeking": {"mode_seeking": penalties.mode_seeking()},
+}
+TERMS = functools.reduce(lambda a, b: a | b, [*OBJECTIVES.values(), *PENALTIES.values()])
+KEY, STEPS = tiny.key(5), (0, 2)
+
+
+def scaled(term, weight):
+    return Term(*(side and (lambda round, side=side: weight * side(round)) for side in term))
+
+
+def networks():
+    nets = tiny.networks(labels=True)
+    return nets._replace(classify=lambda params, samples: nets.classify(params, samples)[:, :2])
+
+
+@functools.cache
+def program(steps):
+    """Both players' losses and gradients: (generator, discriminator, a weight for each term) -> two pairs."""
+
+    def both(generator, discriminator, weights, batch):
+        game = adversarial(
+            networks(),
+            {name: scaled(term, weights[i]) for i, (name, term) in enumerate(TERMS.items())},
+        )
+        game, sgd = unrolled(game, steps, optax.sgd(0.05)), optax.sgd(0.05)
+        opponent = Player(discriminator, sgd.init(discriminator))
+        return (
+            jax.value_and_grad(lambda p: game.generator(p, opponent, batch, KEY)[0])(generator),
+            jax.value_and_grad(lambda p: game.discriminator(p, Player(generator), batch, KEY)[0])(
+                discriminator
+            ),
+        )
+
+    # The numbers matter here, not their speed.
+    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(both, compiler_options=quick)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_gradients_match_finite_differences(float64, objective, steps):
+    run, batch = program(steps), tiny.batch(labels=True)
+    batch |= {"label": batch["label"] % 2}
+    players = networks().init(jax.random.key(1))
+    towards = [tiny.direction(player) for player in players]
+    for penalty, extra in PENALTIES.items():
+        named = OBJECTIVES[objective] | extra
+        weights = jnp.asarray([float(name in named) for name in TERMS])
+        found = run(*players, weights, batch)
+        for side in range(2):
+
+            def loss(params, side=side, weights=weights):
+                return run(
+                    *(params if i == side else player for i, player in enumerate(players)),
+                    weights,
+                    batch,
+                )[side][0]
+
+            slope = tiny.dot(found[side][1], towards[side])
+            expected = tiny.slope_along(loss, players[side], towards[side])
+            np.testing.assert_allclose(
+                slope, expected, rtol=1e-6, atol=1e-9, err_msg=f"{objective} + {penalty}"
+            )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_pair_builds(objective):
+    """As a user would build it: its two terms alone, looking ahead."""
+    batch = tiny.batch(labels=True)
+    players = [Player(params) for params in networks().init(jax.random.key(1))]
+    for extra in PENALTIES.values():
+        game = unrolled(adversarial(networks(), OBJECTIVES[objective] | extra), 2, optax.sgd(0.05))
+        sgd = players[1]._replace(opt_state=optax.sgd(0.05).init(players[1].params))
+        loss, metrics = jax.eval_shape(game.generator, players[0].params, sgd, batch, KEY)
+        assert loss.shape == () and all(metric.shape == () for metric in metrics.values())
+
+
+def test_the_table_has_every_term():
+    """Every public function of losses.py and penalties.py that makes a term has a row above."""
+    made = {
+        name
+        for room in (losses, penalties)
+        for name, function in inspect.getmembers(room, inspect.isfunction)
+        if not name.startswith("_")
+        and function.__module__ == room.__name__
+        and function.__annotations__.get("return") is Term
+    }
+    assert (
+        made - {"f_gan"} <= TERMS.keys()
+        and {f"f_gan_{name}" for name in DIVERGENCES} <= TERMS.keys()
+    )

@@ -1,0 +1,237 @@
+"""`unrolled` against an unroll written out by hand, in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import tiny
+
+from gan_jax.game import Player, adversarial, update
+from gan_jax.objectives.losses import minimax, non_saturating, wasserstein
+from gan_jax.objectives.penalties import gradient_penalty
+from gan_jax.objectives.unrolling import unrolled
+from gan_jax.training import alternating, init_state
+from gan_jax.training.optimizers import clip_weights
+
+RATE, B1, B2, EPS, EPS_ROOT, BOUND = 0.1, 0.5, 0.9, 1e-8, 1e-10, 0.5
+TERMS = {
+    "minimax": {"minimax": minimax()},
+    "wgan_gp": {"wasserstein": wasserstein(), "gradient_penalty": gradient_penalty(2.0)},
+    "clipped_wgan": {"wasserstein": wasserstein()},
+}
+
+
+def optimizer_of(name, objective):
+    first = optax.sgd(RATE) if name == "sgd" else optax.adam(RATE, B1, B2, EPS, EPS_ROOT)
+    return optax.chain(first, clip_weights(BOUND)) if objective == "clipped_wgan" else first
+
+
+def by_hand(objective, optimizer, steps, resample, generator, discriminator, moments, real, rng):
+    """The generator's loss after `steps` updates of the discriminator, in one expression after another.
+
+    Nothing of the library is called but the tiny networks; `moments` are Adam's (m, v, count) of the live discriminator.
+    """
+    nets = tiny.networks()
+    rows = range(len(real))
+
+    def fake(key):
+        keys = [jax.random.fold_in(jax.random.fold_in(key, 0), row) for row in rows]
+        return nets.generate(
+            generator, jnp.stack([jax.random.normal(k, (tiny.LATENT,)) for k in keys])
+        )
+
+    def loss(d, x, key):
+        r, f = nets.score(d, real), nets.score(d, x)
+        if objective == "minimax":
+            return -jnp.mean(jnp.log(1 / (1 + jnp.exp(-r)))) - jnp.mean(
+                jnp.log(1 - 1 / (1 + jnp.exp(-f)))
+            )
+        value = jnp.mean(f) - jnp.mean(r)
+        if objective == "clipped_wgan":
+            return value
+        term_key = jax.random.fold_in(key, 2)  # the second term's
+        shares = jnp.stack(
+            [
+                jax.random.uniform(jax.random.fold_in(term_key, row), dtype=jnp.float64)
+                for row in rows
+            ]
+        )[:, None]
+        points = shares * real + (1 - shares) * x
+        # The network is small: its gradient by hand is W_in (w_out * (1 - h^2)).
+        h = jnp.tanh(points @ d["in"]["w"] + d["in"]["b"][None])
+        gradient = (d["score"]["w"][:, 0][None] * (1 - h * h)) @ d["in"]["w"].T
+        return value + 2.0 * jnp.mean((jnp.sqrt(jnp.sum(gradient**2, 1) + 1e-12) - 1) ** 2)
+
+    fakes = fake(rng)
+    d, (m, v, count) = discriminator, moments
+    for k in range(1, steps + 1):
+        key = jax.random.fold_in(rng, k) if resample else rng
+        x = fake(key) if resample else fakes
+        g = jax.grad(loss)(d, x, key)
+        if optimizer == "sgd":
+            d = jax.tree.map(lambda p, g: p - RATE * g, d, g)
+        else:
+            count = count + 1
+            m = jax.tree.map(lambda m, g: B1 * m + (1 - B1) * g, m, g)
+            v = jax.tree.map(lambda v, g: B2 * v + (1 - B2) * g * g, v, g)
+            d = jax.tree.map(
+                lambda p, m, v, n=count: p
+                - RATE * (m / (1 - B1**n)) / (jnp.sqrt(v / (1 - B2**n) + EPS_ROOT) + EPS),
+                d, m, v,
+            )  # fmt: skip
+        if objective == "clipped_wgan":
+            d = jax.tree.map(lambda p: jnp.clip(p, -BOUND, BOUND), d)
+    if objective == "minimax":
+        return -loss(d, fakes, rng)
+    return -jnp.mean(nets.score(d, fakes))
+
+
+def played(objective, optimizer):
+    """A discriminator that has moved twice, so that Adam's moments and count are live."""
+    nets, terms = tiny.networks(), TERMS[objective]
+    game, stages = adversarial(nets, terms), optimizer_of(optimizer, objective)
+    generator, discriminator = nets.init(jax.random.key(1))
+    if objective == "clipped_wgan":
+        discriminator = jax.tree.map(lambda p: jnp.clip(p, -BOUND, BOUND), discriminator)
+    player = Player(discriminator, stages.init(discriminator))
+    for seed in range(2):
+        player, _ = update(
+            game.discriminator,
+            stages,
+            player,
+            Player(generator),
+            tiny.batch(seed=seed),
+            jax.random.key(seed),
+        )
+    return game, stages, generator, player
+
+
+def moments_of(player):
+    found = [
+        s
+        for s in jax.tree.leaves(player.opt_state, is_leaf=lambda s: hasattr(s, "mu"))
+        if hasattr(s, "mu")
+    ]
+    return (found[0].mu, found[0].nu, found[0].count) if found else (None, None, None)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("objective", TERMS)
+@pytest.mark.parametrize("resample", [False, True])
+def test_equals_an_unroll_by_hand(float64, objective, optimizer, resample):
+    game, stages, generator, player = played(objective, optimizer)
+    batch, rng, steps = tiny.batch(seed=7), jax.random.key(7), 3
+    ahead = unrolled(game, steps, stages, resample=resample).generator
+    value, gradient = jax.jit(jax.value_and_grad(lambda g: ahead(g, player, batch, rng)[0]))(
+        generator
+    )
+    expected = jax.value_and_grad(
+        lambda g: by_hand(
+            objective,
+            optimizer,
+            steps,
+            resample,
+            g,
+            player.params,
+            moments_of(player),
+            batch["real"],
+            rng,
+        )
+    )(generator)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-10)
+    tiny.assert_trees_close(gradient, expected[1], rtol=1e-10, atol=1e-13)
+
+
+def test_rematerialise_gives_equal_numbers(float64):
+    game, stages, generator, player = played("wgan_gp", "adam")
+    batch, rng = tiny.batch(seed=7), jax.random.key(7)
+
+    def value(flag):
+        loss = unrolled(game, 4, stages, rematerialise=flag).generator
+        return jax.jit(jax.value_and_grad(lambda g: loss(g, player, batch, rng)[0]))(generator)
+
+    tiny.assert_trees_close(value(False), value(True), rtol=1e-12, atol=1e-14)
+
+
+def test_stop_gradient_looks_ahead_without_learning_through_it(float64):
+    game, stages, generator, player = played("minimax", "adam")
+    batch, rng = tiny.batch(seed=7), jax.random.key(7)
+    seen = game.generate_fakes(generator, batch, rng)
+    ahead = player
+    for _ in range(3):
+        ahead, _ = update(game.discriminator, stages, ahead, Player(generator), seen, rng)
+    expected = jax.grad(lambda g: game.generator(g, ahead, batch, rng)[0])(generator)
+    stopped = jax.grad(
+        lambda g: unrolled(game, 3, stages, stop_gradient=True).generator(g, player, batch, rng)[0]
+    )(generator)
+    full = jax.grad(lambda g: unrolled(game, 3, stages).generator(g, player, batch, rng)[0])(
+        generator
+    )
+    tiny.assert_trees_close(stopped, expected, rtol=1e-10, atol=1e-14)
+    assert float(jnp.abs(full["out"]["b"] - stopped["out"]["b"]).max()) > 1e-3
+
+
+def test_every_look_ahead_step_sees_the_same_minibatch(float64):
+    """With one step there is nothing to resample but the key; with two, fresh latents change the answer."""
+    game, stages, generator, player = played("minimax", "sgd")
+    batch, rng = tiny.batch(seed=7), jax.random.key(7)
+    keys = []
+
+    def noting(params, opponent, seen, key):
+        jax.debug.callback(lambda fake: keys.append(np.asarray(fake)), seen["fake"])
+        return game.discriminator(params, opponent, seen, key)
+
+    unrolled(game._replace(discriminator=noting), 3, stages).generator(
+        generator, player, batch, rng
+    )[0].block_until_ready()
+    jax.effects_barrier()
+    assert len(keys) == 3
+    assert all(np.array_equal(fake, keys[0]) for fake in keys)
+    np.testing.assert_allclose(
+        keys[0], game.generate_fakes(generator, batch, rng)["fake"], rtol=1e-15
+    )
+
+
+def test_no_steps_is_the_objective_itself():
+    game = adversarial(tiny.networks(), {"non_saturating": non_saturating()})
+    assert unrolled(game, 0, optax.sgd(0.1)) is game
+    with pytest.raises(ValueError, match="steps >= 0 updates ahead, not -1"):
+        unrolled(game, -1, optax.sgd(0.1))
+
+
+def test_the_discriminator_is_unchanged_by_the_look_ahead():
+    """After a step it is, bit for bit, where the plain step leaves it, its optimizer's state included."""
+    nets, adam, sgd = tiny.networks(), optax.adam(1e-2, eps_root=1e-14), optax.sgd(0.1)
+    game = adversarial(nets, {"minimax": minimax()})
+    state = init_state(nets, sgd, adam, jax.random.key(0))
+    batch = tiny.batch(discriminator_steps=2)
+    after = [
+        jax.jit(alternating(o, sgd, adam))(state, batch, tiny.key(3))[0]
+        for o in (game, unrolled(game, 3, adam))
+    ]
+    tiny.assert_trees_equal(after[0].discriminator, after[1].discriminator)
+    assert (
+        float(
+            jnp.abs(
+                after[0].generator.params["out"]["b"] - after[1].generator.params["out"]["b"]
+            ).max()
+        )
+        > 0
+    )
+
+
+def test_memory_is_flat_in_the_steps_when_rematerialised():
+    """What the backward pass keeps: one discriminator a step, not the activations of a step's whole update."""
+    nets, sgd = tiny.networks(), optax.sgd(0.1)
+    game = adversarial(nets, {"minimax": minimax()})
+    generator, discriminator = nets.init(jax.random.key(1))
+    batch = game.generate_fakes(generator, tiny.batch(size=4096), jax.random.key(0))
+
+    def kept(flag):
+        loss = unrolled(game, 40, sgd, rematerialise=flag).generator
+        player = Player(discriminator, sgd.init(discriminator))
+        grad = jax.jit(jax.grad(lambda g, batch: loss(g, player, batch, tiny.key(0))[0]))
+        return grad.lower(generator, batch).compile().memory_analysis().temp_size_in_bytes
+
+    assert kept(True) < 0.2 * kept(False)

@@ -1,0 +1,65 @@
+"""Games whose step must not depend on how it is mapped: what the tests of devices and of processes share."""
+
+import jax
+import numpy as np
+import optax
+
+from gan_jax import data, networks
+from gan_jax.distributed import multihost
+from gan_jax.distributed.mesh import compute_replicated
+from gan_jax.game import adversarial
+from gan_jax.objectives import losses, penalties
+from gan_jax.objectives.unrolling import unrolled
+from gan_jax.training import alternating, fused, init_state
+
+# SGD: Adam would hide a factor in the gradients.
+SGD = optax.sgd(0.1)
+BATCH, CLASSES = 16, 3
+CASES = {
+    "non_saturating with BatchNorm": ({"non_saturating": losses.non_saturating()}, {}, 0),
+    "WGAN-GP with BatchNorm": ({"wasserstein": losses.wasserstein(), "penalty": penalties.gradient_penalty()}, {}, 0),
+    "unrolled 3 steps": ({"minimax": losses.minimax()}, {}, 3),
+    "AC-GAN": (
+        {"non_saturating": losses.non_saturating(), "auxiliary_classifier": losses.auxiliary_classifier()}, {"labels": "auxiliary"}, 0
+    ),
+}  # fmt: skip
+
+
+def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What two steps of SGD moved, by player, and their metrics, of the fused step that ``mapping`` maps."""
+    terms, settings, unroll = CASES[case]
+    classes = CLASSES if settings else 0
+    nets = networks.dcgan(
+        (8, 8, 1), classes, width=4, latent_size=3, discriminator_norm="batch", **settings
+    )
+    objective = unrolled(adversarial(nets, terms), unroll, SGD)
+    run = mapping(fused(alternating(objective, SGD, SGD), data.decode))
+    draws = np.random.default_rng(0)
+    batch = {
+        "real": draws.integers(0, 256, (2, 2, BATCH, 8, 8, 1), np.uint8),
+        "sample_index": np.tile(np.arange(BATCH, dtype=np.int32), (2, 2, 1)),
+    }
+    if classes:
+        batch["label"] = draws.integers(0, classes, (2, 2, BATCH)).astype(np.int32)
+    batch = {name: leaf[:, :, multihost.process_slice(BATCH)] for name, leaf in batch.items()}
+    key = compute_replicated(lambda: jax.random.key(0))
+    start = compute_replicated(lambda: init_state(nets, SGD, SGD, jax.random.key(0)))
+    before = {
+        player: flat(getattr(start, player).params) for player in ("generator", "discriminator")
+    }
+    state, metrics = run(start, batch, key)
+    moved = {player: flat(getattr(state, player).params) - before[player] for player in before}
+    return moved, {name: np.asarray(values) for name, values in metrics.items()}
+
+
+def flat(tree) -> np.ndarray:
+    return np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(tree)])
+
+
+def assert_alike(one, other) -> None:
+    """Gradients within 1e-5 of their size, metrics within rounding."""
+    for player, moved in one[0].items():
+        assert np.linalg.norm(moved) > 0
+        assert np.linalg.norm(moved - other[0][player]) < 1e-5 * np.linalg.norm(moved), player
+    for name, values in one[1].items():
+        np.testing.assert_allclose(values, other[1][name], rtol=1e-4, atol=1e-6, err_msg=name)

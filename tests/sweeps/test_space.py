@@ -1,0 +1,284 @@
+"""The search space: W&B's schema, checked, drawn, and handed to the flags as W&B's agent does it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gan_jax.errors import UserError
+from gan_jax.experiment import config as configs
+from gan_jax.experiment.command_line import split_overrides
+from gan_jax.sweeps import distributions, space
+
+RATE = "config.discriminator_optimizer.adam.learning_rate"
+
+
+@pytest.fixture(autouse=True)
+def in_checkout(root, monkeypatch):
+    monkeypatch.chdir(root)
+
+
+def grid(**parameters) -> dict:
+    named = {f"config.{name}": settings for name, settings in parameters.items()}
+    return {
+        "method": "grid",
+        "metric": {"name": "modes/covered", "goal": "maximize"},
+        "parameters": named,
+    }
+
+
+def random(settings: dict, runs: int = 4000) -> np.ndarray:
+    definition = {"method": "random", "run_cap": runs, "parameters": {"config.x": settings}}
+    return np.array([trial["config.x"] for trial in space.trials(space.parse(definition))])
+
+
+def test_a_grid_is_all_combinations_the_last_fastest():
+    sweep = space.parse(
+        grid(unroll={"values": [0, 5]}, seed={"min": 3, "max": 5}, discriminator_steps={"value": 2})
+    )
+    assert [tuple(trial.values()) for trial in space.trials(sweep)] == [
+        (0, 3, 2), (0, 4, 2), (0, 5, 2), (5, 3, 2), (5, 4, 2), (5, 5, 2),
+    ]  # fmt: skip
+    assert list(space.trials(sweep)[0]) == [
+        "config.unroll",
+        "config.seed",
+        "config.discriminator_steps",
+    ]
+    assert (sweep.metric, sweep.highest) == ("modes/covered", True)
+
+
+def test_a_grid_with_steps_ends_before_max_as_that_of_wandb_does():
+    sweep = space.parse(
+        grid(ema_decay={"distribution": "q_uniform", "min": 0.0, "max": 0.75, "q": 0.25})
+    )
+    assert [trial["config.ema_decay"] for trial in space.trials(sweep)] == [0.0, 0.25, 0.5]
+
+
+def test_run_cap_keeps_the_first():
+    assert len(space.trials(space.parse(grid(seed={"min": 0, "max": 9}) | {"run_cap": 4}))) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "low", "high", "mean"),
+    [  # the mean in closed form
+        ({"min": 1.0, "max": 3.0}, 1, 3, 2),
+        ({"min": 1, "max": 3}, 1, 3, 2),
+        ({"distribution": "log_uniform_values", "min": 1.0, "max": math.e}, 1, math.e, math.e - 1),
+        ({"distribution": "log_uniform", "min": 0, "max": 1}, 1, math.e, math.e - 1),
+        ({"distribution": "inv_log_uniform", "min": -1, "max": 0}, 1, math.e, math.e - 1),
+        (
+            {"distribution": "inv_log_uniform_values", "min": 1, "max": math.e},
+            1,
+            math.e,
+            math.e - 1,
+        ),
+        ({"distribution": "q_uniform", "min": 0.0, "max": 4.0, "q": 2}, 0, 4, 2),
+        (
+            {"distribution": "q_log_uniform_values", "min": 10.0, "max": 100.0, "q": 10},
+            10,
+            100,
+            90 / math.log(10),
+        ),
+        ({"distribution": "normal", "mu": 3.0, "sigma": 0.5}, -5, 10, 3),
+        ({"distribution": "normal"}, -5, 5, 0),
+        ({"distribution": "q_normal", "mu": 30.0, "sigma": 5.0, "q": 5}, 0, 60, 30),
+        ({"distribution": "log_normal", "mu": 0.0, "sigma": 0.5}, 0, 20, math.exp(0.125)),
+        ({"distribution": "beta", "a": 2, "b": 6}, 0, 1, 0.25),
+        ({"values": [1, 5]}, 1, 5, 3),
+        ({"values": [1, 5], "probabilities": [0.75, 0.25]}, 1, 5, 2),
+        ({"distribution": "constant", "value": 7}, 7, 7, 7),
+    ],
+)
+def test_distributions_have_their_range_and_mean(settings, low, high, mean):
+    drawn = random(settings)
+    assert low <= drawn.min() and drawn.max() <= high
+    assert drawn.mean() == pytest.approx(
+        mean, abs=4 * max(drawn.std(), 1e-9) / math.sqrt(len(drawn))
+    )
+    if "q" in settings:
+        np.testing.assert_array_equal(drawn % settings["q"], 0)
+        assert np.issubdtype(drawn.dtype, np.integer)  # a whole q gives whole numbers
+    if settings.get("min") == 1 and settings.get("max") == 3 and isinstance(settings["min"], int):
+        assert set(drawn.tolist()) == {1, 2, 3}
+
+
+def test_every_distribution_of_wandb_is_there():
+    base = {"uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta"}
+    more = {"int_uniform", "inv_log_uniform", "inv_log_uniform_values"}
+    assert set(distributions.DISTRIBUTIONS) == base | more | {f"q_{name}" for name in base}
+
+
+def test_random_trials_depend_on_seed_and_index_alone():
+    parameters = {"config.ema_decay": {"min": 0.0, "max": 1.0}, RATE: {"min": 0.0, "max": 1.0}}
+    of = lambda runs, seed=0, chosen=parameters: space.trials(
+        space.parse({"method": "random", "run_cap": runs, "parameters": chosen}), seed
+    )
+    assert of(5)[:3] == of(3)
+    assert of(3) != of(3, seed=1)
+    assert [trial[RATE] for trial in of(3, chosen={RATE: parameters[RATE]})] == [
+        trial[RATE] for trial in of(3)
+    ]
+    assert len({value for trial in of(5) for value in trial.values()}) == 10  # no two draws alike
+
+
+@pytest.mark.parametrize(
+    ("definition", "says"),
+    [
+        (grid() | {"method": "bayes"}, "needs W&B's server"),
+        (grid() | {"method": "grd"}, "'grid' or 'random', not 'grd'"),
+        (grid(), "needs parameters"),
+        (grid(discriminator_steps={"values": [1]}) | {"metrics": {}}, "did you mean metric"),
+        (
+            grid(discriminator_steps={"values": [1]}) | {"early_terminate": {"type": "hyperband"}},
+            "early_terminate needs",
+        ),
+        (
+            grid(discriminator_steps={"values": [1]}) | {"metric": {"name": "a", "goal": "max"}},
+            "'minimize' or 'maximize'",
+        ),
+        (grid(discriminator_steps={"values": [1]}) | {"metric": "a"}, "metric is {name"),
+        (grid(discriminator_steps={"values": [1]}) | {"run_cap": 0}, "run_cap is a whole number"),
+        (
+            grid(discriminator_steps={"values": [1]}) | {"method": "random"},
+            "random search has no end",
+        ),
+        (
+            {"method": "grid", "parameters": {"discriminator_steps": {"values": [1]}}},
+            "did you mean config.discriminator_steps?",
+        ),
+        (grid(discriminator_steps=3), "takes {values"),
+        (grid(discriminator_steps={"values": []}), "takes a list of values"),
+        (grid(discriminator_steps={"values": [1, 1]}), "a value twice"),
+        (grid(discriminator_steps={}), "needs values, or min and max"),
+        (
+            grid(wandb={"parameters": {"name": {"value": 1}}}),
+            "is nested: name its parts in full, config.wandb.part",
+        ),
+        (
+            grid(ema_decay={"min": 0.0, "max": 1.0}),
+            "grid search cannot go through config.ema_decay",
+        ),
+        (
+            grid(ema_decay={"distribution": "log_uniform_values", "min": 0.1, "max": 1.0}),
+            "grid search cannot go through",
+        ),
+        (
+            grid(ema_decay={"distribution": "unifrm", "min": 0.0, "max": 1.0}),
+            "did you mean uniform",
+        ),
+        (grid(ema_decay={"distribution": "normal", "min": 0.0}), "normal has no 'min'"),
+        (grid(ema_decay={"distribution": "uniform", "min": 0.0}), "uniform needs max"),
+        (grid(ema_decay={"distribution": "uniform", "min": "1e-4", "max": 1.0}), "write 1.0e-4"),
+        (grid(ema_decay={"distribution": "uniform", "min": 1.0, "max": 1.0}), "is not below max"),
+        (
+            grid(ema_decay={"distribution": "log_uniform_values", "min": 0.0, "max": 1.0}),
+            "must be above 0",
+        ),
+        (
+            grid(discriminator_steps={"distribution": "int_uniform", "min": 0.5, "max": 2}),
+            "is a whole number, not 0.5",
+        ),
+        (
+            grid(discriminator_steps={"values": [1, 2], "probabilities": [0.5, 0.5]}),
+            "for method random",
+        ),
+        (grid(discriminator_steps={"values": [1], "min": 3}), "has values, and 'min' too"),
+        (
+            grid(discriminator_steps={"values": [1], "distribution": "uniform"}),
+            "has values, and the distribution 'uniform' too",
+        ),
+        (
+            grid(discriminator_steps={"values": [1, 2], "probabilities": [0.5, 0.6]})
+            | {"method": "random", "run_cap": 2},
+            "2 probabilities with the sum 1",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(definition, says):
+    with pytest.raises(UserError) as caught:
+        space.parse(definition)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_sweep(tmp_path):
+    with pytest.raises(UserError, match="no sweep file"):
+        space.read(tmp_path / "none.yaml")
+    file = tmp_path / "a.yaml"
+    for text, says in (("a: [", "is not YAML"), ("- a", "holds no mapping")):
+        file.write_text(text)
+        with pytest.raises(UserError, match=says):
+            space.read(file)
+
+
+def test_the_sweep_of_a_config_file(tmp_path):
+    sweep = space.parse(space.of_config("configs/ring.py:unrolled"))
+    for trial in space.trials(sweep):
+        configs.load("configs/ring.py:unrolled", space.flags(trial))
+    with pytest.raises(UserError, match=r"has no sweep\(\)"):
+        space.of_config("configs/default.py")
+    file = tmp_path / "x.py"
+    file.write_text("def sweep(variant='a'):\n    return {'variant': variant}")
+    assert space.of_config(f"{file}:b") == {"variant": "b"}
+    assert space.of_config(str(file)) == {"variant": "a"}
+    for body, says in (
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("return 3", "returns 3, not a mapping"),
+    ):
+        file.write_text(f"def sweep():\n    {body}")
+        with pytest.raises(UserError, match=says):
+            space.of_config(str(file))
+
+
+def agents_command(sweep: dict, trial: dict) -> list[str]:
+    """The command that W&B's agent makes, by W&B's own functions; see `Agent._command_run` there."""
+    from wandb.sdk.launch.sweeps import utils
+
+    parts = utils.create_sweep_command(list(sweep["command"]))
+    given = utils.create_sweep_command_args(
+        {"args": {name: {"value": value} for name, value in trial.items()}}
+    )
+    given |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}
+    whole: list[str] = []
+    for part in parts:
+        whole += given[part[2:-1]] if part.startswith("${") and part.endswith("}") else [part]
+    return whole
+
+
+VALUES = {
+    "config.unroll": 5, RATE: 1e-05, "config.unroll_resample": False, "config.wandb.tags": ["a", "b"],
+    "config.objective": "wasserstein + gradient_penalty(weight=10)", "config.steps": 1000.0,
+    "config.networks.mlp.generator_widths": [32, 16],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("macro", ["${args}", "${args_no_equals}"])
+def test_the_command_of_a_wandb_agent_means_what_the_sweep_means_here(macro):
+    sweep = {
+        "program": "experiments/train.py",
+        "command": ["${env}", "python", "${program}", "--workdir=runs/x", macro],
+    }
+    overrides, rest = split_overrides(agents_command(sweep, VALUES))
+    assert rest == ["/usr/bin/env", "python", "experiments/train.py", "--workdir=runs/x"]
+    agents = configs.load("configs/ring.py:unrolled", overrides)
+    assert agents == configs.load("configs/ring.py:unrolled", space.flags(VALUES))
+    found = configs.flat(agents)
+    assert (found["unroll"], found["unroll_resample"], found["steps"]) == (5, False, 1000)
+    assert found["wandb.tags"] == ("a", "b") and found["networks.mlp.generator_widths"] == (32, 16)
+    assert (
+        found[RATE.removeprefix("config.")] == 1e-5
+        and found["objective.gradient_penalty.weight"] == 10
+    )
+
+
+def test_the_shipped_yaml_serves_both(root):
+    definition = space.read("configs/ring_sweep.yaml")
+    sweep = space.parse(definition)
+    trials = space.trials(sweep)
+    assert len(trials) == 27
+    command = agents_command(definition, trials[-1])
+    assert command[:3] == ["/usr/bin/env", "python", "experiments/train.py"]
+    overrides, rest = split_overrides(command[3:])
+    assert rest == [f"--config={sweep.config}", "--workdir=runs/ring_sweep/$WANDB_RUN_ID"]
+    here = configs.load(sweep.config, [*sweep.overrides, *space.flags(trials[-1])])
+    assert configs.load("configs/ring.py:unrolled", overrides) == here
+    assert (here.unroll, here.seed, here.steps, here.wandb.use) == (5, 2, 8000, True)
