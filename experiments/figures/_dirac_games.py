@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from gan_jax.reproduction import plain
+from gan_jax.reproduction import to_json_value
 from gan_jax.theory import games
 
 
@@ -146,5 +146,9 @@ def bilinear(size: float, steps: int) -> dict:
             _, metrics = jax.jit(training.fused(record))(state, batches, jax.random.key(0))
             radius = np.concatenate([[np.sqrt(2)], np.asarray(metrics["radius"])])
             measured = float((radius[-1] / radius[0]) ** (1 / steps))
-            found[name] = {"radius": plain(radius, 5), "factor": factor, "measured": measured}
+            found[name] = {
+                "radius": to_json_value(radius, 5),
+                "factor": factor,
+                "measured": measured,
+            }
     return found

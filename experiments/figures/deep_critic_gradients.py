@@ -25,7 +25,7 @@ import numpy as np
 
 from gan_jax import reproduction
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain
+from gan_jax.reproduction import Claim, to_json_value
 
 DEPTH, WIDTH, BATCH, DISCRIMINATOR_STEPS, POOL = 12, 128, 256, 5, 100_000
 SEEDS, STEPS, LOOKS = 3, 1_000, 20
@@ -50,7 +50,7 @@ def measure(smoke: bool, folder: Path) -> dict:
     for name, bounds in {"clipping": BOUNDS, "penalty": (None,)}.items():
         make = functools.partial(rows, bounds, **settings)
         print(f"{name}: {settings['steps']} steps, {len(settings['seeds'])} seeds", flush=True)
-        found += reproduction.kept(
+        found += reproduction.cached(
             folder / f"{name}.json",
             settings | {"bounds": bounds, "width": WIDTH, "batch": BATCH},
             make,
@@ -221,7 +221,7 @@ def rows(
     pool = data.swiss_roll().draw(0, np.arange(POOL))["real"]
     adam = optax.adam(1e-4, b1=0.5, b2=0.9)
 
-    tick = reproduction.progress(steps, steps // looks)
+    tick = reproduction.progress_callback(steps, steps // looks)
 
     def trained(key, bound=None):
         terms = {"wasserstein": losses.wasserstein()}
@@ -275,7 +275,7 @@ def rows(
             own = np.asarray(weights[i], float)
             row = {
                 "name": name, "seed": seed, "steps": list(range(steps // looks, steps + 1, steps // looks)),
-                "norms": [plain(np.asarray(look, float), 5) for look in norms[i]], "spread": float(own.std()),
+                "norms": [to_json_value(np.asarray(look, float), 5) for look in norms[i]], "spread": float(own.std()),
                 "bound": float(np.mean(np.abs(own) >= bound * (1 - 1e-6))) if bound else None,
             }  # fmt: skip
             if seed == seeds[0] and name in WINDOWS:

@@ -18,7 +18,7 @@ import numpy as np
 from _dirac_games import bilinear, field_of_losses, published_consensus, sampled
 
 from gan_jax import theory
-from gan_jax.reproduction import Claim, plain, within
+from gan_jax.reproduction import Claim, to_json_value
 from gan_jax.theory import games
 
 H, STEPS, CLIP, NOISE, DRAWS = 0.2, 500, 1.0, 0.7, 1000
@@ -113,7 +113,7 @@ def measure(smoke: bool) -> dict:
                 for play, discriminator_steps in PLAYS.items()
             )
         if name in CELLS:
-            paths[name] = {play: plain(path, 3) for play, path in made.items()}
+            paths[name] = {play: to_json_value(path, 3) for play, path in made.items()}
     eigenvalues, rates = {}, {}
     for name, (_, _, gamma, slope) in CELLS.items():
         if gamma is None:
@@ -180,7 +180,7 @@ def claims(numbers: dict) -> list[Claim]:
         for play, pair in numbers["rates"][name].items():
             if pair["measured"] is not None:
                 found.append(
-                    within(
+                    Claim.close_to(
                         f"{name}; {play}: radius of a step over the last",
                         pair["measured"],
                         pair["formula"],
@@ -190,7 +190,7 @@ def claims(numbers: dict) -> list[Claim]:
     for name, game in numbers["bilinear"].items():
         if game["factor"] is not None:
             found.append(
-                within(
+                Claim.close_to(
                     f"bilinear, {name}: factor a step",
                     game["measured"],
                     game["factor"],
@@ -311,7 +311,7 @@ def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -
     else:  # to two digits
         tolerances = (0.05 * ends[0], 0.05 * ends[1])
     return [
-        within(f"{name}; {play}: {which} radius", value, end, tolerance, text)
+        Claim.close_to(f"{name}; {play}: {which} radius", value, end, tolerance, text)
         for which, value, end, tolerance in zip(
             ("least", "greatest"), found, ends, tolerances, strict=True
         )

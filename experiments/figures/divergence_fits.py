@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 
 from gan_jax import theory
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, within
+from gan_jax.reproduction import Claim
 
 MODES, STDS = (-2.0, 2.0), (0.5, 0.5)
 MIXTURES = {"equal": (1.0, 1.0), "7:3": (0.7, 0.3)}
@@ -70,7 +70,9 @@ def claims(numbers: dict) -> list[Claim]:
         ):
             if expected is not None:
                 name = f"{mixture}, {NAMES[divergence]} from {tuple(start)}: {part}"
-                found.append(within(name, value, expected, 1e-3, f"{expected:g}", smoke=True))
+                found.append(
+                    Claim.close_to(name, value, expected, 1e-3, f"{expected:g}", smoke=True)
+                )
     # Which minimum is the global one is what the argument about JS is about.
     for mixture, covers in (("equal", True), ("7:3", False)):
         starts = [
@@ -88,7 +90,7 @@ def claims(numbers: dict) -> list[Claim]:
             )
         )
     found.append(
-        within(
+        Claim.close_to(
             "JS turns from covering to seeking at c",
             numbers["crossover"],
             CROSSOVER,
@@ -103,7 +105,7 @@ def claims(numbers: dict) -> list[Claim]:
         for part, exact in (("mean", mean), ("std", std)):
             values = [row[kind][part == "std"] for row in rows]
             text = f"{exact:.4g}, the KL fit's"
-            found.append(within(f"{name}, n = 100,000: {part}", values, exact, 0.03, text))
+            found.append(Claim.close_to(f"{name}, n = 100,000: {part}", values, exact, 0.03, text))
     return found
 
 

@@ -14,7 +14,7 @@ and is as large as 999 where D = 0.999: a few good samples rule it.
 import numpy as np
 
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain, within
+from gan_jax.reproduction import Claim, to_json_value
 
 # Name -> the gradient by the score, in closed form, of the answer D.
 SLOPES = {
@@ -62,8 +62,8 @@ def measure(smoke: bool) -> dict:
             values, slopes = jax.jit(jax.vmap(jax.value_and_grad(loss)))(scores)
             values = values + np.log(2) if name == "minimax" else values
             found[name] = {
-                "loss": plain(np.asarray(values), 9),
-                "slope": plain(np.asarray(slopes), 12),
+                "loss": to_json_value(np.asarray(values), 9),
+                "slope": to_json_value(np.asarray(slopes), 12),
             }
     return {"answers": answers, "losses": found}
 
@@ -81,7 +81,7 @@ def claims(numbers: dict) -> list[Claim]:
             text = f"{expected:g}"
             value = slopes[len(slopes) - len(SHOWN) + i]
             found.append(
-                within(
+                Claim.close_to(
                     f"{name}: gradient at D = {answer}",
                     value,
                     expected,

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax import reproduction
-from gan_jax.reproduction import Claim, plain
+from gan_jax.reproduction import Claim, to_json_value
 
 DISTANCE, STDS, CLASSES = 3.5, (1.0, 2.0, 3.0), 3
 SEEDS, STEPS, DISCRIMINATOR_STEPS, REAL, FAKE, SAMPLES, RATE = 10, 4_000, 10, 128, 256, 10_000, 2e-3
@@ -53,7 +53,7 @@ def measure(smoke: bool, folder: Path) -> dict:
     program, found = _program(settings["steps"]), []
     for seed in range(2 if smoke else SEEDS):
         print(f"seed {seed}: {settings['steps']} steps of {', '.join(NAMES.values())}", flush=True)
-        found += reproduction.kept(
+        found += reproduction.cached(
             folder / f"seed_{seed}.json", settings, functools.partial(rows, program, seed)
         )
     return {"rows": found}
@@ -183,7 +183,7 @@ def rows(program, seed: int) -> list[dict]:
         SWITCHES, np.asarray(program(jax.random.key(seed)), float), strict=True
     ):
         row = {
-            "method": method, "seed": seed, "mean": plain(samples.mean(1), 6), "std": plain(samples.std(1), 6),
+            "method": method, "seed": seed, "mean": to_json_value(samples.mean(1), 6), "std": to_json_value(samples.std(1), 6),
             "mmd": [squared_mmd(points, k * DISTANCE, STDS[k]) for k, points in enumerate(samples)],
         }  # fmt: skip
         found.append(
@@ -218,7 +218,7 @@ def _program(steps: int):
     import jax
     import jax.numpy as jnp
 
-    tick = reproduction.progress(steps, steps // LOOKS)
+    tick = reproduction.progress_callback(steps, steps // LOOKS)
     switches = jnp.array(list(SWITCHES.values()), jnp.float32)
     return jax.jit(lambda key: jax.vmap(lambda own: _trained(own, key, steps, tick))(switches))
 

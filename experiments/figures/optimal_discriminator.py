@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_jax import theory
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain, within
+from gan_jax.reproduction import Claim, to_json_value
 
 MEANS = (0.5, 1.0, 2.0, 3.0, 4.0)
 # By quadrature of an implementation of its own: JS in nats, and V at D*.
@@ -55,10 +55,10 @@ def measure(smoke: bool) -> dict:
     p, q = MIXTURE
     wide = theory.grid(-16, 16, panels=200)
     mixture = {
-        "p": plain(np.exp(p(x)), 5), "q": plain(np.exp(q(x)), 5), "optimal": plain(theory.optimal_discriminator(p, q)(x), 5),
-        "trained": [plain(answers, 5) for answers in networks], "js": theory.js(p, q, wide),
+        "p": to_json_value(np.exp(p(x)), 5), "q": to_json_value(np.exp(q(x)), 5), "optimal": to_json_value(theory.optimal_discriminator(p, q)(x), 5),
+        "trained": [to_json_value(answers, 5) for answers in networks], "js": theory.js(p, q, wide),
     }  # fmt: skip
-    return {"pairs": pairs, "x": plain(x, 5), "mixture": mixture}
+    return {"pairs": pairs, "x": to_json_value(x, 5), "mixture": mixture}
 
 
 def claims(numbers: dict) -> list[Claim]:
@@ -66,14 +66,20 @@ def claims(numbers: dict) -> list[Claim]:
     for mean, (js, value) in KNOWN.items():
         pair = numbers["pairs"][f"{mean:g}"]
         found.append(
-            within(f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True)
+            Claim.close_to(
+                f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True
+            )
         )
         found.append(
-            within(f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True)
+            Claim.close_to(
+                f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True
+            )
         )
         gap = pair["value"] - 2 * pair["js"] + np.log(4)
         found.append(
-            within(f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True)
+            Claim.close_to(
+                f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True
+            )
         )
         if mean in JUDGED:
             deviations = tuple(one["deviation"] for one in pair["trained"])
@@ -82,7 +88,7 @@ def claims(numbers: dict) -> list[Claim]:
             )
             gaps = [one["value"] - pair["value"] for one in pair["trained"]]
             found.append(
-                within(f"μ = {mean:g}: trained V - (2 JS - log 4)", gaps, 0, 0.01, "< 0.01")
+                Claim.close_to(f"μ = {mean:g}: trained V - (2 JS - log 4)", gaps, 0, 0.01, "< 0.01")
             )
     return found
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from gan_jax import theory
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain, within
+from gan_jax.reproduction import Claim, to_json_value
 
 THETAS = (-1.0, -0.75, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 0.75, 1.0)
 JUDGED = (0.1, 0.5, 1.0)
@@ -30,7 +30,7 @@ def measure(smoke: bool) -> dict:
     thetas = np.linspace(-1, 1, 201)
     exact = [theory.parallel_lines(float(theta)) for theta in thetas]
     return {
-        "thetas": plain(thetas, 6),
+        "thetas": to_json_value(thetas, 6),
         "wasserstein": [one.wasserstein for one in exact],
         "js": [one.js for one in exact],
         "kl": exact[0].kl,
@@ -44,7 +44,7 @@ def claims(numbers: dict) -> list[Claim]:
     points = np.array(numbers["transport"])
     js = np.where(points[:, 0] == 0, 0.0, np.log(2))
     found = [
-        within(
+        Claim.close_to(
             "W - |θ|, exact transport of 200 points",
             points[:, 1] - np.abs(points[:, 0]),
             0,
@@ -52,7 +52,7 @@ def claims(numbers: dict) -> list[Claim]:
             "0",
             smoke=True,
         ),
-        within(
+        Claim.close_to(
             "JS - log 2 (0 at θ = 0), histograms of 200 points",
             points[:, 2] - js,
             0,
@@ -64,20 +64,26 @@ def claims(numbers: dict) -> list[Claim]:
     for name, column in (("wasserstein", 1), ("js", 2)):
         closed = np.interp(points[:, 0], numbers["thetas"], numbers[name])
         off = points[:, column] - closed
-        found.append(within(f"{name}: closed form against points", off, 0, 1e-9, "0", smoke=True))
+        found.append(
+            Claim.close_to(f"{name}: closed form against points", off, 0, 1e-9, "0", smoke=True)
+        )
     rows = numbers["learned"]
     steep = theory.penalised_slope(1.0)
     note = f"the penalty of weight 10 lets the critic's slope exceed 1: the best is 1 + |θ| / 20, {steep:g} at |θ| = 1"
     best = [row["gap"] - theory.penalised_slope(row["theta"]) * abs(row["theta"]) for row in rows]
     found.append(
-        within("critic's gap - the best under the penalty, |θ| (1 + |θ| / 20)", best, 0, 0.01, "0")
+        Claim.close_to(
+            "critic's gap - the best under the penalty, |θ| (1 + |θ| / 20)", best, 0, 0.01, "0"
+        )
     )
     for size in JUDGED:
         of = [row for row in rows if abs(row["theta"]) == size]
         gaps = [row["gap"] for row in of]
         why = note if size == 1 else ""
         found.append(
-            within(f"|θ| = {size:g}: W by the critic's gap, both signs", gaps, size, 0.05, note=why)
+            Claim.close_to(
+                f"|θ| = {size:g}: W by the critic's gap, both signs", gaps, size, 0.05, note=why
+            )
         )
         bounds = tuple(row["js"] for row in of)
         found.append(
@@ -91,11 +97,13 @@ def claims(numbers: dict) -> list[Claim]:
         )
     slopes = [row["slope"] * np.sign(row["theta"]) for row in rows]
     found.append(
-        within("generator's gradient by θ from the critic, times sign θ", slopes, 1, 0.1, "1")
+        Claim.close_to(
+            "generator's gradient by θ from the critic, times sign θ", slopes, 1, 0.1, "1"
+        )
     )
     still = [row["minimax_slope"] for row in rows]
     found.append(
-        within(
+        Claim.close_to(
             "generator's gradient by θ from the discriminator, minimax loss", still, 0, 1e-3, "0"
         )
     )
@@ -104,7 +112,7 @@ def claims(numbers: dict) -> list[Claim]:
         if len(rows) > 2
         else np.nan
     )
-    found.append(within("slope of the learned JS over |θ|", flat, 0, 0.05, "0"))
+    found.append(Claim.close_to("slope of the learned JS over |θ|", flat, 0, 0.05, "0"))
     return found
 
 

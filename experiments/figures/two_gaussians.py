@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_jax import theory
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain, within
+from gan_jax.reproduction import Claim, to_json_value
 
 REAL, FAKE, STD = -2.0, 2.0, 0.5
 SEEDS, STEPS, BATCH, WIDTH, TAIL, PENALTY = 3, 3_000, 256, 64, 200, 10.0
@@ -29,10 +29,10 @@ def measure(smoke: bool) -> dict:
     x = np.linspace(-4, 4, 161)
     pairs = [(theory.gaussian(0, STD), theory.gaussian(float(d), STD)) for d in distances]
     return {
-        "distances": plain(distances, 6),
+        "distances": to_json_value(distances, 6),
         "wasserstein": [theory.wasserstein_1(p, q, on) for p, q in pairs],
         "js": [theory.js(p, q, on) for p, q in pairs],
-        "x": plain(x, 6),
+        "x": to_json_value(x, 6),
         "learned": _learned(x, 1 if smoke else SEEDS, 150 if smoke else STEPS),
     }
 
@@ -42,16 +42,18 @@ def claims(numbers: dict) -> list[Claim]:
     gap = np.abs(np.array(numbers["wasserstein"]) - distances).max()
     js = float(np.interp(FAKE - REAL, distances, numbers["js"]))
     found = [
-        within("W - |distance of the means|, quadrature", gap, 0, 2e-3, "0", smoke=True),
-        within("JS at distance 4, quadrature", js, np.log(2), 2e-4, "log 2 = 0.6931", smoke=True),
+        Claim.close_to("W - |distance of the means|, quadrature", gap, 0, 2e-3, "0", smoke=True),
+        Claim.close_to(
+            "JS at distance 4, quadrature", js, np.log(2), 2e-4, "log 2 = 0.6931", smoke=True
+        ),
     ]
     rows, x = numbers["learned"], np.array(numbers["x"])
     gaps, far = [row["gap"] for row in rows], FAKE - REAL
     steep = theory.penalised_slope(far, PENALTY)
     note = f"the penalty lets the slope exceed 1: the best is 1 + W / (2 weight) = {steep:g}"
-    found.append(within("critic's gap", gaps, far, 0.2, "W = 4", note))
+    found.append(Claim.close_to("critic's gap", gaps, far, 0.2, "W = 4", note))
     found.append(
-        within(
+        Claim.close_to(
             "critic's gap, against the best under the penalty",
             gaps,
             steep * far,
@@ -61,9 +63,9 @@ def claims(numbers: dict) -> list[Claim]:
     )
     between = np.abs(x) <= 1.5
     slopes = [np.polyfit(x[between], np.array(row["critic"])[between], 1)[0] for row in rows]
-    found.append(within("critic's slope between the means", slopes, -1, 0.1, "-1", note))
+    found.append(Claim.close_to("critic's slope between the means", slopes, -1, 0.1, "-1", note))
     found.append(
-        within(
+        Claim.close_to(
             "critic's slope, against the best under the penalty",
             slopes,
             -steep,
@@ -175,7 +177,7 @@ def _learned(x: np.ndarray, seeds: int, steps: int) -> list[dict]:
     values = -found["discriminator"][0]["discriminator/minimax"][:, -TAIL:].mean(1)
     return [
         {"seed": seed, "gap": gaps[seed], "js": np.log(2) + values[seed] / 2, "slope": found["discriminator"][2][seed],
-         "critic": plain(found["critic"][1][seed] - found["critic"][1][seed].mean(), 5),
-         "discriminator": plain(1 / (1 + np.exp(-found["discriminator"][1][seed])), 5)}
+         "critic": to_json_value(found["critic"][1][seed] - found["critic"][1][seed].mean(), 5),
+         "discriminator": to_json_value(1 / (1 + np.exp(-found["discriminator"][1][seed])), 5)}
         for seed in range(seeds)
     ]  # fmt: skip

@@ -28,7 +28,7 @@ import numpy as np
 
 from gan_jax import reproduction
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain
+from gan_jax.reproduction import Claim, to_json_value
 
 RATE, BOUND, WIDTHS, BATCH, POOL, NOISE = 1e-4, 0.01, (512, 512, 512), 256, 100_000, 1.0
 FIRST, SEEDS = 3, {"clip": 3, "penalty": 3, "light": 1}
@@ -50,7 +50,7 @@ def measure(smoke: bool, folder: Path) -> dict:
     for name in DATA[2:] if smoke else DATA:
         real, fake = samples(name, PAIRS * DRAWS, 1_000)
         truth[name] = transport(real, fake, *((100, 1) if smoke else (PAIRS, DRAWS)))
-        shown[name] = [plain(points[:250], 3) for points in (real, fake)]
+        shown[name] = [to_json_value(points[:250], 3) for points in (real, fake)]
         for method, steps in STEPS.items():
             seeds = tuple(range(FIRST, FIRST + (1 if smoke else SEEDS[method])))
             settings = {
@@ -58,13 +58,13 @@ def measure(smoke: bool, folder: Path) -> dict:
                 "steps": 10 if smoke else steps,
                 "every": 5 if smoke else EVERY,
             }
-            part = folder / f"{reproduction.slug(f'{name} {method}')}.json"
+            part = folder / f"{reproduction.folder_name(f'{name} {method}')}.json"
             make = functools.partial(critics, name, method, **settings)
             print(
                 f"{name}, {METHODS[method]}: {steps} steps, seeds {', '.join(map(str, seeds))}",
                 flush=True,
             )
-            rows += reproduction.kept(
+            rows += reproduction.cached(
                 part, settings | {"rate": RATE, "batch": BATCH, "widths": WIDTHS}, make
             )
             print(
@@ -243,7 +243,7 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
             score(params, (tested + NOISE * noisy)[:n])
         )
 
-    tick = reproduction.progress(steps, every)
+    tick = reproduction.progress_callback(steps, every)
 
     def watch(params, _):
         tick()
@@ -271,11 +271,13 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
     found = {key: np.asarray(values, float) for key, values in jax.jit(jax.vmap(fit))(keys).items()}
     rows = []
     for i, seed in enumerate(seeds):
-        row = {key: plain(values[i], 6) for key, values in found.items() if key != "surface"}
+        row = {
+            key: to_json_value(values[i], 6) for key, values in found.items() if key != "surface"
+        }
         row["bound"] = row["bound"] if method == "clip" else None
         row |= {"used": row["gap"] / row["steepest"], "steps": list(range(0, steps, every))}
         if i == 0:
-            row["surface"] = plain(found["surface"][i].reshape(PIXELS, PIXELS), 4)
+            row["surface"] = to_json_value(found["surface"][i].reshape(PIXELS, PIXELS), 4)
         rows.append({"data": name, "method": method, "seed": seed} | row)
     return rows
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from gan_jax import theory
 from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, plain
+from gan_jax.reproduction import Claim, to_json_value
 
 DISTANCE, STDS = 4.0, (1.0, 0.5, 0.25)
 SEEDS, STEPS, BATCH, WIDTH, SHOWN = 3, 4_000, 256, 64, 20
@@ -160,5 +160,7 @@ def _norms(std: float, seeds: int, steps: int) -> dict[str, list[list[float]]]:
                 objective, optimizer, params, generator, real, key, **settings
             )[1]["norm"]
 
-        found[name] = [plain(norms, 5) for norms in np.asarray(jax.jit(jax.vmap(fit))(keys), float)]
+        found[name] = [
+            to_json_value(norms, 5) for norms in np.asarray(jax.jit(jax.vmap(fit))(keys), float)
+        ]
     return found

@@ -1,84 +1,126 @@
-"""TODO"""
+"""Claims of a figure: measured numbers, the bands they should lie in, and the verdicts as text."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+Verdict = Literal["pass", "miss", "not judged"]
+"""Whether a claim holds: NaN is a miss, and what cannot be judged is neither a pass nor a miss."""
+
+COLUMNS = ("claim", "measured", "published", "verdict", "note")
+"""The columns of `table_rows` and of ``claims.csv``."""
+
 
 class Claim(NamedTuple):
-    """A number of ours beside one that was published, or that was to be shown."""
+    """A measured number next to the published one, or next to the one that was to be shown.
+
+    Attributes:
+      name: what was measured.
+      measured: the measurements, all of which have to lie in the band: one per seed, say, or the
+        two ends of a range.
+      published: the number as its source writes it; ``"asked ..."`` if nothing was published.
+      low: the lower end of the band; None for no limit.
+      high: the upper end of the band; None for no limit.
+      note: what a reader has to know about the measurement.
+      smoke: whether the shortened forms of the figure, smoke and short, are long enough to judge
+        the claim.
+      why: the cause of a miss, as far as it is known.
+    """
 
     name: str
-    measured: tuple[
-        float, ...
-    ]  # all of them have to be in the band: one a seed, or the ends of a range
-    published: str  # as it is written in the source; "asked ..." where nothing is published
-    low: float | None  # the band; None is no limit
+    measured: tuple[float, ...]
+    published: str
+    low: float | None
     high: float | None
-    note: str = ""  # what has to be known beside it
-    smoke: bool = False  # whether the shortened forms, smoke and short, are long enough to judge it
-    why: str = ""  # what a miss comes from, as far as is known
+    note: str = ""
+    smoke: bool = False
+    why: str = ""
 
-    def verdict(self, shortened: bool) -> str:
-        """ "pass" or "miss", as NaN is; "not judged" without a band, or measurements, or where a short form says nothing."""
-        if (
-            (shortened and not self.smoke)
-            or not self.measured
-            or (self.low is None and self.high is None)
-        ):
+    @classmethod
+    def close_to(
+        cls,
+        name: str,
+        measured: float | Sequence[float] | np.ndarray,
+        expected: float,
+        tolerance: float,
+        published: str = "",
+        note: str = "",
+        smoke: bool = False,
+    ) -> "Claim":
+        """Returns the claim that every measurement is ``expected`` up to ``tolerance``.
+
+        Args:
+          name: what was measured.
+          measured: one measurement, or several of any shape.
+          expected: the centre of the band.
+          tolerance: half the width of the band.
+          published: the number as its source writes it; by default the band itself.
+          note: what a reader has to know about the measurement.
+          smoke: whether the shortened forms are long enough to judge the claim.
+
+        Returns:
+          The claim, with the band ``[expected - tolerance, expected + tolerance]``.
+        """
+        values = tuple(float(value) for value in np.ravel(measured))
+        text = published or f"{expected:g} ± {tolerance:g}"
+        return cls(name, values, text, expected - tolerance, expected + tolerance, note, smoke)
+
+    def verdict(self, shortened: bool) -> Verdict:
+        """Returns whether all measurements lie in the band; NaN never does.
+
+        Args:
+          shortened: whether the figure was measured in a shortened form.
+
+        Returns:
+          ``"not judged"`` if there is no band or no measurement, or if the form is too short for
+          this claim; else ``"pass"`` or ``"miss"``.
+        """
+        too_short = shortened and not self.smoke
+        has_band = self.low is not None or self.high is not None
+        if too_short or not self.measured or not has_band:
             return "not judged"
-        low, high = (
-            (-math.inf if self.low is None else self.low),
-            (math.inf if self.high is None else self.high),
-        )
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
         return "pass" if all(low <= value <= high for value in self.measured) else "miss"
 
 
-def within(name: str, measured: float | Sequence[float], expected: float, tolerance: float, published: str = "",
-           note: str = "", smoke: bool = False) -> Claim:  # fmt: skip
-    """The claim that everything measured is ``expected``, give or take ``tolerance``."""
-    values = tuple(float(value) for value in np.ravel(measured))
-    text = published or f"{expected:g} ± {tolerance:g}"
-    return Claim(name, values, text, expected - tolerance, expected + tolerance, note, smoke)
+def table_rows(claims: Sequence[Claim], shortened: bool) -> list[tuple[str, ...]]:
+    """Returns one row of text per claim, with the columns `COLUMNS`.
 
-
-COLUMNS = ("claim", "measured", "published", "verdict", "note")
-
-
-def rows(claims: Sequence[Claim], shortened: bool) -> list[tuple[str, ...]]:
-    """A row of text a claim: its name, what was measured, what was published, the verdict; the note, and of a miss why."""
-    found: list[tuple[str, ...]] = []
+    The note of a missed claim ends with the cause of the miss, if it is known.
+    """
+    rows: list[tuple[str, ...]] = []
     for claim in claims:
         verdict = claim.verdict(shortened)
-        note = "; ".join(text for text in (claim.note, claim.why * (verdict == "miss")) if text)
-        found.append((claim.name, measured_text(claim.measured), claim.published, verdict, note))
-    return found
+        notes = [claim.note, claim.why] if verdict == "miss" else [claim.note]
+        note = "; ".join(text for text in notes if text)
+        rows.append((claim.name, format_values(claim.measured), claim.published, verdict, note))
+    return rows
 
 
-def measured_text(values: Sequence[float], most: int = 3) -> str:
-    """A few numbers one by one, more of them by their ends."""
-    shown = [f"{value:.4g}" for value in values]
-    if len(shown) <= most:
-        return ", ".join(shown) or "nothing"
-    return f"{min(values):.4g} .. {max(values):.4g} ({len(shown)})"
+def format_values(values: Sequence[float], most: int = 3) -> str:
+    """Returns up to ``most`` numbers one by one; of more numbers the lowest and the highest."""
+    if not values:
+        return "nothing"
+    if len(values) <= most:
+        return ", ".join(f"{value:.4g}" for value in values)
+    return f"{min(values):.4g} .. {max(values):.4g} ({len(values)})"
 
 
-def table(claims: Sequence[Claim], shortened: bool) -> str:
-    """The rows as lines with their columns below one another; notes stand on a line of their own."""
-    cells = rows(claims, shortened)
-    widths = [max(len(row[i]) for row in [COLUMNS, *cells]) for i in range(4)]
+def format_table(claims: Sequence[Claim], shortened: bool) -> str:
+    """Returns the claims as aligned lines, with notes on lines of their own, and the counts."""
+    rows = table_rows(claims, shortened)
+    header = (*COLUMNS[:4], "")
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(4)]
     lines = []
-    for row in [COLUMNS[:4] + ("",), *cells]:
-        lines.append(
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)
-            ).rstrip()
-        )
-        if row[4]:
-            lines.append(f"    {row[4]}")
-    verdicts = [row[3] for row in cells]
+    for *cells, note in [header, *rows]:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+        if note:
+            lines.append(f"    {note}")
+    verdicts = [row[3] for row in rows]
     counts = [
         f"{verdicts.count(verdict)} {verdict}"
         for verdict in ("pass", "miss", "not judged")
@@ -87,25 +129,23 @@ def table(claims: Sequence[Claim], shortened: bool) -> str:
     return "\n".join([*lines, ", ".join(counts) or "nothing to judge"])
 
 
-def verdict(name: str, claims: Sequence[Claim], shortened: bool) -> tuple[str, str]:
-    """Two lines: how many of the claims are inside their bands; and which are not, and why."""
-    judged = [(claim, claim.verdict(shortened)) for claim in claims]
-    inside, missed = (sum(one == kind for _, one in judged) for kind in ("pass", "miss"))
-    rest = len(judged) - inside - missed
-    first = f"{name}: {inside} of {inside + missed} claims are inside their bands" + (
-        f", {rest} not judged" if rest else ""
-    )
-    outside: dict[str, list[str]] = {}  # those with one cause are told together
-    for claim, one in judged:
-        if one == "miss":
-            beside = (
-                claim.published
-                if claim.published.startswith("asked")
-                else f"published {claim.published}"
-            )
-            told = f"{claim.name} is {measured_text(claim.measured)}, {beside}"
-            outside.setdefault(claim.why or claim.note, []).append(told)
-    second = "; ".join(
-        ", and ".join(texts) + f" ({why})" * bool(why) for why, texts in outside.items()
-    )
-    return first, "outside: " + (second or "none")
+def summarize(name: str, claims: Sequence[Claim], shortened: bool) -> tuple[str, str]:
+    """Returns two lines: how many claims of figure ``name`` hold; and which do not, and why."""
+    verdicts = [claim.verdict(shortened) for claim in claims]
+    passed, missed = verdicts.count("pass"), verdicts.count("miss")
+    first = f"{name}: {passed} of {passed + missed} claims are inside their bands"
+    if not_judged := verdicts.count("not judged"):
+        first += f", {not_judged} not judged"
+
+    misses_by_cause: dict[str, list[str]] = {}
+    for claim, verdict in zip(claims, verdicts, strict=True):
+        if verdict == "miss":
+            asked = claim.published.startswith("asked")
+            expected = claim.published if asked else f"published {claim.published}"
+            miss = f"{claim.name} is {format_values(claim.measured)}, {expected}"
+            misses_by_cause.setdefault(claim.why or claim.note, []).append(miss)
+    texts = []
+    for cause, misses in misses_by_cause.items():
+        text = ", and ".join(misses)
+        texts.append(f"{text} ({cause})" if cause else text)
+    return first, "outside: " + ("; ".join(texts) or "none")

@@ -1,8 +1,9 @@
-"""What the paper figures share: claims and their verdicts, the files beside a picture, and the runs that it is drawn from."""
+"""The files of a figure: its numbers and claims, its pictures, and what they were made with."""
 
 import contextlib
 import csv
 import importlib.metadata
+import io
 import itertools
 import json
 import math
@@ -13,24 +14,52 @@ import subprocess
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.distributed.cpu import cores as available
+from gan_jax.distributed import cpu
 from gan_jax.errors import UserError
-from gan_jax.reproduction.claims import COLUMNS, Claim, rows, verdict
+from gan_jax.reproduction.claims import COLUMNS, Claim, summarize, table_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Record = Mapping[str, Any]
+"""What ``results.json`` holds: a figure's numbers, claims and settings, and how they were made."""
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+"""The packages whose versions a record names."""
+
+RESULTS_FILE = "results.json"
+CLAIMS_FILE = "claims.csv"
+PICTURE_FILES = ("figure.png", "figure.svg")
+"""The files in a figure's folder."""
+
+SECONDS_SUFFIX = ".seconds"
+"""The suffix of files that hold how many seconds a run or a part of a measurement took."""
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CODE_FOLDERS = ("gan_jax", "experiments", "configs")
 
 
-def plain(value: Any, digits: int = 12) -> Any:
-    """Arrays, tuples and NumPy's numbers as JSON knows them, to so many significant digits; infinities and NaN as text."""
+def to_json_value(value: Any, digits: int = 12) -> Any:
+    """Returns ``value`` with arrays, tuples and NumPy scalars as JSON has them.
+
+    Args:
+      value: mappings, lists, tuples, arrays, numbers and text, nested in any way.
+      digits: the significant digits that floating-point numbers keep.
+
+    Returns:
+      The same as dicts, lists and Python numbers; infinities and NaN as text.
+    """
     if isinstance(value, Mapping):
-        return {str(key): plain(entry, digits) for key, entry in value.items()}
+        return {str(key): to_json_value(entry, digits) for key, entry in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist(), digits)
+        return to_json_value(value.tolist(), digits)
     if isinstance(value, list | tuple):
-        return [plain(entry, digits) for entry in value]
+        return [to_json_value(entry, digits) for entry in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
@@ -38,186 +67,214 @@ def plain(value: Any, digits: int = 12) -> Any:
     return value
 
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-
-
-def facts() -> dict[str, Any]:
-    """What the numbers were computed with."""
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+def environment_facts() -> dict[str, str]:
+    """Returns the machine, the commit and the versions that numbers are computed with."""
     import jax
 
-    cores = available()
-    machine = f"{cores} CPU core{'s' * (cores > 1)}, {platform.machine()}; jax on {jax.devices()[0].device_kind}"
-    return {"machine": machine, "code": _commit(), "python": platform.python_version()} | packages
+    cores = cpu.cores()
+    unit = "CPU core" if cores == 1 else "CPU cores"
+    device = jax.devices()[0].device_kind
+    facts = {
+        "machine": f"{cores} {unit}, {platform.machine()}; jax on {device}",
+        "code": _commit(),
+        "python": platform.python_version(),
+    }
+    return facts | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _commit() -> str:
-    """The commit of the checkout, and whether its code was changed since; "unknown" where there is no git."""
-    root = Path(__file__).resolve().parent.parent
-    of = ["git", "-C", str(root)]
+    """Returns the commit and whether its code was changed since; "unknown" outside of git."""
     try:
-        commit = subprocess.run(
-            [*of, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        paths = ["gan_jax", "experiments", "configs"]
-        changed = subprocess.run(
-            [*of, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True
-        )
+        commit = _git("rev-parse", "HEAD")
+        changes = _git("status", "--porcelain", "--", *CODE_FOLDERS)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return commit + ", with changes" * bool(changed.stdout.strip())
+    return f"{commit}, with changes" if changes else commit
 
 
-def joined(before: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a figure with the seeds of ``before``, as they were measured then, and those ``added`` to them.
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    Under "earlier" it says what the first seeds were made by. Numbers are rows, one a run and seed; what else there is
-    belongs to the first seeds.
+
+def merge_records(before: Record, added: Record) -> dict[str, Any]:
+    """Returns the record of a figure with the seeds of two records.
+
+    Args:
+      before: the record of the first seeds, which are kept as they were measured.
+      added: the record of the seeds that were measured in addition.
+
+    Returns:
+      A record in which ``"numbers"`` has the rows of both, one per run and seed; all other numbers
+      are those of the first seeds. ``"earlier"`` says how the first seeds were made.
     """
-    about = ("command", "seeds", "seconds", "machine", "code", "python", *PACKAGES)
-    earlier = [*before.get("earlier", []), {key: before[key] for key in about if key in before}]
-    numbers = {
-        **added["numbers"],
-        **before["numbers"],
-        "rows": before["numbers"]["rows"] + added["numbers"]["rows"],
-    }
+    kept_keys = ("command", "seeds", "seconds", "machine", "code", "python", *PACKAGES)
+    provenance = {key: before[key] for key in kept_keys if key in before}
+    rows = before["numbers"]["rows"] + added["numbers"]["rows"]
     return {
         **added,
         "seconds": round(before["seconds"] + added["seconds"], 1),
-        "earlier": earlier,
-        "numbers": numbers,
+        "earlier": [*before.get("earlier", []), provenance],
+        "numbers": {**added["numbers"], **before["numbers"], "rows": rows},
     }
 
 
-RESULTS, CLAIMS, PICTURES = "results.json", "claims.csv", ("figure.png", "figure.svg")
-"""The files of a figure's folder."""
+def save_record(folder: Path, record: Record, claims: Sequence[Claim]) -> None:
+    """Writes a figure's ``results.json`` and ``claims.csv``, each whole or not at all.
 
-
-def save(folder: Path, record: Mapping[str, Any], claims: Sequence[Claim]) -> None:
-    """Writes a figure's numbers and its claims; each file appears whole."""
-    shortened = record["scale"] != "paper"
-    judged = [claim._asdict() | {"verdict": claim.verdict(shortened)} for claim in claims]
+    Args:
+      folder: the figure's folder, which is made if it does not exist.
+      record: the numbers, with at least ``"figure"``, ``"scale"`` and ``"numbers"``.
+      claims: the claims about the numbers; they are judged here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    lists = folder / f"{CLAIMS}.part"
-    with open(lists, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows(claims, shortened)])
-    os.replace(lists, folder / CLAIMS)
-    lines = verdict(record["figure"], claims, shortened)
-    numbers = {"verdict": lines, "claims": plain(judged), "numbers": record["numbers"]}
-    rest = {key: plain(value) for key, value in record.items() if key not in numbers}
-    part = folder / f"{RESULTS}.part"
-    part.write_text(_dumps(rest | numbers) + "\n", encoding="utf-8")
-    os.replace(part, folder / RESULTS)
+    shortened = record["scale"] != "paper"
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([COLUMNS, *table_rows(claims, shortened)])
+    _write_text(folder / CLAIMS_FILE, table.getvalue())
+
+    judged = [claim._asdict() | {"verdict": claim.verdict(shortened)} for claim in claims]
+    results = {
+        "verdict": summarize(record["figure"], claims, shortened),
+        "claims": to_json_value(judged),
+        "numbers": record["numbers"],
+    }
+    facts = {key: to_json_value(value) for key, value in record.items() if key not in results}
+    _write_text(folder / RESULTS_FILE, _to_json_text(facts | results) + "\n")
 
 
-def draw(folder: Path, drawing: Any, remark: str) -> None:
-    """Writes a matplotlib figure as PNG and SVG, with a remark (what was shortened, say) below; each file appears whole."""
+def load_record(folder: Path) -> dict[str, Any] | None:
+    """Returns the record that `save_record` wrote, or None if there is none.
+
+    Raises:
+      UserError: if the file cannot be read.
+    """
+    path = folder / RESULTS_FILE
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read: {errors.first_line(error)}; --overwrite replaces it"
+        raise UserError(message) from error
+    return record
+
+
+def save_pictures(folder: Path, drawing: "Drawing", remark: str) -> None:
+    """Writes a matplotlib figure as PNG and SVG, each whole or not at all.
+
+    Args:
+      folder: the figure's folder.
+      drawing: the figure. The same figure always gives the same files.
+      remark: what to write below it, such as what was shortened; may be empty.
+    """
     import matplotlib
 
     if remark:
         drawing.supxlabel(remark, fontsize=8, color="tab:red")
-    for name in PICTURES:
-        part = folder / f"part_{name}"
-        with matplotlib.rc_context(
-            {"svg.hashsalt": folder.name}
-        ):  # the same file from the same numbers
-            drawing.savefig(
-                part, dpi=150, **({"metadata": {"Date": None}} if name.endswith("svg") else {})
-            )
-        part.replace(folder / name)
+    for name in PICTURE_FILES:
+        suffix = Path(name).suffix.removeprefix(".")
+        metadata = {"Date": None} if suffix == "svg" else {}
+        picture = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": folder.name}):
+            drawing.savefig(picture, format=suffix, dpi=150, metadata=metadata)
+        _write_bytes(folder / name, picture.getvalue())
 
 
-def _dumps(record: Mapping[str, Any]) -> str:
-    """Indented JSON, with every list of numbers on one line."""
+def _to_json_text(record: Record) -> str:
+    """Returns indented JSON with every list of numbers on one line."""
     text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
-    return re.sub(
-        r"\[\s+([^\[\]{}\"]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text
-    )
-
-
-def load(folder: Path) -> dict[str, Any] | None:
-    """What `save` wrote, or None where there is nothing. Raises UserError where it cannot be read."""
-    path = folder / RESULTS
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {errors.first_line(error)}; --overwrite makes it anew"
-        ) from error
-
-
-SECONDS = ".seconds"
-"""How the files end that say how long a run or a part took."""
+    list_of_numbers = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
+    return list_of_numbers.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text)
 
 
 @contextlib.contextmanager
-def timed(path: Path) -> Iterator[None]:
-    """Adds the seconds that its block takes, whether it ends well or not, to the number in ``path``."""
+def add_seconds(path: Path) -> Iterator[None]:
+    """Adds the seconds of the ``with`` block, even if it raises, to the number in ``path``."""
     began = time.monotonic()
     try:
         yield
     finally:
-        total = time.monotonic() - began + (float(path.read_text()) if path.exists() else 0)
+        before = float(path.read_text()) if path.exists() else 0.0
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(f"{total:.1f}\n")
-        os.replace(part, path)
+        _write_text(path, f"{before + time.monotonic() - began:.1f}\n")
 
 
-def spent(folder: Path, seeds: Container[int] | None = None) -> float:
-    """The seconds that the runs and parts in a figure's workdir took, those of earlier calls included.
+def seconds_spent(folder: Path, first_seeds: Container[int] | None = None) -> float:
+    """Returns the seconds that runs and parts of a measurement took, those of all calls together.
 
-    ``seeds``: of runs those alone whose first seed is one of these.
+    Args:
+      folder: where the runs or parts of a figure are.
+      first_seeds: counts only runs whose first seed is one of these; by default everything counts.
     """
-    paths = folder.glob(f"*{SECONDS}")
-    if seeds is not None:
-        paths = (
-            path
-            for path in paths
-            if (found := re.search(r"_from_(\d+)$", path.stem)) and int(found[1]) in seeds
-        )
-    return sum(float(path.read_text()) for path in paths)
+    total = 0.0
+    for path in folder.glob(f"*{SECONDS_SUFFIX}"):
+        first_seed = re.search(r"_from_(\d+)$", path.stem)
+        if first_seeds is None or (first_seed and int(first_seed[1]) in first_seeds):
+            total += float(path.read_text())
+    return total
 
 
-def kept(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
-    """A part of a long measurement: what ``make()`` returns, as JSON has it, kept in ``path`` for the next time.
+def cached(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """Returns a part of a long measurement, from ``path`` if it is there.
 
-    What was kept with other settings, or cannot be read, is made anew.
+    Args:
+      path: the JSON file that keeps the part. The seconds it took are kept next to it.
+      settings: what the part depends on. A part of other settings, or one that cannot be read, is
+        measured again.
+      make: measures the part.
+
+    Returns:
+      What ``make()`` returns, as `to_json_value` has it.
     """
-    settings = json.loads(json.dumps(plain(settings)))
+    settings = to_json_value(settings)
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before["settings"] == settings:
-            return before["made"]
+        part = json.loads(path.read_text(encoding="utf-8"))
+        if part["settings"] == settings:
+            return part["made"]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    with timed(path.with_suffix(SECONDS)):
-        made = json.loads(json.dumps(plain(make()), allow_nan=False))
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps({"settings": settings, "made": made}), encoding="utf-8")
-    os.replace(part, path)
+    with add_seconds(path.with_suffix(SECONDS_SUFFIX)):
+        made = to_json_value(make())
+    _write_text(path, json.dumps({"settings": settings, "made": made}, allow_nan=False))
     return made
 
 
-def progress(steps: int, every: int) -> Callable[[], None]:
-    """What the loop of a compiled measurement calls before steps 0, ``every``, ...: it prints step, rate and time left."""
+def progress_callback(steps: int, every: int) -> Callable[[], None]:
+    """Returns what the loop of a compiled measurement calls before steps 0, ``every``, ....
+
+    Each call prints the step, the steps per second and the time left. The time until the first
+    call, which is mostly compilation, is not counted.
+
+    Args:
+      steps: the number of steps of the loop.
+      every: the number of steps between two calls.
+    """
     import jax
 
     from gan_jax.loggers.progress import Progress
 
-    shown, at = Progress(steps, 0), itertools.cycle(range(0, steps, every))
+    progress = Progress(steps, 0)
+    steps_of_calls = itertools.cycle(range(0, steps, every))
 
-    def show() -> None:
-        if step := next(at):
-            shown.report(step, [{}])
+    def report() -> None:
+        step = next(steps_of_calls)
+        if step == 0:
+            progress.restart(0)
         else:
-            shown.restart(0)  # compiling is not counted
+            progress.report(step, [{}])
 
-    return lambda: jax.debug.callback(show)
+    return lambda: jax.debug.callback(report)
 
 
-# ------------------------------------------------------------------------------------------------------------------ runs
+def _write_text(path: Path, text: str) -> None:
+    _write_bytes(path, text.encode("utf-8"))
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,110 +1,148 @@
-"""TODO"""
+"""The runs of a figure: which seeds to train, training them, and reading their samples."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.experiment import config as configs
-from gan_jax.reproduction.records import SECONDS, timed
+from gan_jax.reproduction.records import SECONDS_SUFFIX, add_seconds
+
+Directories = Mapping[int, Path]
+"""The run directory of each seed."""
 
 
 class Run(NamedTuple):
-    """A config whose seeds train together, as one population."""
+    """A config whose seeds train together, as one population.
 
-    config: str  # "configs/ring.py:unrolled", from the checkout's root
+    Attributes:
+      config: the config file and its variant, from the root of the checkout:
+        ``"configs/ring.py:unrolled"``.
+      overrides: changes of the config, ``"steps=1000"``.
+      numbers: the values of the fields that differ between the seeds, one value per seed, by the
+        paths of the fields.
+    """
+
+    config: str
     overrides: tuple[str, ...] = ()
-    numbers: Mapping[
-        str, tuple[float, ...]
-    ] = {}  # a value for each seed, by the paths of the fields that differ
+    numbers: Mapping[str, tuple[float, ...]] = {}
 
 
-def members(
-    runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path
-) -> dict[str, dict[int, Path]]:
-    """Where each seed of each run is, or will be: ``workdir/<name of the run>/seed_003``."""
-    return {
-        name: {seed: workdir / slug(name) / f"seed_{seed:03d}" for seed in seeds} for name in runs
-    }
-
-
-def left(
-    runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path, root: Path
-) -> dict[str, list[int]]:
-    """The seeds of each run that have not ended."""
-    found = {}
-    for name, folders in members(runs, seeds, workdir).items():
-        steps = configs.load(str(root / runs[name].config), runs[name].overrides).steps
-        found[name] = [seed for seed, folder in folders.items() if not ended(folder, steps)]
-    return found
-
-
-def slug(name: str) -> str:
-    """A name as a folder's name."""
+def folder_name(name: str) -> str:
+    """Returns ``name`` in lower case, with an underscore for everything but letters and digits."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def train(
+def run_directories(
+    runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path
+) -> dict[str, dict[int, Path]]:
+    """Returns the run directory of each seed of each run: ``workdir/<run>/seed_003``."""
+    return {
+        name: {seed: workdir / folder_name(name) / f"seed_{seed:03d}" for seed in seeds}
+        for name in runs
+    }
+
+
+def untrained_seeds(
+    runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path, root: Path
+) -> dict[str, list[int]]:
+    """Returns the seeds of each run that have neither finished nor diverged.
+
+    Args:
+      runs: the runs, by name.
+      seeds: the seeds that each of them should have.
+      workdir: where the figure's runs are.
+      root: the checkout, from which configs are read.
+
+    Raises:
+      UserError: for a config that cannot be loaded.
+    """
+    untrained = {}
+    for name, directories in run_directories(runs, seeds, workdir).items():
+        steps = configs.load(str(root / runs[name].config), runs[name].overrides).steps
+        untrained[name] = [
+            seed for seed, directory in directories.items() if not has_ended(directory, steps)
+        ]
+    return untrained
+
+
+def train_runs(
     runs: Mapping[str, Run],
     seeds: Sequence[int],
-    missing: Mapping[str, Sequence[int]],
+    untrained: Mapping[str, Sequence[int]],
     workdir: Path,
     root: Path,
 ) -> dict[str, dict[int, Path]]:
-    """Trains the ``missing`` of the ``seeds`` of all runs, as `left` finds them, and returns the folders of all of them.
+    """Trains the ``untrained`` seeds of all runs, and returns the run directories of all ``seeds``.
 
-    The seeds of a run train as one population, each in an ordinary workdir of its own; those that have ended are left
-    alone, the others go on from the newest checkpoint that they share. Runs that diverge are left, and their folder says
-    so. ``root``: the checkout.
+    The seeds of a run train as one population, each in an ordinary run directory. They resume from
+    the newest checkpoint that they share. A run that diverges is left as it is; its directory says
+    so.
 
-    Raises UserError; KeyboardInterrupt where it was stopped: the same call goes on.
+    Args:
+      runs: the runs, by name.
+      seeds: the seeds that each of them should have.
+      untrained: the seeds of each run that are still to train, from `untrained_seeds`.
+      workdir: where the figure's runs are.
+      root: the checkout, from which configs are read.
+
+    Returns:
+      The run directories by name of the run and by seed.
+
+    Raises:
+      UserError: for a config that cannot be used, or if a run has numbers for too few seeds.
+      KeyboardInterrupt: if it was interrupted. The same call resumes.
     """
     from gan_jax.experiment import training_loop
 
-    folders = members(runs, seeds, workdir)
+    directories = run_directories(runs, seeds, workdir)
     for name, run in runs.items():
-        own = missing[name]
-        if not own:
+        if not untrained[name]:
             print(f"{name}: {len(seeds)} seeds have ended before", flush=True)
             continue
-        print(f"{name}: {len(own)} of {len(seeds)} seeds to train", flush=True)
-        made = configs.to_dict(configs.load(str(root / run.config), run.overrides))
+        print(f"{name}: {len(untrained[name])} of {len(seeds)} seeds to train", flush=True)
+        config = _population_config(name, run, untrained[name], root)
+        members = [directories[name][seed] for seed in untrained[name]]
+        seconds = workdir / f"{folder_name(name)}_from_{min(seeds)}{SECONDS_SUFFIX}"
         try:
-            together = made | {"population": {"seed": tuple(own)}}
-            for path, values in run.numbers.items():
-                if len(values) <= max(own):
-                    raise UserError(
-                        f"{name} has numbers for {len(values)} seeds, not for {max(own) + 1}"
-                    )
-                node = together["population"]
-                *parents, last = path.split(".")
-                for parent in parents:
-                    node = node.setdefault(parent, {})
-                node[last] = tuple(values[seed] for seed in own)
-            with timed(workdir / f"{slug(name)}_from_{min(seeds)}{SECONDS}"):
-                training_loop.run(
-                    together, workdir / slug(name), [folders[name][seed] for seed in own]
-                )
+            with add_seconds(seconds):
+                training_loop.run(config, workdir / folder_name(name), members)
         except training_loop.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)
-    return folders
+    return directories
 
 
-def ended(folder: Path, steps: int) -> bool:
-    """Whether a run has all its checkpoints, or has diverged and will never have them."""
+def _population_config(name: str, run: Run, seeds: Sequence[int], root: Path) -> dict[str, Any]:
+    """Returns the config of ``run`` with a population of these seeds."""
+    config = configs.to_dict(configs.load(str(root / run.config), run.overrides))
+    population: dict[str, Any] = {"seed": tuple(seeds)}
+    for path, values in run.numbers.items():
+        if len(values) <= max(seeds):
+            raise UserError(f"{name} has numbers for {len(values)} seeds, not for {max(seeds) + 1}")
+        node = population
+        *parents, field = path.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[field] = tuple(values[seed] for seed in seeds)
+    return config | {"population": population}
+
+
+def has_ended(directory: Path, steps: int) -> bool:
+    """Returns whether a run has all its checkpoints, or has diverged and will never have them."""
     from gan_jax.experiment.run_writer import DIVERGED
 
-    if (folder / DIVERGED).exists():
+    if (directory / DIVERGED).exists():
         return True
-    # The checkpoint is the last that a run writes, and appears whole.
-    saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdecimal()]
+    # The last checkpoint is the last thing that a run writes, and it appears whole.
+    checkpoints = (directory / "checkpoints").glob("*")
+    saved = [int(path.name) for path in checkpoints if path.name.isdecimal()]
     return bool(saved) and max(saved) >= steps
 
 
-def samples_over_training(folder: Path) -> list[tuple[int, np.ndarray]]:
-    """The samples ``[n, 2]`` that a run of points has drawn, by step."""
-    files = sorted((folder / "samples").glob("step_*.npy"))
+def samples_over_training(directory: Path) -> list[tuple[int, np.ndarray]]:
+    """Returns the samples ``[n, 2]`` that a run on points has saved, with their steps, in order."""
+    files = sorted((directory / "samples").glob("step_*.npy"))
     return [(int(file.stem.removeprefix("step_")), np.load(file)) for file in files]

@@ -1,8 +1,6 @@
 """The paper figures of networks in two dimensions: their numbers in closed form and by other means, their verdicts and runs."""
 
 import itertools
-import runpy
-import time
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +14,12 @@ from gan_jax.experiment import config as configs
 from gan_jax.game import Player, adversarial
 from gan_jax.objectives import penalties
 from gan_jax.objectives.losses import minimax
+from gan_jax.reproduction import load_figure
 
-load = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))["load"]
+
+def load(name):
+    """The module of a figure."""
+    return load_figure(ROOT / "experiments" / "figures", name).module
 
 
 def verdicts(claims):
@@ -324,27 +326,6 @@ def test_the_gains_of_budget_and_algorithm():
     np.testing.assert_allclose(case.gains([lucky, lucky, even]), (np.log(few) + 1, 0), atol=1e-12)
 
 
-def test_numbers_of_a_run_are_one_a_seed(tmp_path):
-    from gan_jax import reproduction
-    from gan_jax.errors import UserError
-    from gan_jax.experiment.run_directory import read_config
-
-    case = load("objective_sensitivity")
-    run = case.RUNS["WGAN, discriminator steps = 1"]._replace(
-        overrides=(*case.RUNS["WGAN, discriminator steps = 1"].overrides, *case.SMOKE)
-    )
-    missing = reproduction.left({"w": run}, range(3, 5), tmp_path, ROOT)
-    folders = reproduction.train({"w": run}, range(3, 5), missing, tmp_path, ROOT)["w"]
-    assert list(folders) == [3, 4]
-    for draw, folder in folders.items():
-        config = configs.flat(read_config(folder))
-        assert {path: config[path] for path in run.numbers} == {
-            path: values[draw] for path, values in run.numbers.items()
-        }
-    with pytest.raises(UserError, match="w has numbers for 50 seeds, not for 51"):
-        reproduction.train({"w": run}, range(51), {"w": [50]}, tmp_path / "more", ROOT)
-
-
 # --- loss_penalty_unroll_rule
 
 
@@ -558,52 +539,3 @@ def test_the_verdict_on_toy_generators():
         )
         == 2
     )
-
-
-def test_parts_are_kept_by_their_settings(tmp_path):
-    from gan_jax.reproduction import kept
-
-    path, made = tmp_path / "new" / "part.json", []
-    make = lambda: made.append(1) or {"rows": (np.float64(len(made)), [2])}
-    assert (
-        kept(path, {"seeds": (0, 1)}, make)
-        == {"rows": [1.0, [2]]}
-        == kept(path, {"seeds": [0, 1]}, make)
-    )
-    assert kept(path, {"seeds": (0,)}, make)["rows"][0] == 2
-    path.write_text("{")
-    assert kept(path, {"seeds": (0,)}, make)["rows"][0] == 3 and not list(
-        path.parent.glob("*.part")
-    )
-
-
-def test_the_seconds_of_earlier_calls_count_too(tmp_path):
-    from gan_jax.reproduction import kept, spent, timed
-
-    assert spent(tmp_path / "none") == 0
-    with timed(tmp_path / "new" / "a.seconds"):
-        time.sleep(0.2)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        timed(tmp_path / "new" / "a.seconds"),
-    ):  # stopped, to go on later
-        time.sleep(0.2)
-        raise KeyboardInterrupt
-    assert 0.4 <= spent(tmp_path / "new") < 5
-    kept(tmp_path / "new" / "part.json", {}, lambda: time.sleep(0.2))
-    after = spent(tmp_path / "new")
-    kept(tmp_path / "new" / "part.json", {}, lambda: time.sleep(0.2))  # is there
-    assert after == spent(tmp_path / "new") >= 0.6
-
-
-def test_the_seconds_of_runs_are_told_apart_by_their_first_seed(tmp_path):
-    from gan_jax.reproduction import spent
-
-    for name, seconds in (("full_from_0", 1), ("full_from_2", 2), ("full_from_12", 4), ("part", 8)):
-        (tmp_path / f"{name}.seconds").write_text(f"{seconds}.0\n")
-    assert [spent(tmp_path, some) for some in (None, range(0, 5), range(2, 20), range(3, 4))] == [
-        15,
-        3,
-        6,
-        0,
-    ]

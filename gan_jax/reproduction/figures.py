@@ -1,0 +1,254 @@
+"""A figure as a Python file: what it says about itself, and how its numbers are measured."""
+
+import importlib.util
+import inspect
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from gan_jax.distributed.cpu import set_up_jax
+from gan_jax.errors import UserError, did_you_mean
+from gan_jax.reproduction.claims import Claim
+from gan_jax.reproduction.records import (
+    Record,
+    environment_facts,
+    merge_records,
+    save_record,
+    seconds_spent,
+    to_json_value,
+)
+from gan_jax.reproduction.runs import Run, train_runs, untrained_seeds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+SCALES = ("smoke", "short", "paper")
+"""The forms of a figure: seconds of work, hours on two cores, and what was published."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a paper, defined by a Python module.
+
+    The first line of the module's docstring is the title; a paragraph of it begins with
+    ``"Source:"``. Every module has
+
+    * ``measure(smoke) -> numbers``, or ``measure(smoke, folder)`` if it keeps parts of a long
+      measurement in ``folder``, or ``measure(directories, smoke)`` if it reads trained runs:
+      ``directories[name][seed]`` is a run directory;
+    * ``claims(numbers) -> list[Claim]``;
+    * ``draw(numbers)``, which returns a matplotlib figure;
+    * ``NOT_RUN``, if the smoke form is less than its name says: what it leaves out.
+
+    A module of trained runs has in addition ``RUNS``, which maps names to `Run`; ``SEEDS``, the
+    number of seeds; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which of them the smoke form has;
+    ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the overrides of the short form and
+    what it leaves out, if there is one; and ``UNIT``, what a seed is called.
+
+    Attributes:
+      name: the name of the file.
+      module: the module.
+    """
+
+    name: str
+    module: ModuleType
+
+    @property
+    def title(self) -> str:
+        """The first line of the docstring."""
+        return (self.module.__doc__ or self.module.__name__).splitlines()[0]
+
+    @property
+    def source(self) -> str:
+        """The docstring's paragraph that names the source, on one line; empty if there is none."""
+        for paragraph in (self.module.__doc__ or "").split("\n\n"):
+            if paragraph.startswith("Source:"):
+                return " ".join(paragraph.split())
+        return ""
+
+    @property
+    def trains_runs(self) -> bool:
+        """Whether the figure is drawn from trained runs."""
+        return hasattr(self.module, "RUNS")
+
+    @property
+    def has_short_form(self) -> bool:
+        """Whether there is a form between smoke and paper."""
+        return hasattr(self.module, "SHORT")
+
+    @property
+    def draw(self) -> Callable[[Mapping[str, Any]], "Drawing"]:
+        """``numbers -> matplotlib figure``."""
+        draw: Callable[[Mapping[str, Any]], Drawing] = self.module.draw
+        return draw
+
+    @property
+    def claims(self) -> Callable[[Mapping[str, Any]], Sequence[Claim]]:
+        """``numbers -> claims``."""
+        claims: Callable[[Mapping[str, Any]], Sequence[Claim]] = self.module.claims
+        return claims
+
+    def seeds(self, scale: str) -> int:
+        """Returns how many seeds each run has in a form of the figure."""
+        seeds: int = self.module.SMOKE_SEEDS if scale == "smoke" else self.module.SEEDS
+        return seeds
+
+    def runs(self, scale: str) -> dict[str, Run]:
+        """Returns the runs of a form of the figure by name; none if it trains none."""
+        if not self.trains_runs:
+            return {}
+        runs: dict[str, Run] = self.module.RUNS
+        overrides: Sequence[str] = ()
+        if scale == "smoke":
+            runs = {name: runs[name] for name in self.module.SMOKE_RUNS}
+            overrides = getattr(self.module, "SMOKE", ())
+        elif scale == "short":
+            overrides = self.module.SHORT
+        return {
+            name: run._replace(overrides=(*run.overrides, *overrides)) for name, run in runs.items()
+        }
+
+    def settings(self, scale: str) -> dict[str, Any]:
+        """Returns what the numbers depend on, as JSON has it.
+
+        These are the runs of the form, or the constants at the top of a module without runs.
+        """
+        runs = {name: run._asdict() for name, run in self.runs(scale).items()}
+        settings: dict[str, Any] = to_json_value(runs or self._constants())
+        return settings
+
+    def _constants(self) -> dict[str, Any]:
+        """Returns the module's constants of plain numbers and text, by names in lower case."""
+        return {
+            name.lower(): value
+            for name, value in vars(self.module).items()
+            if name.isupper() and value is not None and _is_plain(value)
+        }
+
+    def not_run(self, scale: str, seeds: int | None) -> str:
+        """Returns what the published form has and these numbers lack; empty if nothing."""
+        if scale == "smoke":
+            default = "the published form: this is the smoke form"
+            text: str = getattr(self.module, "NOT_RUN", default)
+            return text
+        missing = [self.module.NOT_RUN_SHORT] if scale == "short" else []
+        if seeds is not None and seeds < self.module.SEEDS:
+            unit = getattr(self.module, "UNIT", "seeds")
+            missing.append(f"all {unit}: {seeds} of {self.module.SEEDS}")
+        return "; ".join(missing)
+
+
+def figure_names(folder: Path) -> list[str]:
+    """Returns the names of the figures that are files of ``folder``, in order."""
+    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+
+
+def load_figure(folder: Path, name: str) -> Figure:
+    """Loads one figure of ``folder``.
+
+    Raises:
+      UserError: if there is none of that name; it names similar ones.
+    """
+    names = figure_names(folder)
+    if name not in names:
+        hint = did_you_mean(name, names)
+        raise UserError(f"no figure is named {name!r}: {hint} (--list describes them)")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # modules that several figures share lie there too
+    spec = importlib.util.spec_from_file_location(f"figures_{name}", folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # NamedTuples and caches of the module look it up there
+    spec.loader.exec_module(module)
+    return Figure(name, module)
+
+
+def measure_figure(
+    figure: Figure,
+    scale: str,
+    seeds: int | None,
+    folder: Path,
+    workdir: Path,
+    root: Path,
+    command: str,
+    before: Record | None = None,
+) -> dict[str, Any]:
+    """Measures a figure, judges its claims, and writes its record.
+
+    Runs and parts of a measurement that are in ``workdir`` already are not repeated.
+
+    Args:
+      figure: the figure.
+      scale: one of `SCALES`.
+      seeds: how many seeds each run has; None for a figure without runs.
+      folder: where the record goes.
+      workdir: where runs train and where parts are kept.
+      root: the checkout, from which the configs of runs are read.
+      command: the command line that gives the same record.
+      before: the record of fewer seeds, to which the others are added.
+
+    Returns:
+      The record, as `save_record` wrote it.
+
+    Raises:
+      UserError: if ``before`` has other settings, or if a run cannot be trained.
+      KeyboardInterrupt: if it was interrupted. The same call resumes.
+    """
+    settings = figure.settings(scale)
+    if before is not None and before["settings"] != settings:
+        raise UserError(
+            f"{folder} was made with other settings, so no seeds can be added: "
+            "--overwrite makes it anew"
+        )
+    first_seed = before["seeds"] if before is not None else 0
+    new_seeds = range(first_seed, seeds) if seeds is not None else None
+    seconds_before = seconds_spent(workdir, new_seeds)
+    began = time.monotonic()
+    numbers = to_json_value(_measure(figure, scale, new_seeds, workdir, root))
+    record = {
+        "figure": figure.name,
+        "title": figure.title,
+        "command": command,
+        "scale": scale,
+        "seeds": seeds,
+        "not_run": figure.not_run(scale, seeds),
+        "seconds": round(seconds_before + time.monotonic() - began, 1),
+        **environment_facts(),
+        "about": figure.source,
+        "settings": settings,
+        "numbers": numbers,
+    }
+    if before is not None:
+        record = merge_records(before, record)
+    save_record(folder, record, figure.claims(record["numbers"]))
+    return record
+
+
+def _measure(
+    figure: Figure, scale: str, seeds: range | None, workdir: Path, root: Path
+) -> Mapping[str, Any]:
+    """Returns the numbers of a figure, after training the runs that they need."""
+    measure: Callable[..., Mapping[str, Any]] = figure.module.measure
+    smoke = scale == "smoke"
+    if seeds is not None:
+        runs = figure.runs(scale)
+        untrained = untrained_seeds(runs, seeds, workdir, root)
+        set_up_jax([len(run_seeds) for run_seeds in untrained.values() if run_seeds])
+        return measure(train_runs(runs, seeds, untrained, workdir, root), smoke)
+    set_up_jax()
+    if "folder" in inspect.signature(measure).parameters:
+        return measure(smoke, workdir)
+    return measure(smoke)
+
+
+def _is_plain(value: Any) -> bool:
+    """Returns whether a value is a number, text or None, or a tuple or dict of such values."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float | str | None)

@@ -1,0 +1,27 @@
+"""The runs of a figure: their seeds, and numbers that differ from seed to seed."""
+
+import pytest
+from conftest import ROOT
+
+from gan_jax.errors import UserError
+from gan_jax.experiment import config as configs
+from gan_jax.experiment.run_directory import read_config
+from gan_jax.reproduction import load_figure, train_runs, untrained_seeds
+
+
+def test_each_seed_of_a_run_has_its_own_numbers(tmp_path):
+    case = load_figure(ROOT / "experiments" / "figures", "objective_sensitivity").module
+    run = case.RUNS["WGAN, discriminator steps = 1"]
+    runs = {"w": run._replace(overrides=(*run.overrides, *case.SMOKE))}
+    untrained = untrained_seeds(runs, range(3, 5), tmp_path, ROOT)
+    assert untrained == {"w": [3, 4]}
+    directories = train_runs(runs, range(3, 5), untrained, tmp_path, ROOT)["w"]
+    assert list(directories) == [3, 4]
+    for seed, directory in directories.items():
+        config = configs.flat(read_config(directory))
+        assert config["seed"] == seed
+        for path, values in run.numbers.items():
+            assert config[path] == values[seed]
+    assert untrained_seeds(runs, range(3, 6), tmp_path, ROOT) == {"w": [5]}
+    with pytest.raises(UserError, match="w has numbers for 50 seeds, not for 51"):
+        train_runs(runs, range(51), {"w": [50]}, tmp_path / "more", ROOT)
