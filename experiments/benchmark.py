@@ -1,12 +1,15 @@
-"""Times gan_jax beside the packages that a user would pick instead, on the same work in the same process.
+"""Times gan_jax next to the packages that a user would pick instead, on the same work.
 
-    python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small] [--out=results/benchmark/metrics]
+    python experiments/benchmark.py metrics [--rounds=15] [--only=kernel] [--small]
+        [--profile] [--out=results/benchmark/metrics]
 
-Cases are the files of experiments/benchmarks/. Each prints a line a contest: the median times of a step, and how many times
-as fast gan_jax is, per round, with its quartiles; "unstable" where the machine was too busy to tell. --out writes a table as
-.json, .md, a plot as .png, all three where it has no such ending. The peers are installed by: pip install -e '.[oracles]'
+Cases are the files of experiments/benchmarks/. Each comparison prints a line: the median times of a
+step, and how many times as fast gan_jax is, per round, with quartiles; "unstable" means that the
+machine was too busy to tell. --out writes a table (.json, .md) or a plot (.png), or all three if it
+has no such ending. To install the peers: pip install -e '.[oracles]'
 
---profile says where the time of our side goes instead, by XLA's names of its operations; --out writes it as .md.
+--profile says where the time of gan_jax's side goes, by XLA's names of operations, and times no
+peers; --out writes it as .md.
 """
 
 import importlib.util
@@ -14,6 +17,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gan_jax.distributed.cpu import set_up_jax
@@ -21,85 +25,85 @@ from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import Parser, main
 
 if TYPE_CHECKING:
-    from gan_jax.benchmarking import Contest
+    from gan_jax.benchmarking import Comparison
 
-FOLDER = Path(__file__).resolve().parent / "benchmarks"
+CASES = Path(__file__).resolve().parent / "benchmarks"
 
 
 def benchmark(arguments: list[str]) -> None:
+    """Runs the command with these arguments."""
     parser = Parser(__doc__)
-    parser.add_argument("case", nargs="?", help=", ".join(cases()))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--only", default="", metavar="TEXT", help="contests with this in their names"
-    )
+    parser.add_argument("case", nargs="?", help=", ".join(case_names()))
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of calls of all sides (15)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only names with this text")
     parser.add_argument("--small", action="store_true", help="small sizes, for a quick look")
-    parser.add_argument(
-        "--profile", action="store_true", help="our side alone, operation by operation"
-    )
+    parser.add_argument("--profile", action="store_true", help="profile gan_jax, time no peers")
     parser.add_argument("--out", metavar="FILE", help="where to write the table")
     flags = parser.parse_args(arguments)
-    if flags.case not in cases():
-        raise UserError(
-            f"name a case: {', '.join(cases())}" + (f"; not {flags.case!r}" if flags.case else "")
-        )
+    if not flags.case:
+        raise UserError(f"name a case: {', '.join(case_names())}")
+    if flags.case not in case_names():
+        raise UserError(f"name a case: {', '.join(case_names())}; not {flags.case!r}")
     if flags.rounds < 1:
         raise UserError(f"--rounds must be at least 1, not {flags.rounds}")
     from gan_jax import benchmarking
 
     command = shlex.join(["python", "experiments/benchmark.py", *arguments])
     set_up_jax()
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))  # what cases share lies there too
-    spec = importlib.util.spec_from_file_location(
-        f"benchmarks_{flags.case}", FOLDER / f"{flags.case}.py"
-    )
+    case = load_case(flags.case)
+    try:
+        comparisons = case.comparisons(flags.small)
+        if flags.profile:
+            profile(comparisons, flags.only, flags.out, command)
+            return
+        patience = 0.0 if flags.small else 20.0
+        results = benchmarking.compare_all(comparisons, flags.rounds, flags.only, patience)
+    except ModuleNotFoundError as error:
+        install = "pip install -e '.[oracles]'"
+        raise UserError(f"the case {flags.case} needs {error.name}: {install}") from error
+    if flags.out:
+        title = (case.__doc__ or flags.case).strip()
+        benchmarking.save(benchmarking.describe(results, title, case.PACKAGES, command), flags.out)
+
+
+def profile(comparisons: Iterable["Comparison"], only: str, out: str | None, command: str) -> None:
+    """Profiles gan_jax's side of each comparison with ``only`` in its name."""
+    from gan_jax.benchmarking import profiling
+
+    sections = []
+    for comparison in comparisons:
+        if only.lower() not in comparison.name.lower():
+            continue
+        comparison.ours()  # compiles
+        operations = profiling.profile(comparison.ours)
+        text = profiling.to_markdown(operations, comparison.steps)
+        sections.append(f"{comparison.name}: {text}")
+        print(sections[-1] + "\n", flush=True)
+    if not sections:
+        raise UserError(f"no comparison has {only!r} in its name")
+    if out:
+        path = Path(out)
+        if path.suffix != ".md":
+            path = path.with_name(path.name + ".md")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        origin = f"`{command}`; an operation's time lasts until the next one starts."
+        path.write_text("\n\n".join([origin, *sections]) + "\n", encoding="utf-8")
+
+
+def case_names() -> list[str]:
+    """Returns the names of the files in the folder of cases."""
+    return sorted(path.stem for path in CASES.glob("[a-z]*.py"))
+
+
+def load_case(name: str) -> ModuleType:
+    """Imports a case. What the cases share lies in the same folder, which is put on the path."""
+    if str(CASES) not in sys.path:
+        sys.path.insert(0, str(CASES))
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", CASES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     case = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(case)
-    try:
-        contests = case.contests(flags.small)
-        if flags.profile:
-            return profile(contests, flags.only, flags.out, command)
-        results = benchmarking.run(contests, flags.rounds, flags.only, 0.0 if flags.small else 20.0)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the case {flags.case} needs {error.name}: pip install -e '.[oracles]'"
-        ) from error
-    if flags.out:
-        benchmarking.save(
-            results, flags.out, (case.__doc__ or flags.case).strip(), case.PACKAGES, command
-        )
-
-
-def profile(contests: Iterable["Contest"], only: str, out: str | None, command: str) -> None:
-    """Prints, and writes, where the time of our side goes in each contest with ``only`` in its name."""
-    from gan_jax.benchmarking import profiling
-
-    written = []
-    for contest in contests:
-        if only.lower() in contest.name.lower():
-            contest.ours()  # compiles
-            text = profiling.table(profiling.operations(contest.ours), contest.steps)
-            written.append(f"{contest.name}: {text}")
-            print(written[-1] + "\n", flush=True)
-    if not written:
-        raise UserError(f"no contest has {only!r} in its name")
-    if out:
-        path = Path(out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (path if path.suffix == ".md" else path.with_name(path.name + ".md")).write_text(
-            "\n\n".join(
-                [f"`{command}`; an operation's time is that until the next one starts.", *written]
-            )
-            + "\n",
-            encoding="utf-8",
-        )
-
-
-def cases() -> list[str]:
-    """The files of the folder, by name."""
-    return sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+    return case
 
 
 if __name__ == "__main__":

@@ -1,74 +1,75 @@
-"""How a step is mapped: jit with shardings beside pmap, float32 beside bfloat16, one device beside more of them.
+"""Parallelism and precision: jit next to pmap, bfloat16 next to float32, many devices next to one.
 
-dcgan nets of configs/fashion_mnist.py on 28x28x1 images and of width 64 on 64x64x3, batch 64: times are those of one image.
-Virtual CPU devices share the cores of one: they show what splitting a batch costs, not what more hardware gains.
+DCGANs of configs/fashion_mnist.py on 28x28x1 images, and of width 64 on 64x64x3 images, batch 64;
+times are per image. Virtual CPU devices share the cores of one CPU: they show what splitting a
+batch costs, not what more hardware gains.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
-from _contestant import Elsewhere
-from images import ours
+from _sides import WorkerProcess
+from images import training_run
 
-from gan_jax.benchmarking import Contest
+from gan_jax.benchmarking import Comparison
 
 PACKAGES = ("flax", "optax")
 
 
-def on_virtual_devices(devices: int, mapping: str, small: bool) -> Elsewhere:
-    """A process of its own with so many CPU devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
-    # More threads than cores, or collectives over virtual devices can deadlock.
-    return Elsewhere(
-        "_on_devices.py",
+def on_virtual_devices(devices: int, parallelism: str, small: bool) -> WorkerProcess:
+    """Returns a call of a DCGAN in a process with so many CPU devices."""
+    return WorkerProcess(
+        "_devices_worker.py",
         devices,
-        mapping,
+        parallelism,
         int(small),
-        XLA_FLAGS=flags,
-        NPROC="32",
+        XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}",
+        NPROC="32",  # with fewer threads, collectives over virtual devices can deadlock
         JAX_PLATFORMS="cpu",
     )
 
 
-def contests(small: bool = False) -> Iterator[Contest]:
-    """Mappings and precisions on two sizes of images, and 1, 2 and 4 virtual devices; ``small`` for a quick look."""
-    batch = 8 if small else 64
+def comparisons(small: bool = False) -> Iterator[Comparison]:
+    """Yields parallelism, precision and virtual devices; ``small`` for a quick look."""
+    batch_size = 8 if small else 64
     for side, channels, width, steps in ((28, 1, 32, 4), (64, 3, 64, 1)):
         if small:
             width, steps = 4, 1
-
-        def make(
-            side: int = side,
-            channels: int = channels,
-            width: int = width,
-            steps: int = steps,
-            **fields: str,
-        ) -> Callable:
-            return ours("dcgan", side, batch, width, steps, channels, **fields)
-
-        name, images = f"dcgan {side}x{side}, batch {batch}", steps * batch
-        plain = make()
-        yield Contest(
-            f"{name}: sharded", plain, {"pmapped": make(mapping="pmapped")}, steps=images, most=7
-        )
-        yield Contest(
-            f"{name}: bfloat16",
-            make(precision="bfloat16"),
-            {"float32": plain},
+        sizes = ("dcgan", side, batch_size, width, steps, channels)
+        name, images = f"dcgan {side}x{side}, batch {batch_size}", steps * batch_size
+        default = training_run(*sizes)
+        yield Comparison(
+            f"{name}: sharded",
+            ours=default,
+            peers={"pmapped": training_run(*sizes, parallelism="pmapped")},
             steps=images,
-            most=7,
+            max_rounds=7,
         )
-    if jax.default_backend() != "cpu":
-        return
-    one = on_virtual_devices(1, "sharded", small)
+        yield Comparison(
+            f"{name}: bfloat16",
+            ours=training_run(*sizes, precision="bfloat16"),
+            peers={"float32": default},
+            steps=images,
+            max_rounds=7,
+        )
+    if jax.default_backend() == "cpu":
+        yield from virtual_devices(small, batch_size)
+
+
+def virtual_devices(small: bool, batch_size: int) -> Iterator[Comparison]:
+    """Yields 2 and 4 virtual devices next to one."""
+    one_device = on_virtual_devices(1, "sharded", small)
     try:
         for devices in (2,) if small else (2, 4):
-            for mapping in ("sharded",) if small else ("sharded", "pmapped"):
-                many = on_virtual_devices(devices, mapping, small)
-                name = f"dcgan 28x28, {devices} virtual devices, {mapping}"
-                yield Contest(
-                    name, many, {"1 device": one}, steps=(1 if small else 4) * batch, most=7
+            for parallelism in ("sharded",) if small else ("sharded", "pmapped"):
+                several_devices = on_virtual_devices(devices, parallelism, small)
+                yield Comparison(
+                    f"dcgan 28x28, {devices} virtual devices, {parallelism}",
+                    ours=several_devices,
+                    peers={"1 device": one_device},
+                    steps=(1 if small else 4) * batch_size,
+                    max_rounds=7,
                 )
-                many.close()
+                several_devices.close()
     finally:
-        one.close()
+        one_device.close()

@@ -1,14 +1,15 @@
-"""GANs on images, beside PyTorch: eager, channels_last and torch.compile, on all cores.
+"""GANs on images, next to PyTorch: eager, channels_last and torch.compile, on all cores.
 
-WGAN-GP at 32x32 (dcgan nets of width 64, LayerNorm in the critic, 5 discriminator steps) and DCGAN at 64x64 (width 64), batch 64, 5x5
-kernels: a step is a whole train step, its uint8 minibatches included; ours computes its metrics and the moving average of the
-generator besides. The ProGAN block: 32x32 features doubled to 64x64, seen as an image and brought back by the blocks of both
-networks, with all gradients and an update. We play several steps a call.
+WGAN-GP at 32x32 (DCGAN networks of width 64, LayerNorm in the critic, 5 discriminator steps) and
+DCGAN at 64x64 (width 64), batch 64, 5x5 kernels. A step is a whole train step, including its uint8
+minibatches; gan_jax also computes its metrics and the moving average of the generator. The ProGAN
+block: 32x32 features are doubled to 64x64, turned into an image and back, through the blocks of
+both networks, with all gradients and an update. gan_jax takes several steps per call.
 """
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from _contestant import Call, Contestant, has_compiler, images, opponents
+from _sides import TrainingRun, has_cpp_compiler, noise_images, pytorch_peers
 
-from gan_jax.benchmarking import Contest
+from gan_jax.benchmarking import Call, Comparison
 from gan_jax.experiment import config as configs
 from gan_jax.networks.layers import pixel_norm
 from gan_jax.networks.weights import Conv
@@ -28,56 +29,70 @@ PACKAGES = ("flax", "optax", "torch")
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "fashion_mnist.py"
 
 
-def ours(
-    variant: str, side: int, batch: int, width: int, steps: int, channels: int = 3, **fields: Any
-) -> Contestant:
-    """The config of that variant, on noise of another size."""
-    networks = {"width": width} | ({"discriminator_norm": "layer"} if variant == "wgan_gp" else {})
-    fields = {"networks": {"dcgan": networks}, "batch_size": batch} | fields
-    data = images(side, channels, count=4 * batch)
-    return Contestant(configs.load(f"{CONFIG}:{variant}"), steps, data, **fields)
+def training_run(
+    variant: str,
+    side: int,
+    batch_size: int,
+    width: int,
+    steps: int,
+    channels: int = 3,
+    **fields: Any,
+) -> TrainingRun:
+    """Returns a run of a variant of configs/fashion_mnist.py, on noise of another size."""
+    networks: dict[str, Any] = {"width": width}
+    if variant == "wgan_gp":
+        networks["discriminator_norm"] = "layer"
+    fields = {"networks": {"dcgan": networks}, "batch_size": batch_size} | fields
+    images = noise_images(side, channels, count=4 * batch_size)
+    return TrainingRun(configs.load(f"{CONFIG}:{variant}"), steps, images, **fields)
 
 
-def game(
-    side: Any,
+def pytorch_game(
+    pytorch: Any,
     variant: str,
     size: int,
     width: int,
     compiled: bool = False,
-    last: bool = False,
+    channels_last: bool = False,
     eps: float = 1e-8,
 ) -> Any:
-    """PyTorch's nets, losses and optimizers for the same variant."""
+    """Returns PyTorch's networks, losses and optimizers for the same variant."""
     penalised = variant == "wgan_gp"
-    nets = side.dcgan(size, 3, width, "layer" if penalised else "batch")
-    if last:
-        nets = tuple(network.to(memory_format=side.torch.channels_last) for network in nets)
+    networks = pytorch.dcgan(size, 3, width, "layer" if penalised else "batch")
+    if channels_last:
+        memory_format = pytorch.torch.channels_last
+        networks = tuple(network.to(memory_format=memory_format) for network in networks)
     if penalised:
-        losses = (side.wasserstein_gp(10.0, compiled), side.wasserstein_generator)
-        return side.Game(*nets, losses, {"lr": 1e-4, "betas": (0.5, 0.9), "eps": eps}, compiled)
-    losses = (side.non_saturating, side.non_saturating_generator)
-    return side.Game(*nets, losses, {"lr": 2e-4, "betas": (0.5, 0.999), "eps": eps}, compiled)
+        losses = (pytorch.wasserstein_gp(10.0, compiled), pytorch.wasserstein_generator)
+        adam = {"lr": 1e-4, "betas": (0.5, 0.9), "eps": eps}
+    else:
+        losses = (pytorch.non_saturating, pytorch.non_saturating_generator)
+        adam = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": eps}
+    return pytorch.Game(*networks, losses, adam, compiled)
 
 
-def theirs(
-    side: Any,
-    played: Any,
-    data: np.ndarray,
-    batch: int,
+def pytorch_loop(
+    pytorch: Any,
+    game: Any,
+    images: np.ndarray,
+    batch_size: int,
     discriminator_steps: int,
     steps: int,
-    last: bool = False,
+    channels_last: bool = False,
 ) -> Call:
-    """The same loop in PyTorch."""
-    reals = side.shuffled_images(data, batch, last)
-    latents = lambda: 2 * side.torch.rand(batch, 100) - 1
+    """Returns a call of the same steps in PyTorch."""
+    reals = pytorch.shuffled_images(images, batch_size, channels_last)
+
+    def latents() -> Any:
+        return 2 * pytorch.torch.rand(batch_size, 100) - 1
 
     def call() -> None:
         for _ in range(steps):
             draws = [
-                (next(reals), latents(), side.torch.rand(batch)) for _ in range(discriminator_steps)
+                (next(reals), latents(), pytorch.torch.rand(batch_size))
+                for _ in range(discriminator_steps)
             ]
-            played.step(draws, latents())
+            game.step(draws, latents())
 
     return call
 
@@ -87,122 +102,153 @@ SETTINGS = {
     "eager, channels_last": (False, True),
     "torch.compile, channels_last": (True, True),
 }
+"""Settings of PyTorch's side: (compiled, channels_last)."""
 
 
-def threads(small: bool) -> int:
-    """All; but a quick look is taken on a busy machine, where two that wait for each other are far slower than one."""
+def num_threads(small: bool) -> int:
+    """Returns the number of cores, or 1 for a quick look.
+
+    On a busy machine, two threads that wait for each other are far slower than one.
+    """
     return 1 if small else os.cpu_count() or 1
 
 
-def training(
+def pytorch_training(
     variant: str,
     size: int,
-    batch: int,
+    batch_size: int,
     width: int,
     discriminator_steps: int,
     steps: int,
     small: bool,
-) -> tuple[Any, float]:
-    """PyTorch's side by settings, and the operations of a step."""
-    data = images(size, count=4 * batch).arrays["real"]  # type: ignore[index]
-    work: list[float] = [0.0]
+) -> tuple[Mapping[str, Call], float]:
+    """Returns PyTorch's side by settings, and the floating point operations of a step."""
+    arrays = noise_images(size, count=4 * batch_size).arrays
+    assert arrays is not None
+    flops = 0.0
 
-    def make(side: Any) -> dict[str, Call]:
-        found: dict[str, Call] = {}
-        for name, (compiled, last) in SETTINGS.items():
-            if compiled and (small or not has_compiler()):
+    def make(pytorch: Any) -> dict[str, Call]:
+        nonlocal flops
+        calls: dict[str, Call] = {}
+        for name, (compiled, channels_last) in SETTINGS.items():
+            if compiled and (small or not has_cpp_compiler()):
                 continue
-            played = game(side, variant, size, width, compiled, last)
-            loop = functools.partial(theirs, side, played, data, batch, discriminator_steps)
-            if not found:
-                work[0] = side.flops(loop(1))
-            found[name] = side.on_threads(threads(small), loop(steps, last))
-        return found
+            game = pytorch_game(pytorch, variant, size, width, compiled, channels_last)
+            loop = functools.partial(
+                pytorch_loop, pytorch, game, arrays["real"], batch_size, discriminator_steps
+            )
+            if not calls:
+                flops = pytorch.flops(loop(1))
+            calls[name] = pytorch.on_threads(num_threads(small), loop(steps, channels_last))
+        return calls
 
-    return opponents(make), work[0]
+    return pytorch_peers(make), flops
 
 
 class Block(nn.Module):
-    """ProGAN's blocks at one resolution: features, doubled; an image of them; what the discriminator makes of that."""
+    """ProGAN's blocks at one resolution.
+
+    Features are doubled in size, turned into an image, and turned back by the discriminator.
+    """
 
     width: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        rise = lambda x: jax.nn.leaky_relu(x, 0.2)
-        half = x.shape[-1]
-        x = pixel_norm(rise(Conv(self.width, weight="equalised", resample="up", name="up")(x)))
-        x = pixel_norm(rise(Conv(self.width, weight="equalised", name="conv_up")(x)))
-        x = Conv(3, weight="equalised", gain=1.0, size=1, name="to_image")(x)
-        x = rise(Conv(self.width, weight="equalised", size=1, name="from_image")(x))
-        x = rise(Conv(self.width, weight="equalised", name="conv_down")(x))
-        return rise(Conv(half, weight="equalised", resample="down", name="down")(x))
+        leaky_relu = functools.partial(jax.nn.leaky_relu, negative_slope=0.2)
+        conv = functools.partial(Conv, weight="equalised")
+        features = x.shape[-1]
+        x = pixel_norm(leaky_relu(conv(self.width, resample="up", name="up")(x)))
+        x = pixel_norm(leaky_relu(conv(self.width, name="conv_up")(x)))
+        x = conv(3, gain=1.0, size=1, name="to_image")(x)
+        x = leaky_relu(conv(self.width, size=1, name="from_image")(x))
+        x = leaky_relu(conv(self.width, name="conv_down")(x))
+        return leaky_relu(conv(features, resample="down", name="down")(x))
 
 
-def block_step(width: int) -> tuple[Block, Any]:
-    """The module and ``(params, opt_state, x) -> the same after one update``, many times in one program."""
+def block_program(width: int) -> tuple[Block, Callable[[Any, np.ndarray], Any]]:
+    """Returns the module, and a program of one update per input.
+
+    The program maps ``((params, opt_state), inputs)`` to the new ``(params, opt_state)`` and the
+    loss of each update.
+    """
     module, optimizer = Block(width), optax.adam(1e-3, b1=0.0, b2=0.99)
+
+    def loss(params: Any, x: jax.Array) -> jax.Array:
+        return jnp.mean(jnp.square(module.apply(params, x)))
 
     def step(carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
         params, opt_state = carry
-        value, gradient = jax.value_and_grad(lambda p: jnp.mean(jnp.square(module.apply(p, x))))(
-            params
-        )
-        move, opt_state = optimizer.update(gradient, opt_state, params)
-        return (optax.apply_updates(params, move), opt_state), value
+        value, gradient = jax.value_and_grad(loss)(params, x)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        return (optax.apply_updates(params, updates), opt_state), value
 
     return module, jax.jit(lambda carry, xs: jax.lax.scan(step, carry, xs), donate_argnums=0)
 
 
-class OurBlock:
-    def __init__(self, batch: int, width: int, steps: int, size: int = 32) -> None:
-        module, self.program = block_step(width)
-        self.xs = (
-            np.random.default_rng(0)
-            .normal(size=(steps, batch, size, size, 2 * width))
-            .astype(np.float32)
-        )
-        self.params = module.init(jax.random.key(0), self.xs[0])
-        self.work = 0.0  # operations of a call, where someone has counted them
-        self.first = jax.tree.map(np.asarray, self.params)
-        self.carry = (self.params, optax.adam(1e-3, b1=0.0, b2=0.99).init(self.params))
+class BlockTraining:
+    """gan_jax's side of the ProGAN block: each call takes one update per input."""
+
+    def __init__(self, batch_size: int, width: int, steps: int, size: int = 32) -> None:
+        module, self.program = block_program(width)
+        shape = (steps, batch_size, size, size, 2 * width)
+        self.inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        params = module.init(jax.random.key(0), self.inputs[0])
+        self.initial_params = jax.tree.map(np.asarray, params)
+        self.carry = (params, optax.adam(1e-3, b1=0.0, b2=0.99).init(params))
 
     def __call__(self) -> float:
-        """The first value of the call: of the same weights only at the first."""
-        self.carry, values = self.program(self.carry, self.xs)
-        return float(jax.block_until_ready(values)[-1])
+        """Returns the last loss; only that of the first call is from the initial weights."""
+        self.carry, losses = self.program(self.carry, self.inputs)
+        return float(jax.block_until_ready(losses)[-1])
 
 
-def contests(small: bool = False) -> Iterator[Contest]:
-    """WGAN-GP at 32x32, DCGAN at 64x64, ProGAN's block at 64x64; ``small`` for a quick look."""
-    batch, width, steps = (8, 4, 2) if small else (64, 64, 2)
+def pytorch_block(block: BlockTraining, small: bool) -> tuple[Mapping[str, Call], float]:
+    """Returns PyTorch's side by settings, and the floating point operations of a call."""
+    flops = 0.0
+
+    def make(pytorch: Any) -> dict[str, Call]:
+        nonlocal flops
+        weights, inputs = block.initial_params, block.inputs
+        flops = pytorch.flops(pytorch.block(weights, inputs, compiled=False, channels_last=False))
+        calls: dict[str, Call] = {}
+        for name, (compiled, channels_last) in SETTINGS.items():
+            if compiled and (small or not has_cpp_compiler()):
+                continue
+            call = pytorch.block(weights, inputs, compiled, channels_last)
+            calls[name] = pytorch.on_threads(num_threads(small), call)
+        return calls
+
+    return pytorch_peers(make), flops
+
+
+def comparisons(small: bool = False) -> Iterator[Comparison]:
+    """Yields WGAN-GP, DCGAN and ProGAN's block; ``small`` for a quick look."""
+    batch_size, width, steps = (8, 4, 2) if small else (64, 64, 2)
     for name, variant, size, discriminator_steps, goal in (
         ("WGAN-GP 32x32", "wgan_gp", 32, 5, 1.3),
         ("DCGAN 64x64", "dcgan", 64, 1, 1.0),
     ):
-        peers, work = training(variant, size, batch, width, discriminator_steps, steps, small)
-        own = ours(variant, size, batch, width, steps)
-        yield Contest(
-            f"{name}, batch {batch}", own, peers, goal=goal, steps=steps, flops=work, most=7
+        peers, flops = pytorch_training(
+            variant, size, batch_size, width, discriminator_steps, steps, small
         )
-    block = OurBlock(4 if small else 16, 8 if small else 64, steps, 8 if small else 32)
-
-    def make(side: Any) -> dict[str, Call]:
-        found: dict[str, Call] = {}
-        block.work = side.flops(side.block(block.first, block.xs, False, False))
-        for name, (compiled, last) in SETTINGS.items():
-            if not compiled or (has_compiler() and not small):
-                own = side.block(block.first, block.xs, compiled, last)
-                found[name] = side.on_threads(threads(small), own)
-        return found
-
-    peers = opponents(make)
-    yield Contest(
+        yield Comparison(
+            f"{name}, batch {batch_size}",
+            ours=training_run(variant, size, batch_size, width, steps),
+            peers=peers,
+            goal=goal,
+            steps=steps,
+            flops=flops,
+            max_rounds=7,
+        )
+    block = BlockTraining(4 if small else 16, 8 if small else 64, steps, 8 if small else 32)
+    peers, flops = pytorch_block(block, small)
+    yield Comparison(
         "ProGAN's block at 64x64",
-        block,
-        peers,
+        ours=block,
+        peers=peers,
         tolerance=1e-3,
         steps=steps,
-        flops=block.work / steps,
-        most=9,
+        flops=flops / steps,
+        max_rounds=9,
     )

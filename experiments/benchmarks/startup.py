@@ -1,8 +1,9 @@
-"""Starting: imports, and the way from a new process to the end of a first call, with cold and warm compilation caches.
+"""Start-up: imports and first steps, with cold and warm compilation caches.
 
-`import gan_jax` with the modules that a training script takes, beside `import torch`; `experiments/train.py` on configs/ring.py
-from its start until the first 5 steps are done; and processes that make these 5 steps and nothing else, beside the first 5 of
-the same GAN in PyTorch, eager. Times are those of whole processes, and the largest memory of each kind is printed.
+`import gan_jax` with the modules that a training script uses, next to `import torch`;
+`experiments/train.py` on configs/ring.py from its start until the first 5 steps are done; and
+processes that take these 5 steps and nothing else, next to the first 5 steps of the same GAN in
+PyTorch, eager. Times are those of whole processes; the peak memory of each kind is printed.
 """
 
 import os
@@ -11,84 +12,104 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from _contestant import opponents
+from _sides import pytorch_peers
 
-from gan_jax.benchmarking import Contest, Seconds
+from gan_jax.benchmarking import Comparison, SelfTimed
 
 PACKAGES = ("flax", "optax", "torch")
-ROOT = Path(__file__).resolve().parents[2]
-OURS = "import gan_jax; gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused, gan_jax.objectives.losses, gan_jax.objectives.penalties"
-FIRST = """
-import sys
-sys.path[:0] = [{root!r}, {here!r}]
-from gan_jax.command_line import set_up_jax
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PATHS = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(HERE)!r}]\n"
+IMPORT_GAN_JAX = """
+import gan_jax
+gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused
+gan_jax.objectives.losses, gan_jax.objectives.penalties
+"""
+FIRST_STEPS = f"""
+{PATHS}
+from gan_jax.distributed.cpu import set_up_jax
 set_up_jax()
 import toy
-toy.ours("non_saturating", 5)()
+toy.training_run("non_saturating", 5)()
 """
-THEIRS = """
-import sys
-sys.path[:0] = [{root!r}, {here!r}]
-import _opponents as side
-games = (side.together, side.non_saturating_generator)
-game = side.Game(side.mlp((256, 128, 128, 2)), side.mlp((2, 128, 1), scale=0.25), games, dict(lr=1e-4, betas=(0.5, 0.999)))
+FIRST_STEPS_PYTORCH = f"""
+{PATHS}
+import _pytorch
+game = _pytorch.Game(
+    _pytorch.mlp((256, 128, 128, 2)),
+    _pytorch.mlp((2, 128, 1), scale=0.25),
+    (_pytorch.non_saturating_in_one_pass, _pytorch.non_saturating_generator),
+    dict(lr=1e-4, betas=(0.5, 0.999)),
+)
+randn = _pytorch.torch.randn
 for _ in range(5):
-    game.step([(side.ring_points(512), side.torch.randn(512, 256), None)], side.torch.randn(512, 256))
+    game.step([(_pytorch.ring_points(512), randn(512, 256), None)], randn(512, 256))
 """
-EVERY = ("log_every", "sample_every", "evaluate_every", "checkpoint_every")
+PRINT_STATUS = """
+import os
+if os.path.exists("/proc/self/status"):
+    print(open("/proc/self/status").read())
+"""
+"""Prints a process's peak memory; ``ru_maxrss`` would start at that of the process that forks."""
 
-# Compiled modules are kept, as they are unless one asks otherwise: those of installed packages are compiled already.
+TRAIN_FIELDS = (
+    "steps",
+    "steps_per_call",
+    "log_every",
+    "sample_every",
+    "evaluate_every",
+    "checkpoint_every",
+)
+"""The fields of a config that are 5 in a run of 5 steps."""
+
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
 }
+"""Bytecode is kept, as by default: that of installed packages is there already."""
 
-PEAKS: dict[str, int] = {}
-"""The most memory that a kind of process took, in kilobytes."""
+peak_memory: dict[str, int] = {}
+"""The largest memory of each kind of process, in kilobytes."""
 
 
-def process(name: str, code: str, environment: dict[str, str] | None = None) -> Callable[[], None]:
-    """A process that runs the code and ends."""
-    code = code.format(root=str(ROOT), here=str(Path(__file__).resolve().parent))
-
-    # ru_maxrss would not do: it starts with the memory of the process that forks.
-    code += "\nimport os\nif os.path.exists('/proc/self/status'): print(open('/proc/self/status').read())"
+def process(name: str, code: str, **environment: str) -> Callable[[], None]:
+    """Returns a call that runs code in a process of its own, and notes its peak memory."""
 
     def call() -> None:
-        ran = subprocess.run(
-            [sys.executable, "-c", code],
-            env=ENVIRONMENT | (environment or {}),
+        completed = subprocess.run(
+            [sys.executable, "-c", code + PRINT_STATUS],
+            env=ENVIRONMENT | environment,
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
-        if ran.returncode:
-            raise RuntimeError(f"{name}: the process ended with {ran.returncode}, see above")
-        for peak in re.findall(r"^VmHWM:\s*(\d+) kB", ran.stdout, re.MULTILINE):
-            PEAKS[name] = max(PEAKS.get(name, 0), int(peak))
+        if completed.returncode:
+            raise RuntimeError(f"{name}: the process ended with {completed.returncode}, see above")
+        for peak in re.findall(r"^VmHWM:\s*(\d+) kB", completed.stdout, re.MULTILINE):
+            peak_memory[name] = max(peak_memory.get(name, 0), int(peak))
 
     return call
 
 
-def cold(name: str, code: str) -> Callable[[], None]:
-    """As `process`, with an empty compilation cache each time."""
+def process_with_cold_cache(name: str, code: str) -> Callable[[], None]:
+    """As `process`, with an empty compilation cache in each call."""
 
     def call() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            process(name, code, {"JAX_COMPILATION_CACHE_DIR": folder})()
+            process(name, code, JAX_COMPILATION_CACHE_DIR=folder)()
 
     return call
 
 
-def trained(cache: str) -> Callable[[], Seconds]:
-    """The command of a run, until it says that its first 5 steps are done."""
+def first_steps_of_train(cache: str) -> Callable[[], SelfTimed]:
+    """Returns a call that runs train.py until it reports that its first 5 steps are done."""
     command = [sys.executable, "experiments/train.py", "--config=configs/ring.py"]
-    command += [f"--config.{field}=5" for field in ("steps", "steps_per_call", *EVERY)]
+    command += [f"--config.{field}=5" for field in TRAIN_FIELDS]
+    environment = ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": cache}
 
-    def call() -> Seconds:
-        environment = ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": cache}
+    def call() -> SelfTimed:
         start = time.perf_counter()
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -101,53 +122,61 @@ def trained(cache: str) -> Callable[[], Seconds]:
             ) as run,
         ):
             assert run.stdout is not None
-            took = next(
-                (
-                    time.perf_counter() - start
-                    for line in run.stdout
-                    if line.startswith("compiled and ran")
-                ),
-                None,
-            )
+            seconds = _seconds_until("compiled and ran", run.stdout, start)
             run.stdout.read()
-        if took is None:
+        if seconds is None:
             raise RuntimeError("experiments/train.py took no step, see above")
-        return Seconds(took)
+        return SelfTimed(seconds)
 
     return call
 
 
-def contests(small: bool = False) -> Iterator[Contest]:
-    """Imports and first steps; ``small`` leaves the cold cache out."""
-    own = process("import gan_jax", OURS)
-    yield Contest(
+def _seconds_until(beginning: str, lines: Iterable[str], start: float) -> float | None:
+    """Reads lines until one has this beginning; returns the seconds since ``start``."""
+    for line in lines:
+        if line.startswith(beginning):
+            return time.perf_counter() - start
+    return None
+
+
+def comparisons(small: bool = False) -> Iterator[Comparison]:
+    """Yields imports and first steps; ``small`` leaves the cold cache out."""
+    import_gan_jax = process("import gan_jax", IMPORT_GAN_JAX)
+    yield Comparison(
         "import gan_jax",
-        own,
-        opponents(lambda side: {"import torch": process("import torch", "import torch")}),
-        most=5,
+        ours=import_gan_jax,
+        peers=pytorch_peers(lambda _: {"import torch": process("import torch", "import torch")}),
+        max_rounds=5,
     )
-    yield Contest(
+    yield Comparison(
         "import gan_jax",
-        own,
-        {"import jax": process("import jax", "import jax")},
-        most=5,
+        ours=import_gan_jax,
+        peers={"import jax": process("import jax", "import jax")},
         goal=1 / 1.3,
+        max_rounds=5,
     )
-    theirs = opponents(lambda side: {"PyTorch, eager": process("first steps, PyTorch", THEIRS)})
-    with tempfile.TemporaryDirectory() as warm:
-        first = process("first steps, warm", FIRST, {"JAX_COMPILATION_CACHE_DIR": warm})
-        yield Contest("first 5 steps of the ring, warm cache", first, theirs, most=5)
-        yield Contest(
-            "train.py until its first 5 steps are done, warm cache", trained(warm), {}, most=5
+    pytorch = pytorch_peers(
+        lambda _: {"PyTorch, eager": process("first steps, PyTorch", FIRST_STEPS_PYTORCH)}
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        yield Comparison(
+            "first 5 steps of the ring, warm cache",
+            ours=process("first steps, warm", FIRST_STEPS, JAX_COMPILATION_CACHE_DIR=cache),
+            peers=pytorch,
+            max_rounds=5,
+        )
+        yield Comparison(
+            "train.py until its first 5 steps are done, warm cache",
+            ours=first_steps_of_train(cache),
+            peers={},
+            max_rounds=5,
         )
     if not small:
-        yield Contest(
+        yield Comparison(
             "first 5 steps of the ring, cold cache",
-            cold("first steps, cold", FIRST),
-            theirs,
-            most=3,
+            ours=process_with_cold_cache("first steps, cold", FIRST_STEPS),
+            peers=pytorch,
+            max_rounds=3,
         )
-    print(
-        "peak memory: " + ", ".join(f"{name} {peak // 1024} MiB" for name, peak in PEAKS.items()),
-        flush=True,
-    )
+    peaks = [f"{name} {kilobytes // 1024} MiB" for name, kilobytes in peak_memory.items()]
+    print(f"peak memory: {', '.join(peaks)}", flush=True)

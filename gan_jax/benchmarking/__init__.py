@@ -1,39 +1,22 @@
-"""Timings beside other packages, and where the time of a program goes."""
+"""Timings next to other packages: `timing` measures them, `report` tabulates and plots them.
 
-from gan_jax.benchmarking.timing import (
-    AGREE,
-    CANARY,
-    CANARY_FLOPS,
-    COLUMNS,
-    FREE,
-    KINDS,
-    REST,
-    WAIT,
-    WIDTHS,
-    Contest,
-    Result,
-    Seconds,
-    draw,
-    run,
-    save,
-    timed,
-)
+`profiling` says where the time of a program goes, operation by operation.
+"""
+
+from gan_jax.benchmarking.profiling import Operation, profile
+from gan_jax.benchmarking.report import Report, compare_all, describe, save
+from gan_jax.benchmarking.timing import Call, Comparison, Result, SelfTimed, compare
 
 __all__ = [
-    "AGREE",
-    "CANARY",
-    "CANARY_FLOPS",
-    "COLUMNS",
-    "FREE",
-    "KINDS",
-    "REST",
-    "WAIT",
-    "WIDTHS",
-    "Contest",
+    "Call",
+    "Comparison",
+    "Operation",
+    "Report",
     "Result",
-    "Seconds",
-    "draw",
-    "run",
+    "SelfTimed",
+    "compare",
+    "compare_all",
+    "describe",
+    "profile",
     "save",
-    "timed",
 ]

@@ -1,4 +1,4 @@
-"""Where the time of a call goes, operation by operation, as JAX's profiler saw it."""
+"""Where the time of a call goes, operation by operation, as seen by JAX's profiler."""
 
 import collections
 import gzip
@@ -11,84 +11,103 @@ from typing import Any, NamedTuple
 
 import jax
 
+Event = dict[str, Any]
+"""An event of a trace: ``ph``, ``ts`` and ``dur`` in microseconds, ``args`` with ``hlo_op``."""
+
 
 class Operation(NamedTuple):
-    """What XLA calls one operation of a compiled program, how often it ran, and the seconds of all these times together."""
+    """One operation of a compiled program.
+
+    Attributes:
+      name: XLA's name.
+      runs: how often it ran.
+      seconds: the time of all its runs together.
+    """
 
     name: str
-    times: int
+    runs: int
     seconds: float
 
 
-def operations(call: Callable[[], Any]) -> list[Operation]:
-    """Plays the call, which waits for its result, and returns its operations, longest first; none where none are traced.
+def profile(call: Callable[[], Any]) -> list[Operation]:
+    """Profiles a call that waits for its result, and returns its operations, longest first.
 
-    An operation's time is that from its start to the start of the next, in the order of all threads: on a CPU long
-    convolutions and products are handed to other threads, and their own entry ends at once. So the times sum to the whole;
-    where two operations ran side by side, the later one's count.
+    The time of an operation lasts from its start to the start of the next, in the order of all
+    threads: on a CPU, long convolutions and products are handed to other threads, and their own
+    events end at once. So the times add up to the whole; if two operations ran side by side, the
+    time is counted for the later one.
+
+    Args:
+      call: what to profile.
+
+    Returns:
+      The operations; none if the platform traces none.
     """
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             call()
-        files = Path(folder).rglob("*.trace.json.gz")
-        events = [
-            event
-            for file in files
-            for event in json.loads(gzip.decompress(file.read_bytes()))["traceEvents"]
-        ]
-    return attributed(events)
+        events: list[Event] = []
+        for path in Path(folder).rglob("*.trace.json.gz"):
+            events += json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    return operations_in(events)
 
 
-def attributed(events: Iterable[dict[str, Any]]) -> list[Operation]:
-    """The operations among a trace's events (``ph``, ``ts`` and ``dur`` in microseconds, ``args`` with ``hlo_op``)."""
-    found = [
-        event for event in events if event.get("ph") == "X" and "hlo_op" in event.get("args", {})
-    ]
-    found = [
-        event for event in found if not event["args"]["hlo_op"].startswith(("while", "call"))
-    ]  # which hold others
-    found.sort(key=lambda event: event["ts"])
+def operations_in(events: Iterable[Event]) -> list[Operation]:
+    """Returns the operations among the events of a trace, longest first."""
+    starts = sorted(filter(_is_operation, events), key=lambda event: float(event["ts"]))
     seconds: collections.Counter[str] = collections.Counter()
-    times: collections.Counter[str] = collections.Counter()
-    for index, event in enumerate(found):
-        name, start = event["args"]["hlo_op"], event["ts"]
-        after = found[index + 1]["ts"] if index + 1 < len(found) else start + event["dur"]
-        seconds[name] += (after - start) / 1e6
-        times[name] += 1
-    return [Operation(name, times[name], took) for name, took in seconds.most_common()]
+    runs: collections.Counter[str] = collections.Counter()
+    for index, event in enumerate(starts):
+        end = event["ts"] + event["dur"]
+        if index + 1 < len(starts):
+            end = starts[index + 1]["ts"]
+        name = event["args"]["hlo_op"]
+        seconds[name] += (end - event["ts"]) / 1e6
+        runs[name] += 1
+    return [Operation(name, runs[name], total) for name, total in seconds.most_common()]
 
 
-def kinds(found: Sequence[Operation]) -> list[Operation]:
-    """Operations whose names differ by their number alone, together."""
-    groups: dict[str, list[Operation]] = collections.defaultdict(list)
-    for operation in found:
-        groups[re.sub(r"[.\d]+$", "", operation.name)].append(operation)
+def _is_operation(event: Event) -> bool:
+    """Whether an event is a run of an operation that contains no others, as loops and calls do."""
+    name = event.get("args", {}).get("hlo_op")
+    return event.get("ph") == "X" and name is not None and not name.startswith(("while", "call"))
+
+
+def by_kind(operations: Sequence[Operation]) -> list[Operation]:
+    """Adds up operations whose names differ only in their numbers, longest first."""
+    kinds: dict[str, list[Operation]] = collections.defaultdict(list)
+    for operation in operations:
+        kinds[re.sub(r"[.\d]+$", "", operation.name)].append(operation)
     sums = [
-        Operation(name, sum(o.times for o in group), sum(o.seconds for o in group))
-        for name, group in groups.items()
+        Operation(kind, sum(o.runs for o in members), sum(o.seconds for o in members))
+        for kind, members in kinds.items()
     ]
     return sorted(sums, key=lambda operation: -operation.seconds)
 
 
-def table(found: Sequence[Operation], steps: int, most: int = 15) -> str:
-    """Markdown: the longest kinds of operations, then the longest operations, in milliseconds a step and shares."""
-    total = sum(operation.seconds for operation in found)
+def to_markdown(operations: Sequence[Operation], steps: int, max_rows: int = 15) -> str:
+    """Returns tables of the longest kinds of operations and of the longest operations.
+
+    Args:
+      operations: those of one call, longest first.
+      steps: steps per call.
+      max_rows: length of each table; what is left over is added up in a last row.
+
+    Returns:
+      Markdown, in milliseconds per step and in shares of the whole.
+    """
+    total = sum(operation.seconds for operation in operations)
     if not total:
         return "The profiler saw no operation on this platform."
-    lines = [f"{1e3 * total / steps:.4g} ms a step."]
-    for title, rows in (("kind", kinds(found)), ("operation", found)):
-        lines += [
-            "",
-            f"| {title} | times a step | ms a step | share |",
-            "| --- | --- | --- | --- |",
-        ]
-        for name, times, seconds in rows[:most]:
-            lines.append(
-                f"| {name} | {times / steps:g} | {1e3 * seconds / steps:.3g} | {seconds / total:.1%} |"
-            )
-        if rest := rows[most:]:
+    lines = [f"{1e3 * total / steps:.4g} ms per step."]
+    for title, rows in (("kind", by_kind(operations)), ("operation", operations)):
+        lines += ["", f"| {title} | runs per step | ms per step | share |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for name, runs, seconds in rows[:max_rows]:
+            time = f"{1e3 * seconds / steps:.3g} | {seconds / total:.1%}"
+            lines.append(f"| {name} | {runs / steps:g} | {time} |")
+        if rest := rows[max_rows:]:
             seconds = sum(operation.seconds for operation in rest)
-            lines.append(
-                f"| {len(rest)} others | | {1e3 * seconds / steps:.3g} | {seconds / total:.1%} |"
-            )
+            time = f"{1e3 * seconds / steps:.3g} | {seconds / total:.1%}"
+            lines.append(f"| {len(rest)} others | | {time} |")
     return "\n".join(lines)

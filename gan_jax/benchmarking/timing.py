@@ -1,326 +1,241 @@
-"""Times two sides of the same work in turns, and says how they compare without fooling anyone.
+"""Timing of two implementations of the same work, side by side.
 
-Both sides run in one process, one after the other, the first one alternating, so that a change of the machine's load falls
-on both. A matrix product around each round tells how much of the machine was free: a round waits a while until it is, and
-rounds in which it was under 80% of the best are left out, on both sides alike.
+Both sides run in one process, one after the other, and alternate in who goes first, so that a
+change in the machine's load affects both. A matrix product timed before and after each round, the
+probe, tells how much of the machine was free. A round waits for a free machine for a limited time,
+and rounds in which the probe ran at less than 80% of its best speed are left out, for both sides
+alike.
 """
 
-import contextlib
-import importlib.metadata
-import json
-import os
-import platform
 import statistics
-import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.errors import UserError
+MIN_PROBE_SPEED = 0.8
+"""Share of the probe's best speed below which a round is left out."""
 
-FREE = 0.8  # of the best canary: rounds below are left out
-REST = 0.2  # seconds before a side's turn: threads of BLAS and OpenMP that have done their work spin on for a while
-AGREE = 1.25  # between the ratio of medians and that of minima: beyond, there is no ratio to report
+PAUSE_SECONDS = 0.2
+"""Pause before each call: threads of BLAS and OpenMP spin for a while after their work is done."""
+
+RECHECK_SECONDS = 0.5
+"""Time between two probes of a machine that is busy."""
+
+MAX_DISAGREEMENT = 1.25
+"""Factor between the ratios of medians and of minima beyond which a ratio is unstable."""
+
+PROBE_SIZE = 1024
+PROBE_FLOPS = 2.0 * PROBE_SIZE**3
+
+OURS = ""
+"""Key of gan_jax's side of a comparison; the other keys are the names of the peers."""
+
+Call = Callable[[], float | None]
+"""One side of a comparison: does the work, waits for its end, and returns its result, if any."""
 
 
-class Contest(NamedTuple):
-    """One piece of work, done by both sides. A call ends when the work has: wait for what a device computes."""
+class SelfTimed(float):
+    """Seconds that a side returns if it measures itself; they replace the time of the call."""
+
+
+class Comparison(NamedTuple):
+    """One piece of work that both sides do.
+
+    A call must not return before its work is done: it has to wait for what a device computes.
+
+    Attributes:
+      name: what the work is.
+      ours: gan_jax's side. Returns its result as a number, None if there is nothing to compare, or
+        `SelfTimed` seconds.
+      peers: the other side, by the name of its settings; may be empty. The fastest settings are
+        compared with.
+      tolerance: relative difference up to which the results of both sides must agree.
+      goal: the ratio to reach.
+      steps: steps per call; reported times are those of one step.
+      flops: operations of the matrix products and convolutions of one step, 0 if unknown.
+      max_rounds: upper limit of rounds, for calls that take long; 0 is no limit.
+    """
 
     name: str
-    ours: Callable[
-        [], Any
-    ]  # returns its result as a number, or None where there is nothing to compare, or Seconds
-    peers: Mapping[
-        str, Callable[[], Any]
-    ]  # settings of the other side; the quickest is the opponent. May be empty
-    tolerance: float = 0.0  # relative, to which the results must agree
-    goal: float = 1.0  # the ratio to reach
-    steps: int = 1  # in a call: times are those of one step
-    flops: float = 0.0  # of one step's matrix products and convolutions, where they are known
-    most: int = 0  # rounds at most, where a call takes long; 0: as many as asked for
-
-
-class Seconds(float):
-    """What a side returns that has timed itself, in a process of its own, say: this counts in place of the call's time."""
+    ours: Call
+    peers: Mapping[str, Call]
+    tolerance: float = 0.0
+    goal: float = 1.0
+    steps: int = 1
+    flops: float = 0.0
+    max_rounds: int = 0
 
 
 class Result(NamedTuple):
-    """What a contest took. Ratios are peer / gan_jax: above 1, gan_jax is faster. Times are medians, of one step."""
+    """The outcome of a comparison.
+
+    Times are medians over the rounds, per step. Ratios are peer / gan_jax: above 1, gan_jax is
+    faster.
+
+    Attributes:
+      name: that of the comparison.
+      peer: the fastest settings of the other side; empty if there is no other side.
+      seconds: gan_jax's time.
+      peer_seconds: the peer's time.
+      ratio: median of the ratios of the rounds; None if it is unstable.
+      quartiles: first and third quartile of these ratios.
+      goal: that of the comparison.
+      rounds: number of rounds that count.
+      rounds_left_out: number of rounds that were left out because the machine was busy.
+      difference: largest relative difference between the results of both sides.
+      steps: steps per call.
+      ratio_of_minima: ratio of the shortest times.
+      peak_share: gan_jax's rate of operations as a share of the probe's best rate in the same
+        rounds.
+      peer_medians: the times of all settings of the other side.
+    """
 
     name: str
-    peer: str  # empty where there was none
+    peer: str
     seconds: float
     peer_seconds: float | None
-    ratio: float | None  # median over the rounds; None where it is not stable
+    ratio: float | None
     quartiles: tuple[float, float] | None
     goal: float
-    rounds: int  # that count
-    left_out: int
-    difference: float | None  # relative, between the results
-    steps: int = 1  # in a call
-    minimum: float | None = None  # the ratio of the least times
-    of_peak: float | None = (
-        None  # share of what the machine's matrix product reached in the same rounds
-    )
-    settings: Mapping[str, float] | None = None  # the medians of all settings of the other side
+    rounds: int
+    rounds_left_out: int
+    difference: float | None
+    steps: int = 1
+    ratio_of_minima: float | None = None
+    peak_share: float | None = None
+    peer_medians: Mapping[str, float] = {}
 
 
-def timed(contest: Contest, rounds: int, patience: float = 20.0) -> Result:
-    """Runs a contest; a round waits ``patience`` seconds at most for a free machine.
+def compare(comparison: Comparison, rounds: int, patience: float = 20.0) -> Result:
+    """Times both sides of a comparison.
 
-    Raises AssertionError where the two sides do not compute the same.
+    Args:
+      comparison: the work and its two sides.
+      rounds: number of rounds; in each, every side is called once.
+      patience: the longest time in seconds that a round waits for a free machine.
+
+    Returns:
+      The times and their ratio.
+
+    Raises:
+      AssertionError: if the results of the two sides differ by more than the tolerance.
     """
-    rounds = min(rounds, contest.most or rounds)
-    sides = {"": contest.ours, **contest.peers}
-    results = {name: call() for name, call in sides.items()}  # compiles, and warms the caches up
-    difference = _difference(contest, results)
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    canaries: list[float] = []
-    for i in range(rounds):
-        before = _quiet(min(canaries, default=np.inf), patience)
-        for name in list(sides)[:: 1 if i % 2 == 0 else -1]:
-            time.sleep(REST)
-            start = time.perf_counter()
-            result = sides[name]()
-            took = time.perf_counter() - start
-            seconds[name].append(
-                (float(result) if isinstance(result, Seconds) else took) / contest.steps
-            )
-        canaries.append(max(before, _canary()))
-    kept = [i for i, canary in enumerate(canaries) if canary <= min(canaries) / FREE]
-    clean = {name: [times[i] for i in kept] for name, times in seconds.items()}
-    medians = {name: statistics.median(times) for name, times in clean.items()}
-    peak = CANARY_FLOPS / min(canaries)
+    rounds = min(rounds, comparison.max_rounds or rounds)
+    sides = {OURS: comparison.ours, **comparison.peers}
+    outcomes = {name: call() for name, call in sides.items()}  # compiles, and warms caches up
+    difference = _largest_difference(comparison, outcomes)
+    seconds, probes = _time_rounds(sides, comparison.steps, rounds, patience)
+    kept = [i for i, probe in enumerate(probes) if probe <= min(probes) / MIN_PROBE_SPEED]
+    kept_seconds = {name: [times[i] for i in kept] for name, times in seconds.items()}
+    medians = {name: statistics.median(times) for name, times in kept_seconds.items()}
+    peak_share = None
+    if comparison.flops:
+        peak_share = comparison.flops / medians[OURS] / (PROBE_FLOPS / min(probes))
     result = Result(
-        contest.name,
-        "",
-        medians[""],
-        None,
-        None,
-        None,
-        contest.goal,
-        len(kept),
-        rounds - len(kept),
-        difference,
-        contest.steps,
-        of_peak=contest.flops / medians[""] / peak if contest.flops else None,
-        settings={name: medians[name] for name in contest.peers},
+        name=comparison.name,
+        peer="",
+        seconds=medians[OURS],
+        peer_seconds=None,
+        ratio=None,
+        quartiles=None,
+        goal=comparison.goal,
+        rounds=len(kept),
+        rounds_left_out=rounds - len(kept),
+        difference=difference,
+        steps=comparison.steps,
+        peak_share=peak_share,
+        peer_medians={name: medians[name] for name in comparison.peers},
     )
-    if not contest.peers:
+    if not comparison.peers:
         return result
-    peer = min(contest.peers, key=lambda name: medians[name])
-    ratios = [theirs / ours for ours, theirs in zip(clean[""], clean[peer], strict=True)]
-    ratio, of_minima = statistics.median(ratios), min(clean[peer]) / min(clean[""])
-    stable = len(kept) >= min(rounds, 3) and 1 / AGREE <= ratio / of_minima <= AGREE
-    low, _, high = (
-        statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
-    )
+    peer = min(comparison.peers, key=lambda name: medians[name])
+    ratios = [theirs / ours for ours, theirs in zip(kept_seconds[OURS], kept_seconds[peer])]
+    ratio = statistics.median(ratios)
+    ratio_of_minima = min(kept_seconds[peer]) / min(kept_seconds[OURS])
+    agree = 1 / MAX_DISAGREEMENT <= ratio / ratio_of_minima <= MAX_DISAGREEMENT
+    stable = agree and len(kept) >= min(rounds, 3)
     return result._replace(
         peer=peer,
         peer_seconds=medians[peer],
         ratio=ratio if stable else None,
-        quartiles=(low, high),
-        minimum=of_minima,
+        quartiles=_quartiles(ratios),
+        ratio_of_minima=ratio_of_minima,
     )
 
 
-def _difference(contest: Contest, results: Mapping[str, Any]) -> float | None:
-    ours, largest = results[""], None
-    for name, theirs in results.items():
-        if name and not any(
-            value is None or isinstance(value, Seconds) for value in (ours, theirs)
-        ):
-            difference = abs(float(ours) - float(theirs)) / max(abs(float(theirs)), 1e-300)
-            assert difference <= contest.tolerance, (
-                f"{contest.name}: {ours} here and {theirs} from {name} are not the same"
+def _time_rounds(
+    sides: Mapping[str, Call], steps: int, rounds: int, patience: float
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Returns the seconds per step of each side, and the slower of the two probes, by round."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    probes: list[float] = []
+    for i in range(rounds):
+        probe_before = _wait_until_free(min(probes, default=np.inf), patience)
+        order = list(sides)
+        if i % 2 == 1:
+            order.reverse()
+        for name in order:
+            time.sleep(PAUSE_SECONDS)
+            start = time.perf_counter()
+            outcome = sides[name]()
+            elapsed = time.perf_counter() - start
+            if isinstance(outcome, SelfTimed):
+                elapsed = float(outcome)
+            seconds[name].append(elapsed / steps)
+        probes.append(max(probe_before, _probe()))
+    return seconds, probes
+
+
+def _largest_difference(
+    comparison: Comparison, outcomes: Mapping[str, float | None]
+) -> float | None:
+    """Returns the largest relative difference between our result and those of the peers, if any."""
+    ours, largest = outcomes[OURS], None
+    for name in comparison.peers:
+        theirs = outcomes[name]
+        if ours is None or theirs is None:
+            continue
+        if isinstance(ours, SelfTimed) or isinstance(theirs, SelfTimed):
+            continue
+        difference = abs(float(ours) - float(theirs)) / max(abs(float(theirs)), 1e-300)
+        if not difference <= comparison.tolerance:  # NaN fails, too
+            raise AssertionError(
+                f"{comparison.name}: gan_jax computes {ours} and {name} computes {theirs}, which "
+                f"differ by more than {comparison.tolerance:g}"
             )
-            largest = max(largest or 0.0, difference)
+        largest = max(largest or 0.0, difference)
     return largest
 
 
-def _quiet(best: float, patience: float) -> float:
-    """A canary, as soon as the machine is as free as ``best`` says that it can be; the last one where that takes too long."""
-    canary = _canary()
-    for _ in range(int(patience / WAIT)):
-        if canary <= best / FREE:
+def _quartiles(ratios: Sequence[float]) -> tuple[float, float]:
+    if len(ratios) == 1:
+        return ratios[0], ratios[0]
+    first, _, third = statistics.quantiles(ratios, n=4, method="inclusive")
+    return first, third
+
+
+def _wait_until_free(best: float, patience: float) -> float:
+    """Waits until the machine is as free as it was at its ``best``, or ``patience`` runs out.
+
+    Returns the last probe.
+    """
+    probe = _probe()
+    for _ in range(int(patience / RECHECK_SECONDS)):
+        if probe <= best / MIN_PROBE_SPEED:
             break
-        time.sleep(WAIT)
-        canary = _canary()
-    return canary
+        time.sleep(RECHECK_SECONDS)
+        probe = _probe()
+    return probe
 
 
-WAIT = 0.5  # seconds between two looks at the machine
-CANARY = 1024
-CANARY_FLOPS = 2.0 * CANARY**3
-
-
-def _canary() -> float:
-    """Seconds for a matrix product, the best of eight: longer where something else wants the machine."""
-    x = np.ones((CANARY, CANARY), np.float32)
+def _probe() -> float:
+    """Returns the seconds of a matrix product, best of eight; longer on a busy machine."""
+    x = np.ones((PROBE_SIZE, PROBE_SIZE), np.float32)
     times = []
     for _ in range(8):
         start = time.perf_counter()
         x @ x
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def run(
-    contests: Iterable[Contest], rounds: int, only: str = "", patience: float = 20.0
-) -> list[Result]:
-    """All contests (those with ``only`` in their names), printed as they end. Raises UserError where there are none."""
-    results: list[Result] = []
-    for contest in contests:
-        if only.lower() in contest.name.lower():
-            if not results:
-                print(_line(COLUMNS), flush=True)
-            results.append(timed(contest, rounds, patience))
-            print(_line(_row(results[-1])), flush=True)
-    if not results:
-        raise UserError(f"no contest has {only!r} in its name")
-    return results
-
-
-COLUMNS = (
-    "work", "against", "gan_jax", "peer", "times as fast", "quartiles", "of minima", "goal", "of peak", "steps a call",
-    "rounds", "difference",
-)  # fmt: skip
-WIDTHS = (50, 28, 10, 10, 13, 14, 9, 5, 7, 12, 14, 10)
-
-
-def _row(result: Result) -> tuple[str, ...]:
-    against = (
-        result.quartiles is not None
-        and result.peer_seconds is not None
-        and result.minimum is not None
-    )
-    return (
-        result.name,
-        result.peer or "none",
-        _time(result.seconds),
-        _time(result.peer_seconds) if result.peer_seconds is not None else "",
-        "" if not against else "unstable" if result.ratio is None else f"{result.ratio:.2f}",
-        f"{result.quartiles[0]:.2f} to {result.quartiles[1]:.2f}" if result.quartiles else "",
-        f"{result.minimum:.2f}" if result.minimum is not None else "",
-        f"{result.goal:g}" if against else "",
-        "" if result.of_peak is None else f"{result.of_peak:.0%}",
-        str(result.steps),
-        f"{result.rounds}" + (f", {result.left_out} left out" if result.left_out else ""),
-        "" if result.difference is None else f"{result.difference:.0e}",
-    )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.4g} s" if seconds >= 0.1 else f"{1e3 * seconds:.4g} ms"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
-
-
-KINDS = (".json", ".md", ".png")
-
-
-def save(
-    results: Sequence[Result], path: str | Path, title: str, packages: Sequence[str], command: str
-) -> None:
-    """Writes ``path``: a table as ``.json`` or ``.md``, a plot as ``.png``; all three where it has no such ending.
-
-    ``command``: what makes the table again.
-    """
-    path = Path(path)
-    kinds = [path.suffix] if path.suffix in KINDS else KINDS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    machine = f"{os.cpu_count()} CPU cores, {platform.machine()}"
-    facts = {
-        "title": title,
-        "command": command,
-        "machine": machine,
-        "packages": _versions(packages),
-    }
-    for kind in kinds:
-        target = path if path.suffix == kind else path.with_name(path.name + kind)
-        if kind == ".png":
-            if drawn := [result for result in results if result.quartiles]:
-                draw(drawn, title.splitlines()[0], f"{machine}; {_said(packages)}").savefig(
-                    target, dpi=150
-                )
-            continue
-        if kind == ".json":
-            text = json.dumps(
-                facts | {"results": [result._asdict() for result in results]}, indent=2
-            )
-        else:
-            rows = [COLUMNS, ("---",) * len(COLUMNS), *map(_row, results)]
-            lines = [
-                f"{title}\n\n`{command}`; {machine}; {_said(packages)}.\n",
-                *(f"| {' | '.join(row)} |" for row in rows),
-            ]
-            for result in results:
-                if len(result.settings or {}) > 1:
-                    each = ", ".join(
-                        f"{name} {_time(seconds)}"
-                        for name, seconds in (result.settings or {}).items()
-                    )
-                    lines.append(f"\n{result.name}: {each}.")
-            text = "\n".join(lines)
-        target.write_text(text + "\n", encoding="utf-8")
-
-
-def draw(results: Sequence[Result], title: str, remark: str) -> Any:
-    """A matplotlib figure: how many times as fast gan_jax was in each contest that had an opponent."""
-    from gan_jax.loggers import plots
-
-    drawing, axes = plots.figure(1, 1, (8.5, 1.5 + 0.42 * len(results)))
-    ax, places = axes[0, 0], list(range(len(results)))[::-1]
-    for at, result in zip(places, results, strict=True):
-        low, high = result.quartiles or (0.0, 0.0)
-        ax.plot(
-            [low, high],
-            [at, at],
-            color="tab:blue" if result.ratio else "0.7",
-            linewidth=4,
-            solid_capstyle="butt",
-        )
-        if result.ratio:
-            ax.plot(result.ratio, at, "o", color="tab:blue")
-        ax.plot(result.minimum, at, "|", color="black", markersize=10)
-        ax.plot(result.goal, at, "x", color="tab:red")
-        text = f"{result.ratio:.2f}" if result.ratio else "unstable"
-        ax.annotate(f"{text}  {result.peer}", (max(high, result.goal, result.minimum or 0), at), (8, 0), fontsize=7,
-                    textcoords="offset points", va="center")  # fmt: skip
-    ax.plot([], [], "o-", color="tab:blue", linewidth=4, label="median ratio, quartiles")
-    ax.plot([], [], "|", color="black", linestyle="none", markersize=10, label="of the least times")
-    ax.plot([], [], "x", color="tab:red", linestyle="none", label="goal")
-    ax.axvline(1, color="0.6", linewidth=0.8)
-    ax.set_xscale("log")
-    left, right = ax.get_xlim()
-    right *= max(right / left, 4) ** 0.5  # room for the names
-    ticks = [
-        tick
-        for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
-        if left <= tick <= right
-    ]
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.set_xlim(left, right)
-    ax.set_yticks(places, [result.name for result in results], fontsize=8)
-    ax.set_xlabel("times as fast as the quickest opponent", fontsize=9)
-    ax.set_title(textwrap.fill(title, 90) + "\n" + textwrap.fill(remark, 90), fontsize=8)
-    drawing.legend(fontsize=7, loc="outside lower center", ncols=3)
-    return drawing
-
-
-def _said(packages: Sequence[str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in _versions(packages).items())
-
-
-def _versions(packages: Sequence[str]) -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("jax", "numpy", *packages):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found

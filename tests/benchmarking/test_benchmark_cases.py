@@ -20,32 +20,35 @@ needs_torch = pytest.mark.skipif(
 
 @pytest.fixture
 def case(root, monkeypatch):
-    """A case's module by name."""
+    """Imports a module of experiments/benchmarks by name."""
     monkeypatch.syspath_prepend(str(root / "experiments" / "benchmarks"))
     return importlib.import_module
 
 
-def draws_of(contestant, batch):
-    """What our step at step 0 draws: latents and interpolation shares of each turn, and the generator's latents."""
+def draws_of(run, batch):
+    """Returns what our step 0 draws.
+
+    These are the latents and interpolation shares of each discriminator update, and the latents of
+    the generator's update.
+    """
     discriminator_steps, size = batch["real"].shape[1:3]
-    rows = jnp.arange(size)
-    latent = contestant.experiment.stages[0].networks.latent
-    first, second = jax.random.split(jax.random.fold_in(contestant.program.key, 0))
+    sample_indices = jnp.arange(size)
+    latent = run.experiment.stages[0].networks.latent
+    discriminator_key, generator_key = jax.random.split(jax.random.fold_in(run.program.key, 0))
 
     def latents(key):
-        return per_sample(jax.random.fold_in(key, 0), rows, lambda key: latent(key, 1)[0])
+        return per_sample(jax.random.fold_in(key, 0), sample_indices, lambda key: latent(key, 1)[0])
 
     def shares(key):  # a term's key is that of its place; 0 draws the latents
-        place = 1 + [*contestant.config["objective"], "gradient_penalty"].index("gradient_penalty")
+        place = 1 + [*run.config["objective"], "gradient_penalty"].index("gradient_penalty")
         return per_sample(
             jax.random.fold_in(key, place),
-            rows,
+            sample_indices,
             lambda key: jax.random.uniform(key, dtype=batch["real"].dtype),
         )
 
-    return [
-        (latents(key), shares(key)) for key in jax.random.split(first, discriminator_steps)
-    ], latents(second)
+    keys = jax.random.split(discriminator_key, discriminator_steps)
+    return [(latents(key), shares(key)) for key in keys], latents(generator_key)
 
 
 def as_tensor(array, images=False):
@@ -55,7 +58,7 @@ def as_tensor(array, images=False):
     return tensor.movedim(-1, 1) if images else tensor
 
 
-EPS = 1e-3  # of Adam on both sides: with 1e-8 the first move is the gradient's sign alone
+EPS = 1e-3  # of Adam on both sides: with 1e-8 the first update is the gradient's sign alone
 
 
 def adam(**settings):
@@ -63,41 +66,40 @@ def adam(**settings):
     return {"generator_optimizer": stages, "discriminator_optimizer": stages}
 
 
-def assert_same_step(ours, theirs, side):
-    """One step of ours and one of PyTorch's, from the same weights and with the same draws, move them alike."""
+def assert_same_step(ours, theirs, pytorch):
+    """Takes a step on both sides from the same weights with the same draws, in double precision."""
     chunk = next(iter(ours.experiment.chunks(0, 1, 1)))
-    batch = ours.program.batch(chunk)
-    batch = {
-        name: np.asarray(leaf, np.float64) if name == "real" else np.asarray(leaf)
-        for name, leaf in batch.items()
-    }
+    batch = {name: np.asarray(leaf) for name, leaf in ours.program.batch(chunk).items()}
+    batch["real"] = batch["real"].astype(np.float64)
     stage = ours.experiment.stages[0]
     state = jax.tree.map(
         lambda x: x.astype(jnp.float64) if x.dtype == jnp.float32 else x, ours.state
     )
+    step_batch = stage.prepare({name: leaf[0] for name, leaf in batch.items()})
+    new_state, _ = jax.jit(stage.train_step)(state, step_batch, ours.program.key)
+
     real = np.asarray(stage.prepare({"real": batch["real"][0]})["real"])
-    images = real.ndim > 3
-    each, z = draws_of(ours, batch)
-    theirs.g.double(), theirs.d.double()
-    side.load(theirs.g, state.generator.params)
-    side.load(theirs.d, state.discriminator.params)
-    before = [flat(network) for network in (theirs.g, theirs.d)]
-    first = stage.prepare({name: leaf[0] for name, leaf in batch.items()})
-    after, _ = jax.jit(stage.train_step)(state, first, ours.program.key)
+    networks = (theirs.generator.double(), theirs.discriminator.double())
+    for network, player in zip(networks, (state.generator, state.discriminator), strict=True):
+        pytorch.load(network, player.params)
+    initial = [flat_parameters(network) for network in networks]
+    discriminator_draws, latents = draws_of(ours, batch)
     draws = [
-        (as_tensor(x, images), *map(as_tensor, drawn)) for x, drawn in zip(real, each, strict=True)
+        (as_tensor(x, images=real.ndim > 3), *map(as_tensor, latents_and_shares))
+        for x, latents_and_shares in zip(real, discriminator_draws, strict=True)
     ]
-    theirs.step(draws, as_tensor(z))
-    for network, start, player in zip(
-        (theirs.g, theirs.d), before, (after.generator, after.discriminator), strict=True
-    ):
-        moved = flat(network)
-        side.load(network, player.params)
-        assert np.linalg.norm(flat(network) - moved) <= 1e-5 * np.linalg.norm(moved - start)
+    theirs.step(draws, as_tensor(latents))
+
+    players = (new_state.generator, new_state.discriminator)
+    for network, before, player in zip(networks, initial, players, strict=True):
+        after = flat_parameters(network)
+        pytorch.load(network, player.params)
+        difference = np.linalg.norm(flat_parameters(network) - after)
+        assert difference <= 1e-5 * np.linalg.norm(after - before)
 
 
-def flat(network):
-    """All parameters, as one vector."""
+def flat_parameters(network):
+    """Returns all parameters as one vector."""
     return np.concatenate(
         [parameter.detach().numpy().ravel() for parameter in network.parameters()]
     )
@@ -106,17 +108,19 @@ def flat(network):
 @needs_torch
 @pytest.mark.parametrize("unroll", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
-    toy, side = case("toy"), case("_opponents")
+    toy, pytorch = case("toy"), case("_pytorch")
     fields = {"batch_size": 64, "precision": "float64", "unroll": unroll} | adam(b1=0.5, b2=0.999)
-    ours = toy.ours("unrolled" if unroll else "non_saturating", 1, **fields)
-    assert_same_step(ours, toy.metz(side, unroll, False, EPS), side)
+    ours = toy.training_run("unrolled" if unroll else "non_saturating", 1, **fields)
+    assert_same_step(ours, toy.metz(pytorch, unroll, False, EPS), pytorch)
 
 
 @needs_torch
 def test_a_step_of_the_toy_wgan_gp_is_the_same_on_both_sides(case, float64):
-    toy, side = case("toy"), case("_opponents")
-    ours = toy.ours("wgan_gp", 1, batch_size=32, precision="float64", **adam(b1=0.5, b2=0.9))
-    assert_same_step(ours, toy.gulrajani(side, False, EPS), side)
+    toy, pytorch = case("toy"), case("_pytorch")
+    ours = toy.training_run(
+        "wgan_gp", 1, batch_size=32, precision="float64", **adam(b1=0.5, b2=0.9)
+    )
+    assert_same_step(ours, toy.gulrajani(pytorch, False, EPS), pytorch)
 
 
 @needs_torch
@@ -127,11 +131,11 @@ def test_a_step_of_the_toy_wgan_gp_is_the_same_on_both_sides(case, float64):
 def test_a_step_on_images_is_the_same_on_both_sides(
     case, variant, size, discriminator_steps, float64
 ):
-    images, side = case("images"), case("_opponents")
+    images, pytorch = case("images"), case("_pytorch")
     rates = (
         adam(b1=0.5, b2=0.9) if variant == "wgan_gp" else adam(b1=0.5, b2=0.999, learning_rate=2e-4)
     )
-    ours = images.ours(
+    ours = images.training_run(
         variant,
         size,
         6,
@@ -141,32 +145,45 @@ def test_a_step_on_images_is_the_same_on_both_sides(
         discriminator_steps=discriminator_steps,
         **rates,
     )
-    assert_same_step(ours, images.game(side, variant, size, 4, eps=EPS), side)
+    assert_same_step(ours, images.pytorch_game(pytorch, variant, size, 4, eps=EPS), pytorch)
 
 
 @needs_torch
 def test_progans_block_is_the_same_on_both_sides(case):
-    images, side = case("images"), case("_opponents")
-    ours = images.OurBlock(2, 4, 3, 4)
-    theirs = side.block(ours.first, ours.xs, compiled=False, channels_last=True)
-    np.testing.assert_allclose(ours(), theirs(), rtol=1e-4)  # after two updates
+    images, pytorch = case("images"), case("_pytorch")
+    ours = images.BlockTraining(2, 4, 3, 4)
+    theirs = pytorch.block(ours.initial_params, ours.inputs, compiled=False, channels_last=True)
+    np.testing.assert_allclose(ours(), theirs(), rtol=1e-4)  # after an update
 
 
 @needs_torch
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "only"), [("toy", "K = 10"), ("images", "ProGAN"), ("population", "4 "), ("input", "28x28"),
-    ("convolutions", "64x64x3 to 32x32x8, forward")])  # fmt: skip
-def test_a_case_runs(root, tmp_path, name, only):
-    run = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
-    run([name, "--small", "--rounds=1", f"--only={only}", f"--out={tmp_path / name}.json"])
+@pytest.mark.parametrize(
+    ("name", "only"),
+    [
+        ("toy", "K = 10"),
+        ("images", "ProGAN"),
+        ("population", "4 "),
+        ("input", "28x28"),
+        ("convolutions", "64x64x3 to 32x32x8, forward"),
+        ("devices", "2 virtual devices"),
+        ("startup", "cache"),
+    ],
+)
+def test_a_case_runs_in_its_small_form(root, tmp_path, name, only):
+    benchmark = runpy.run_path(str(root / "experiments" / "benchmark.py"))["benchmark"]
+    benchmark([name, "--small", "--rounds=1", f"--only={only}", f"--out={tmp_path / name}.json"])
     results = json.loads((tmp_path / f"{name}.json").read_text())["results"]
-    assert len(results) == 1 and results[0]["peer"] and results[0]["seconds"] > 0
-    assert (results[0]["of_peak"] is not None) == (name in ("toy", "images", "convolutions"))
+    assert results[0]["peer"]
+    for result in results:
+        assert result["seconds"] > 0
+        counts_operations = name in ("toy", "images", "convolutions")
+        assert (result["peak_share"] is not None) == counts_operations
 
 
-def test_without_pytorch_a_case_says_how_to_get_it(case, monkeypatch, capsys):
-    contestant = case("_contestant")
-    monkeypatch.delitem(sys.modules, "_opponents", raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
-    assert contestant.opponents(lambda side: {"peer": None}) == {}
+def test_without_pytorch_a_case_says_how_to_install_it(case, monkeypatch, capsys):
+    sides = case("_sides")
+    monkeypatch.delitem(sys.modules, "_pytorch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    assert sides.pytorch_peers(lambda pytorch: {"peer": None}) == {}
     assert "pip install -e '.[oracles]'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What makes a call of many steps quick, and can be checked without a clock."""
+"""What makes a call of many steps fast, and can be checked without a clock."""
 
 import re
 import subprocess
@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def played():
-    """The program of a small unrolled ring GAN, the states before and after each of three calls, and a batch."""
-    settings = {"mlp": {"latent_size": 2, "generator_widths": (8,), "discriminator_widths": (8,)}}
+def run():
+    """A small unrolled ring GAN: its program, the states around three calls, and a batch."""
+    networks = {"mlp": {"latent_size": 2, "generator_widths": (8,), "discriminator_widths": (8,)}}
     shipped = configs.to_dict(configs.load(f"{ROOT}/configs/ring.py:unrolled"))
-    config = {**shipped, "networks": settings, "batch_size": 8, "unroll": 2}
+    config = {**shipped, "networks": networks, "batch_size": 8, "unroll": 2}
     experiment = build(config)
     program = SingleRun(config, experiment)
     states = [program.init()]
@@ -30,48 +30,48 @@ def played():
     return program, states, batch
 
 
-def test_many_calls_are_one_compilation(played):
-    program, states, _ = played
+def test_many_calls_are_compiled_once(run):
+    program, states, _ = run
     assert int(states[-1].step) == 9 and program.programs[0]._cache_size() == 1
 
 
-def test_a_state_that_was_given_is_used_up_and_its_memory_with_it(played):
-    program, states, batch = played
+def test_the_memory_of_a_state_is_reused_for_the_next(run):
+    program, states, batch = run
     for state in states[:-1]:
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(states[-1]))
     compiled = program.programs[0].lower(states[-1], batch, program.key).compile()
-    own = sum(leaf.nbytes for leaf in jax.tree.leaves(states[-1]))  # each device has a copy
-    assert compiled.memory_analysis().alias_size_in_bytes >= own
+    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states[-1]))  # each device has a copy
+    assert compiled.memory_analysis().alias_size_in_bytes >= state_bytes
 
 
-def test_nothing_in_a_call_asks_the_host(played):
-    program, states, batch = played
+def test_a_call_never_waits_for_the_host(run):
+    program, states, batch = run
     text = program.programs[0].lower(states[-1], batch, program.key).compile().as_text()
     assert "while" in text  # the steps are a loop on the device
     assert not re.findall(r"callback|infeed|outfeed|\bsend\b|\brecv\b", text)
 
 
-def test_imports_cost_little_beside_that_of_jax(root):
-    """Time of this process's own CPU, so that what else runs does not count."""
-    use = "gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused, gan_jax.objectives.losses, gan_jax.objectives.penalties, gan_jax.training.data_parallel"
-    code = f"""
+TIME_IMPORTS = """
 import time
 start = time.process_time()
 import jax
-mid = time.process_time()
+jax_imported = time.process_time()
 import gan_jax
-print(time.process_time() - mid, end=" ")
-{use}
-print(time.process_time() - mid, mid - start)"""
-    command = [sys.executable, "-c", code]
-    runs = [
-        subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
-        for _ in range(2)
-    ]
-    bare, used, whole = (
-        min(column)
-        for column in zip(*[map(float, run.stdout.split()) for run in runs], strict=True)
-    )
-    assert bare < 0.05 * whole
-    assert used < 0.6 * whole
+print(time.process_time() - jax_imported, end=" ")
+gan_jax.adversarial, gan_jax.unrolled, gan_jax.fused
+gan_jax.objectives.losses, gan_jax.objectives.penalties, gan_jax.training.data_parallel
+print(time.process_time() - jax_imported, jax_imported - start)
+"""
+
+
+def test_importing_gan_jax_takes_little_time_compared_to_jax(root):
+    """Measures CPU time of the process itself, so that other processes do not count."""
+    command = [sys.executable, "-c", TIME_IMPORTS]
+    times = []
+    for _ in range(2):
+        run = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
+        times.append([float(number) for number in run.stdout.split()])
+    bare, used, jax_alone = (min(column) for column in zip(*times, strict=True))
+    assert bare < 0.05 * jax_alone
+    assert used < 0.6 * jax_alone

@@ -15,7 +15,7 @@ def event(name, start, duration):
     return {"ph": "X", "ts": start, "dur": duration, "args": {"hlo_op": name}}
 
 
-def test_times_go_to_what_started_last_and_sum_to_the_whole():
+def test_time_is_counted_for_the_operation_that_started_last_and_adds_up():
     events = [
         event("dot.2", 40.0, 30.0),
         event("while.1", 0.0, 100.0),  # holds the others
@@ -25,38 +25,37 @@ def test_times_go_to_what_started_last_and_sum_to_the_whole():
         {"ph": "X", "ts": 3.0, "dur": 50.0, "args": {}},
         {"ph": "M", "name": "thread_name", "args": {"name": "x"}},
     ]
-    found = profiling.attributed(events)
-    assert {name: (times, round(1e6 * seconds)) for name, times, seconds in found} == {
-        "fusion.7": (1, 10), "dot.1": (1, 30), "dot.2": (1, 30), "fusion.9": (1, 30),
-    }  # fmt: skip
-    assert [name for name, *_ in profiling.kinds(found)] == ["dot", "fusion"]
-    assert profiling.kinds(found)[0] == Operation("dot", 2, pytest.approx(60e-6))
-    text = profiling.table(found, steps=2, most=1)
-    assert (
-        "0.05 ms a step" in text
-        and "| dot | 1 | 0.03 | 60.0% |" in text
-        and "| 1 others | | 0.02 | 40.0% |" in text
-    )
+    operations = profiling.operations_in(events)
+    assert {name: (runs, round(1e6 * seconds)) for name, runs, seconds in operations} == {
+        "fusion.7": (1, 10),
+        "dot.1": (1, 30),
+        "dot.2": (1, 30),
+        "fusion.9": (1, 30),
+    }
+    assert [name for name, *_ in profiling.by_kind(operations)] == ["dot", "fusion"]
+    assert profiling.by_kind(operations)[0] == Operation("dot", 2, pytest.approx(60e-6))
+    text = profiling.to_markdown(operations, steps=2, max_rows=1)
+    assert "0.05 ms per step" in text
+    assert "| dot | 1 | 0.03 | 60.0% |" in text
+    assert "| 1 others | | 0.02 | 40.0% |" in text
 
 
-def test_nothing_seen_is_said():
-    assert profiling.attributed([]) == []
-    assert "saw no operation" in profiling.table([], 1)
+def test_a_trace_without_operations_is_reported():
+    assert profiling.operations_in([]) == []
+    assert "saw no operation" in profiling.to_markdown([], 1)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="names of operations are the platform's")
-def test_a_call_is_traced():
+def test_a_call_is_profiled():
     x = jnp.ones((300, 300))
     product = jax.jit(lambda x: jnp.sum(jnp.sin(x @ x)))
     product(x).block_until_ready()
-    found = profiling.operations(lambda: product(x).block_until_ready())
-    assert (
-        any(word in operation.name for operation in found for word in ("dot", "ynn"))
-        and found[0].seconds > 0
-    )
+    operations = profiling.profile(lambda: product(x).block_until_ready())
+    assert any("dot" in operation.name or "ynn" in operation.name for operation in operations)
+    assert operations[0].seconds > 0
 
 
-def test_the_command_profiles_our_side(root, tmp_path, monkeypatch, capsys):
+def test_the_command_profiles_our_side_alone(root, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(root / "experiments" / "benchmarks"))
     out = tmp_path / "there" / "profile"
     arguments = [
@@ -71,7 +70,5 @@ def test_the_command_profiles_our_side(root, tmp_path, monkeypatch, capsys):
         runpy.run_path(str(root / "experiments" / "benchmark.py"), run_name="__main__")
     assert ended.value.code == 0 and "| kind |" in capsys.readouterr().out
     text = out.with_suffix(".md").read_text()
-    assert (
-        text.startswith("`python experiments/benchmark.py convolutions --small")
-        and "ms a step" in text
-    )
+    assert text.startswith("`python experiments/benchmark.py convolutions --small")
+    assert "ms per step" in text

@@ -1,0 +1,147 @@
+"""What the cases share: gan_jax's runs as calls, worker processes, access to PyTorch's side."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax.benchmarking import Call, SelfTimed
+from gan_jax.data import Dataset
+from gan_jax.data.dataset import finite
+from gan_jax.experiment import builder, executors, population
+from gan_jax.experiment import config as configs
+
+
+class TrainingRun:
+    """A run without files.
+
+    Each call takes the next ``steps`` steps in one compiled program, as training does: batches are
+    drawn and all metrics are computed.
+    """
+
+    def __init__(
+        self, config: Any, steps: int, dataset: Dataset | None = None, **fields: Any
+    ) -> None:
+        self.config = {**configs.to_dict(config), **fields}
+        self.experiment = builder.build(self.config, dataset)
+        self.program: Any = executors.SingleRun(self.config, self.experiment)
+        self.state = self.program.init()
+        self.steps, self.steps_done = steps, 0
+
+    def __call__(self) -> None:
+        end = self.steps_done + self.steps
+        for chunk in self.experiment.chunks(self.steps_done, end, self.steps):
+            self.state, metrics = self.program(chunk, self.state, self.program.batch(chunk))
+        self.steps_done = end
+        jax.block_until_ready((self.state, metrics))
+
+
+class PopulationRun(TrainingRun):
+    """A population of ``size`` runs that differ in their seeds, as one program."""
+
+    def __init__(self, config: Any, size: int, steps: int, **fields: Any) -> None:
+        self.config = {
+            **configs.to_dict(config),
+            **fields,
+            "population": {"seed": tuple(range(size))},
+        }
+        members = population.members(self.config)
+        self.experiment = builder.build(members[0])
+        self.program = executors.PopulationRun(self.config, self.experiment, members)
+        self.state = self.program.init()
+        self.steps, self.steps_done = steps, 0
+
+
+class WorkerProcess:
+    """A call that is made in a process of its own, which runs a file of this folder; see `serve`.
+
+    Args:
+      file: the file's name.
+      arguments: its command line.
+      environment: environment variables of the process, in addition to those of this one.
+    """
+
+    def __init__(self, file: str, *arguments: object, **environment: str) -> None:
+        path = str(Path(__file__).resolve().parent / file)
+        self.command = [sys.executable, path, *map(str, arguments)]
+        self.environment = environment
+        self.process: subprocess.Popen[str] | None = None
+
+    def __call__(self) -> SelfTimed:
+        if self.process is None or self.process.poll() is not None:
+            self.process = subprocess.Popen(
+                self.command,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write("call\n")
+        self.process.stdin.flush()
+        seconds = self.process.stdout.readline()
+        if not seconds:
+            raise RuntimeError(f"{' '.join(self.command)} ended: see above")
+        return SelfTimed(json.loads(seconds))
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self.process is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            self.process.wait()
+            self.process = None
+
+
+def serve(call: Call) -> None:
+    """Makes a call for each line of standard input, and prints its seconds.
+
+    This is the other end of `WorkerProcess`.
+    """
+    call()
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        call()
+        print(json.dumps(time.perf_counter() - start), flush=True)
+
+
+def noise_images(side: int, channels: int = 3, count: int = 2048) -> Dataset:
+    """Returns noise as uint8 images: timings do not depend on what the images show."""
+    shape = (count, side, side, channels)
+    return finite(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def pytorch_peers(make: Callable[[ModuleType], Mapping[str, Call]]) -> Mapping[str, Call]:
+    """Returns PyTorch's side, or no peers if PyTorch is missing.
+
+    Args:
+      make: takes the package `_pytorch`.
+
+    Returns:
+      What ``make`` returns. Without PyTorch: nothing, and stderr says how to install it.
+    """
+    try:
+        import _pytorch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        print(
+            "PyTorch is missing, so there are no peers: pip install -e '.[oracles]'",
+            file=sys.stderr,
+        )
+        return {}
+    return make(_pytorch)
+
+
+def has_cpp_compiler() -> bool:
+    """Whether ``torch.compile`` finds the C++ compiler that it needs."""
+    return shutil.which("g++") is not None or shutil.which("clang++") is not None
