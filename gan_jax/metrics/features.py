@@ -1,49 +1,83 @@
-"""The type of every feature extractor: images in, features out, in batches of one size, each split over all devices."""
+"""Feature extractors: their common type, hashes of weights, and weights in PyTorch's names."""
 
+import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
-from gan_jax.distributed.mesh import batch_parallel, divisible_batch_size, pad_batch, replicate
 from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix, image_batch
 
 Weights = Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+class FeatureFn(Protocol):
+    """A network's function from images to features, pure and traceable."""
+
+    def __call__(self, variables: Any, images: jax.Array) -> jax.Array:
+        """Computes features ``[b, d]`` of images ``[b, h, w, c]`` float32 in [-1, 1]."""
+        ...
+
+
+class CompileFn(Protocol):
+    """Compiles a network for the batches of an `Extractor`."""
+
+    def __call__(self, apply: FeatureFn, variables: Any) -> Callable[[Array], ArrayLike]:
+        """Returns a function from images ``[batch_size, h, w, c]`` to features ``[batch_size, d]``."""
+        ...
+
+
+def compile_on_default_device(apply: FeatureFn, variables: Any) -> Callable[[Array], ArrayLike]:
+    """Jits a network for the default device, where its variables are kept."""
+    return functools.partial(jax.jit(apply), jax.device_put(variables))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Extractor:
-    """A network that turns images into features; calling it takes NumPy images of any number.
+    """A network that turns images into features.
 
-    Where there are several processes, all of them call it with the same images, and each gets all features.
+    Calling an extractor takes NumPy images of any number and computes their features in batches of
+    one size, so that the network is compiled once per image shape. ``apply`` may also be called
+    inside other compiled functions.
 
-    ``apply(variables, images)`` is the network itself, pure and traceable, for use inside other compiled functions.
+    Attributes:
+      name: names the score: ``"inception"``, ``"efficientnet_lite0"``, ``"lenet_fashion_mnist"``.
+      dimension: d, the number of features.
+      hash: sha256 of the weights; scores are comparable only if it is the same.
+      apply: the network, ``(variables, images [b, h, w, channels] in [-1, 1]) -> [b, d]``.
+      variables: a pytree of weights.
+      channels: the channels that the network takes; grey images are repeated if it is 3.
+      head: kernel ``[d, classes]`` and bias ``[classes]`` of the classifier, if there is one.
+      batch_size: images per batch.
+      compile: compiles ``apply`` at the first call. Replace it (`dataclasses.replace`) to compute
+        elsewhere, for example with each batch split over several devices.
     """
 
-    name: str  # names the score: "inception", "efficientnet_lite0", "lenet_fashion_mnist"
-    dimension: int  # d
-    hash: str  # sha256 of the weights: scores compare only where it is the same
-    apply: Callable[
-        [Any, jax.Array], jax.Array
-    ]  # (variables, [b, h, w, channels] in [-1, 1]) -> [b, d]
+    name: str
+    dimension: int
+    hash: str
+    apply: FeatureFn
     variables: Any
-    channels: int = 3  # what the network takes; grey images are repeated for 3
-    head: tuple[Array, Array] | None = (
-        None  # kernel [d, classes] and bias [classes] of the classifier
-    )
-    batch_size: int = 64  # rounded up to divide over the devices
-    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    channels: int = 3
+    head: tuple[Array, Array] | None = None
+    batch_size: int = 64
+    compile: CompileFn = compile_on_default_device
 
     @property
-    def takes(self) -> str:
+    def accepted_channels(self) -> str:
         """The numbers of channels that images may have, in words."""
         return "1" if self.channels == 1 else f"1 or {self.channels}"
 
+    @functools.cached_property
+    def _compiled(self) -> Callable[[Array], ArrayLike]:
+        # At the first call: an extractor that only names a score costs nothing.
+        return self.compile(self.apply, self.variables)
+
     def __call__(self, images: ArrayLike) -> Array:
-        """Features of images.
+        """Computes features of images.
 
         Args:
           images: ``[n, h, w, c]`` float in [-1, 1], c of 1 or `channels`, any n.
@@ -52,31 +86,36 @@ class Extractor:
           ``[n, dimension]`` float32.
 
         Raises:
-          ValueError: a wrong rank, integers, values out of [-1, 1], or a number of channels that does not fit.
+          ValueError: if the images have a wrong rank, integer values, values outside [-1, 1], or a
+            number of channels that the network does not take.
         """
         images = image_batch(images, "images", -1.0, 1.0).astype(np.float32)
         if images.shape[3] not in (1, self.channels):
             raise ValueError(
-                f"images: found {images.shape[3]} channels, expected {self.takes} for {self.name}"
+                f"images: found {images.shape[3]} channels, "
+                f"expected {self.accepted_channels} for {self.name}"
             )
-        if not self._held:  # at first use: an extractor that only names a score costs nothing
-            self._held.update(
-                program=batch_parallel(self.apply), variables=replicate(self.variables)
-            )
-        features, size = (
-            np.empty((len(images), self.dimension), np.float32),
-            divisible_batch_size(self.batch_size),
-        )
-        for start in range(0, len(images), size):
-            batch = images[start : start + size]
-            whole = pad_batch(batch, size)
-            whole = np.broadcast_to(whole, (*whole.shape[:3], self.channels))
-            found = np.asarray(self._held["program"](self._held["variables"], whole))
-            features[start : start + len(batch)] = found[: len(batch)]
+        features = np.empty((len(images), self.dimension), np.float32)
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            padded = _repeat_last(batch, self.batch_size)
+            padded = np.broadcast_to(padded, (*padded.shape[:3], self.channels))
+            batch_features = np.asarray(self._compiled(padded))
+            features[start : start + len(batch)] = batch_features[: len(batch)]
         return features
 
     def logits(self, features: ArrayLike) -> Array:
-        """The classifier's logits ``[n, classes]`` float32 of features that this extractor returned."""
+        """Computes the classifier's logits of features that this extractor returned.
+
+        Args:
+          features: ``[n, dimension]``.
+
+        Returns:
+          ``[n, classes]`` float32.
+
+        Raises:
+          ValueError: if the extractor has no classifier, or the features are not its own.
+        """
         if self.head is None:
             raise ValueError(
                 f"{self.name}: found no classifier, expected an extractor that has one"
@@ -85,7 +124,16 @@ class Extractor:
         kernel, bias = self.head
         if features.shape[1] != len(kernel):
             raise ValueError(f"features: found d = {features.shape[1]}, expected {len(kernel)}")
-        return (features @ kernel + bias).astype(np.float32)
+        logits: Array = (features @ kernel + bias).astype(np.float32)
+        return logits
+
+
+def _repeat_last(images: Array, size: int) -> Array:
+    """Returns ``images`` with the last one repeated up to ``size``."""
+    missing = size - len(images)
+    if missing <= 0:
+        return images
+    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
 
 
 def weights_hash(weights: Weights) -> str:

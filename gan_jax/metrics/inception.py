@@ -8,14 +8,15 @@ Convert the public PyTorch weights once (torch-fidelity's ``weights-inception-20
 and then ``inception_extractor("inception.npz")``.
 """
 
+import argparse
 import functools
 import re
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.features import (
     Extractor,
     Weights,
@@ -41,7 +42,7 @@ def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int
       The extractor, named ``"inception"``.
 
     Raises:
-      UserError: the file cannot be read, lacks weights, holds others, or has another hash.
+      ValueError: the file cannot be read, lacks weights, holds others, or has another hash.
 
     References:
       Szegedy et al. 2016, Rethinking the Inception architecture; Heusel et al. 2017 for its use in FID.
@@ -50,13 +51,13 @@ def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int
         with np.load(path, allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files if name != "source_sha256"}
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(
+        raise ValueError(
             f"{path}: no weights can be read, expected the .npz of python -m gan_jax.metrics.inception"
         ) from error
     _check_names_and_shapes(weights, path)
     found = weights_hash(weights)
     if sha256 is not None and sha256 != found:
-        raise UserError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
+        raise ValueError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
     variables = variables_from_torch(
         {name: array for name, array in weights.items() if not name.startswith("fc.")}
     )
@@ -87,7 +88,7 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
       The hash of the weights, `Extractor.hash`.
 
     Raises:
-      UserError: another digest, or not the weights of this network.
+      ValueError: another digest, or not the weights of this network.
     """
     import torch
 
@@ -95,7 +96,7 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
     in_name = re.search(r"-([0-9a-f]{8,64})\.pth$", source)
     expected = sha256 or (in_name.group(1) if in_name else "")
     if not found.startswith(expected):
-        raise UserError(f"{source}: found sha256 {found}, expected {expected}")
+        raise ValueError(f"{source}: found sha256 {found}, expected {expected}")
     state = torch.load(source, map_location="cpu", weights_only=True)
     weights = {
         name: tensor.numpy()
@@ -154,24 +155,27 @@ def _check_names_and_shapes(weights: Weights, path: str) -> None:
     if wrong := sorted(
         name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
     ):
-        raise UserError(
+        raise ValueError(
             f"{path}: found {wrong[0]} of shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
             f"({len(wrong)} of {len(expected)} weights differ from FID's Inception)"
         )
 
 
-def main(arguments: list[str]) -> None:
-    from gan_jax.experiment.command_line import Parser
-
-    parser = Parser(__doc__)
-    parser.add_argument("source", help="the .pth")
-    parser.add_argument("target", help="the .npz to write")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Converts a weights file, as the command line says; bad input ends the program with code 2."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", help="the .pth file")
+    parser.add_argument("target", help="the .npz file to write")
     parser.add_argument("--sha256", help="expected digest of the source file")
     args = parser.parse_args(arguments)
-    print("hash of the weights:", convert(args.source, args.target, sha256=args.sha256))
+    try:
+        digest = convert(args.source, args.target, sha256=args.sha256)
+    except (OSError, ValueError) as error:
+        parser.exit(2, f"error: {error}\n")
+    print("hash of the weights:", digest)
 
 
 if __name__ == "__main__":
-    from gan_jax.experiment import command_line
-
-    command_line.main(main)
+    main()

@@ -11,8 +11,6 @@ from typing import IO
 
 import numpy as np
 
-from gan_jax.errors import UserError
-
 MAGIC = 0x1950A86A20F9469CFC6C
 DTYPES = {
     "FloatStorage": np.float32,
@@ -27,12 +25,12 @@ def read_state_dict(path: str) -> dict[str, np.ndarray]:
     """The named tensors of a state dict, as NumPy arrays of the same dtypes and shapes.
 
     Raises:
-      UserError: the file is of another format, or holds more than tensors.
+      ValueError: the file is of another format, or holds more than tensors.
     """
     with open(path, "rb") as file:
         try:
             if _Reader(file).load() != MAGIC:
-                raise UserError(
+                raise ValueError(
                     f"{path}: found another format, expected a PyTorch file of the older kind"
                 )
             for _ in ("protocol", "system"):
@@ -49,7 +47,7 @@ def read_state_dict(path: str) -> dict[str, np.ndarray]:
             EOFError,
             struct.error,
         ) as error:
-            raise UserError(
+            raise ValueError(
                 f"{path}: found something else than named tensors of the older PyTorch format ({error})"
             ) from error
     return {
@@ -92,7 +90,7 @@ def _tensor(
     if (
         min((offset, *shape, *strides)) < 0 or last >= storage.size
     ):  # it would read beyond its storage
-        raise UserError(
+        raise ValueError(
             f"found a tensor of shape {shape} and strides {strides} in {storage.size} values"
         )
     steps = [stride * storage.itemsize for stride in strides]

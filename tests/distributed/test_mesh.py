@@ -11,6 +11,7 @@ import pytest
 
 from gan_jax import networks
 from gan_jax.distributed import mesh
+from gan_jax.evaluation.feature_extraction import on_all_devices
 from gan_jax.metrics.features import Extractor
 from gan_jax.training import sampling
 
@@ -34,7 +35,7 @@ def compute() -> dict[str, np.ndarray]:
         "labelled": draw(rng, 5, np.array([2, 2, 0, 1, 1])),
         "latents": latents,
         "generated": draw.generate(latents, np.arange(2, 13) % 3),
-        "features": extractor(images),
+        "features": on_all_devices(extractor)(images),
         "expected": np.tanh(images.reshape(13, -1) @ kernel),
     }
 
@@ -102,7 +103,7 @@ jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 import numpy as np
-from test_spread import compute
+from test_mesh import compute
 np.savez(sys.argv[3], **compute())
 """
 
@@ -114,7 +115,7 @@ def test_each_of_two_processes_gets_the_whole_result(four_devices, root, tmp_pat
     files = [tmp_path / f"{i}.npz" for i in range(2)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, address, str(i), str(file), str(root / "tests")],
+            [sys.executable, "-c", PROCESS, address, str(i), str(file), str(root / "tests" / "distributed")],
             env={"PATH": "/usr/bin:/bin", "NPROC": "32"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for i, file in enumerate(files)

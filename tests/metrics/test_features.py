@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_metrics_oracles import REASON, oracle
+from oracles import REASON, oracle
 
 from gan_jax.metrics import Extractor, efficientnet_extractor, lenet_extractor, stacked_coverage
 from gan_jax.metrics.features import file_hash, weights_hash

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import scipy.linalg
-from test_metrics_oracles import oracle
+from oracles import oracle
 
 from gan_jax.metrics import (
     feature_statistics,

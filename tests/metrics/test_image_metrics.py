@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from oracles import oracle
 from scipy.ndimage import convolve
-from test_metrics_oracles import oracle
 
 from gan_jax.metrics import ms_ssim, sliced_wasserstein, ssim
 from gan_jax.metrics.sliced_wasserstein import _laplacian_pyramid

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_metrics_oracles import REASON, oracle
+from oracles import REASON, oracle
 
 from gan_jax.metrics.inception import convert, inception_extractor
 

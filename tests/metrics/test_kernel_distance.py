@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from oracles import oracle
 from scipy.special import softmax
 from scipy.stats import entropy
-from test_metrics_oracles import oracle
 
 from gan_jax.metrics import inception_score, kernel_distance, kernel_distance_full
 

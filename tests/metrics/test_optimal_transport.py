@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from test_metrics_oracles import oracle
+from oracles import oracle
 
 from gan_jax.metrics import (
     classification_accuracy_score,

@@ -6,6 +6,7 @@ import numpy as np
 
 from gan_jax import metrics
 from gan_jax.errors import UserError
+from gan_jax.evaluation.feature_extraction import on_all_devices
 from gan_jax.metrics.features import Extractor
 
 NAMES = ("inception", "efficientnet_lite0", "lenet")
@@ -14,7 +15,7 @@ NAMES = ("inception", "efficientnet_lite0", "lenet")
 def extractor_of(name: str | Extractor, weights: str) -> Extractor:
     """The extractor of that name, loaded once. Raises UserError: no such name, or weights that are missing or in vain."""
     if isinstance(name, Extractor):
-        return name
+        return on_all_devices(name)
     if name not in NAMES:
         raise UserError(f"there is no extractor {name!r}: there are {', '.join(NAMES)}")
     if name == "inception" and not weights:
@@ -25,18 +26,19 @@ def extractor_of(name: str | Extractor, weights: str) -> Extractor:
         )
     if name == "efficientnet_lite0" and weights:
         raise UserError("efficientnet_lite0 takes no weights: they come with its package")
-    return _loaded(name, weights)
+    try:
+        return on_all_devices(_loaded(name, weights))
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 @functools.lru_cache(maxsize=4)
 def _loaded(name: str, weights: str) -> Extractor:
     if name == "inception":
         return metrics.inception_extractor(weights)
-    return (
-        metrics.efficientnet_extractor()
-        if name == "efficientnet_lite0"
-        else metrics.lenet_extractor(weights or None)
-    )
+    if name == "efficientnet_lite0":
+        return metrics.efficientnet_extractor()
+    return metrics.lenet_extractor(weights or None)
 
 
 def classifier_of(name: str | Extractor, weights: str) -> Extractor:
