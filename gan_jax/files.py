@@ -1,73 +1,107 @@
-"""Files that are written whole or not at all, and JSON lines that are read whatever is in them."""
+"""Files that appear whole or not at all, and tolerant reading of JSON lines."""
 
 import contextlib
 import json
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a text file, as UTF-8, whole or not at all: see `write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file to write that takes the place of ``path`` once the block ends.
 
+    The bytes go to a temporary file of a unique name in the same directory, are flushed to the
+    disk, and the temporary file then replaces ``path`` in one operation of the file system. Readers
+    see the old file or the new one, never a part, no matter how many processes write at once or
+    whether one of them is killed. If the block raises, ``path`` is left as it was and the temporary
+    file is removed.
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Writes a file whole or not at all, whatever happens meanwhile.
+    Args:
+      path: the file to write; its directory must exist.
 
-    The content goes to a temporary file in the same directory and reaches the disk before that file
-    takes the place of ``path``. A reader sees the old file or the new one.
+    Yields:
+      A binary file.
 
     Raises:
-      OSError: the file cannot be written; the old one is still there.
+      OSError: the file cannot be written.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    file = open(temporary, "xb")  # noqa: SIM115 - closed below, before it is moved
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
 
 
-def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
-    """Reads the JSON objects in a file of one per line, and skips lines that are no JSON object.
+def _sync_directory(directory: Path) -> None:
+    """Puts a directory's names on the disk, if the file system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
-    A crash may have cut a line short, and a damaged file may hold bytes that are not UTF-8.
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file whole or not at all; see `replacing`.
+
+    Args:
+      path: the file to write; its directory must exist.
+      data: all of its content.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text file in UTF-8 whole or not at all; see `replacing`. Line ends are written as
+    they are.
+
+    Args:
+      path: the file to write; its directory must exist.
+      text: all of its content.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def read_json_lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Returns the JSON objects of a file with one of them per line.
+
+    Lines that are no JSON object, such as one that a crash cut short, are skipped. Bytes that are
+    not UTF-8 become the replacement character U+FFFD.
+
+    Args:
+      path: the file to read.
+
+    Returns:
+      The objects, in the order of the file.
 
     Raises:
       FileNotFoundError: there is no such file.
     """
-    rows = []
-    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+    objects = []
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            row = json.loads(line)
-        except ValueError:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
-
-
-def _sync_directory(directory: Path) -> None:
-    """Makes a rename last through a power loss, where the system can open directories."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if isinstance(value, dict):
+            objects.append(value)
+    return objects
