@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gan_jax.errors import UserError, did_you_mean
+from gan_jax.game import Networks
+from gan_jax.networks import NetworksFactory
 
 Rooms = tuple[types.ModuleType, ...]
 
@@ -27,15 +29,16 @@ def build_part(
         known = {entry for room in rooms for entry in dir(room) if _public(room, entry, kind)}
         raise UserError(f"config.{field} names {name!r}: {did_you_mean(name, known)}")
     where = f"config.{field}.{name}"
-    parameters = inspect.signature(function).parameters
-    hints = _hints(function)
-    built = {}
+    parameters, hints = _parameters(function), _hints(function)
+    built: dict[str, Any] = {}
     for key, value in settings.items():
         if key not in parameters or key in given:
             raise UserError(
                 f"{where} has no setting {key!r}: {did_you_mean(key, set(parameters) - set(given))}"
             )
-        if isinstance(value, dict) and len(value) == 1 and "Mapping" not in str(hints.get(key)):
+        if hints.get(key) is NetworksFactory and isinstance(value, dict):
+            value = _networks_factory(f"{field}.{name}.{key}", rooms, value, given)
+        elif isinstance(value, dict) and len(value) == 1 and "Mapping" not in str(hints.get(key)):
             ((inner, inner_settings),) = value.items()
             value = build_part(f"{field}.{name}.{key}", rooms, None, inner, inner_settings)
         else:
@@ -43,13 +46,40 @@ def build_part(
         built[key] = value
     built |= {key: value for key, value in given.items() if key in parameters}
     for key, parameter in parameters.items():
-        if (
-            parameter.default is parameter.empty
-            and key not in built
-            and parameter.kind != parameter.VAR_KEYWORD
-        ):
+        if parameter.default is parameter.empty and key not in built:
             raise UserError(f"{where} needs {key}: {name}({key}=...)")
     return function(**built)
+
+
+def _networks_factory(
+    field: str, rooms: Rooms, named: Mapping[str, Any], given: Mapping[str, Any]
+) -> NetworksFactory:
+    """The function of a shape that makes the named networks, in the run's dtype unless they set one."""
+    if len(named) != 1:
+        raise UserError(f"config.{field} names one network, not {sorted(named)}")
+    ((name, settings),) = named.items()
+    dtype = {"dtype": given["dtype"]} if "dtype" in given and "dtype" not in settings else {}
+
+    def make(shape: tuple[int, ...], classes: int = 0) -> Networks:
+        made: Networks = build_part(
+            field, rooms, Networks, name, settings, shape=shape, classes=classes, **dtype
+        )
+        return made
+
+    return make
+
+
+def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
+    """The parameters by name, with those of ``**settings: Unpack[SomeTypedDict]`` as keywords."""
+    parameters = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            parameters[name] = parameter
+            continue
+        for unpacked in typing.get_args(_hints(function).get(name)):
+            for key in typing.get_type_hints(unpacked):
+                parameters[key] = inspect.Parameter(key, parameter.KEYWORD_ONLY, default=None)
+    return parameters
 
 
 def _public(room: types.ModuleType, name: str, kind: Any) -> Callable | None:
@@ -69,7 +99,12 @@ def _public(room: types.ModuleType, name: str, kind: Any) -> Callable | None:
 
 def _hints(function: Callable) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(function)
+        hints = typing.get_type_hints(function)
+        for unpacked in [
+            hint for hint in hints.values() if typing.get_origin(hint) is typing.Unpack
+        ]:
+            hints |= typing.get_type_hints(typing.get_args(unpacked)[0])
+        return hints
     except Exception:  # a library's annotation may name what cannot be imported
         return {}
 

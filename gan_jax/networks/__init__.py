@@ -1,6 +1,10 @@
-"""Networks by name: each public function takes ``shape`` and ``classes`` first and returns a ``gan_jax.game.Networks``."""
+"""Generators and discriminators by name, and adapters for those of Linen, NNX and Equinox.
+
+Each named function takes ``shape`` and ``classes`` first and returns `gan_jax.Networks`.
+"""
 
 from gan_jax.networks.dcgan import dcgan, infogan
+from gan_jax.networks.factory import NetworksFactory
 from gan_jax.networks.latent_code import latent_code
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
@@ -8,4 +12,15 @@ from gan_jax.networks.progan import progan
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 
-__all__ = ["latent_code", "dcgan", "infogan", "mlp", "packed", "progan", "r3gan", "resnet", "sngan"]
+__all__ = [
+    "NetworksFactory",
+    "dcgan",
+    "infogan",
+    "latent_code",
+    "mlp",
+    "packed",
+    "progan",
+    "r3gan",
+    "resnet",
+    "sngan",
+]

@@ -1,154 +1,229 @@
 """Deep convolutional networks: strided convolutions down, transposed ones up, no pooling."""
 
-from typing import Any
+from typing import TypedDict, Unpack
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.adapters import assemble
-from gan_jax.networks.label_conditioning import Code, Head, beside, way
-from gan_jax.networks.latents import latent_distribution
-from gan_jax.networks.layers import (
-    DISCRIMINATOR_NORMS,
-    Norm,
-    check_minibatch,
-    check_norm,
-    compare_batch,
-    nonlinearity,
-)
-from gan_jax.networks.variants import variant_of
+from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
+from gan_jax.networks.layers import Norm, append_minibatch_features, nonlinearity
+from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.settings import CommonSettings
 from gan_jax.networks.weights import Conv, Dense, TransposedConv, initializer
+
+KERNEL_INIT = initializer("normal")  # N(0, 0.02^2)
 
 
 class Generator(nn.Module):
-    sizes: tuple[tuple[int, int], ...]  # of the feature maps, the smallest first
-    widths: tuple[int, ...]  # channels at each size
-    channels: int  # of the image
+    """``(latents, label) -> samples``: dense layers, then transposed convolutions.
+
+    Attributes:
+      sizes: heights and widths of the feature maps, smallest first; the last is the image's.
+      widths: channels at each size.
+      channels: of the image.
+      final_conv: whether the last layer is a convolution at full size.
+      hidden: units of a dense layer before the feature maps, 0 for none.
+      kernel: size of the convolutions.
+      affine: whether norms have a gain and an offset.
+      activation: of the hidden layers.
+      slope: of a leaky ReLU.
+      output: activation of the last layer.
+      settings: those that all networks share.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    widths: tuple[int, ...]
+    channels: int
     final_conv: bool
     hidden: int
     kernel: int
-    norm: str
     affine: bool
     activation: str
     slope: float
     output: str
-    code: tuple[int, int]
-    dtype: Any
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
-        code = Code(*self.code, name="label")(label)
-        settings: dict[str, Any] = {"kernel_init": initializer("normal"), "dtype": self.dtype}
-        bias = self.norm == "none"  # a norm's offset does a bias' work
-
-        def finish(x: Array, name: str) -> Array:
-            x = Norm(self.norm, self.affine, dtype=self.dtype, name=f"norm_{name}")(x)
-            return nonlinearity(self.activation, self.slope)(x)
-
-        x = beside(latents, code)
+        settings = self.settings
+        code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+        x = append_code(latents, code)
         if self.hidden:
-            x = beside(
-                finish(Dense(self.hidden, bias=bias, **settings, name="hidden")(x), "hidden"), code
-            )
+            x = append_code(self._activate(self._dense(self.hidden, "hidden")(x), "hidden"), code)
         height, width = self.sizes[0]
-        x = finish(
-            Dense(height * width * self.widths[0], bias=bias, **settings, name="project")(x),
-            "project",
-        )
+        project = self._dense(height * width * self.widths[0], "project")
+        x = self._activate(project(x), "project")
         x = x.reshape(-1, height, width, self.widths[0])
         last = len(self.sizes) - 1
-        for index in range(1, last + (1 if self.final_conv else 0)):
+        hidden_maps = range(1, last + 1) if self.final_conv else range(1, last)
+        for index in hidden_maps:
             up = TransposedConv(
                 self.widths[index],
+                KERNEL_INIT,
+                bias=settings.norm == "none",  # a norm has an offset
+                dtype=settings.dtype,
                 size=self.kernel,
-                to=self.sizes[index],
-                bias=bias,
-                **settings,
+                output_size=self.sizes[index],
                 name=f"up_{index}",
             )
-            x = finish(up(beside(x, code)), str(index))
+            x = self._activate(up(append_code(x, code)), str(index))
+        output: Conv | TransposedConv
         if self.final_conv:
-            x = Conv(self.channels, size=self.kernel, **settings, name="output")(beside(x, code))
-        else:
-            to = self.sizes[last]
-            x = TransposedConv(self.channels, size=self.kernel, to=to, **settings, name="output")(
-                beside(x, code)
+            output = Conv(
+                self.channels, KERNEL_INIT, dtype=settings.dtype, size=self.kernel, name="output"
             )
-        return nonlinearity(self.output)(x)
+        else:
+            output = TransposedConv(
+                self.channels,
+                KERNEL_INIT,
+                dtype=settings.dtype,
+                size=self.kernel,
+                output_size=self.sizes[last],
+                name="output",
+            )
+        return nonlinearity(self.output)(output(append_code(x, code)))
+
+    def _dense(self, features: int, name: str) -> Dense:
+        bias = self.settings.norm == "none"  # a norm has an offset
+        return Dense(features, KERNEL_INIT, bias=bias, dtype=self.settings.dtype, name=name)
+
+    def _activate(self, x: Array, name: str) -> Array:
+        norm = Norm(self.settings.norm, self.affine, dtype=self.settings.dtype, name=f"norm_{name}")
+        return nonlinearity(self.activation, self.slope)(norm(x))
 
 
 class Discriminator(nn.Module):
-    widths: tuple[int, ...]  # channels after each halving
+    """``(samples, label) -> (scores, label logits or None)``: strided convolutions.
+
+    Attributes:
+      widths: channels after each halving.
+      hidden: units of a dense layer after the feature maps, 0 for none.
+      kernel: size of the convolutions.
+      first_norm: whether the first layer is normalised.
+      affine: whether norms have a gain and an offset.
+      slope: of the leaky ReLU.
+      settings: those that all networks share.
+    """
+
+    widths: tuple[int, ...]
     hidden: int
     kernel: int
+    first_norm: bool
+    affine: bool
+    slope: float
+    settings: CommonSettings
+
+    @nn.compact
+    def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
+        settings = self.settings
+        code = None
+        if settings.conditioning == "concatenation":
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+        x = samples
+        for index, width in enumerate(self.widths):
+            is_normalised = self.first_norm or index > 0
+            norm = settings.discriminator_layer_norm if is_normalised else "none"
+            down = Conv(
+                width,
+                KERNEL_INIT,
+                bias=norm == "none",  # a norm has an offset
+                weight=settings.weight,
+                dtype=settings.dtype,
+                size=self.kernel,
+                stride=2,
+                name=f"down_{index}",
+            )
+            x = self._activate(down(append_code(x, code)), norm, str(index))
+        x = append_code(x.reshape(len(x), -1), code)
+        if self.hidden:
+            norm = settings.discriminator_layer_norm
+            dense = Dense(
+                self.hidden,
+                KERNEL_INIT,
+                bias=norm == "none",
+                weight=settings.weight,
+                dtype=settings.dtype,
+                name="hidden",
+            )
+            x = append_code(self._activate(dense(x), norm, "hidden"), code)
+        x = append_minibatch_features(settings.minibatch, x)
+        head = Head(
+            settings.conditioning,
+            settings.classes,
+            KERNEL_INIT,
+            weight=settings.weight,
+            name="head",
+        )
+        return head(x, label)
+
+    def _activate(self, x: Array, norm: str, name: str) -> Array:
+        layer = Norm(norm, self.affine, dtype=self.settings.dtype, name=f"norm_{name}")
+        return nonlinearity("leaky_relu", self.slope)(layer(x))
+
+
+def halvings(shape: tuple[int, ...], depth: int | None) -> tuple[tuple[int, int], ...]:
+    """Returns the sizes of the feature maps, smallest first; each is half of the next, rounded up.
+
+    Args:
+      shape: of one image, ``(height, width, channels)``.
+      depth: how often the image is halved; None: while both sides are even and above 4.
+
+    Returns:
+      ``depth + 1`` pairs of height and width, the last of which is the image's.
+
+    Raises:
+      UserError: the shape is not that of an image, or too small for the depth.
+    """
+    if len(shape) != 3:
+        raise UserError(
+            "this network makes images [height, width, channels], "
+            f"not samples of shape {tuple(shape)}"
+        )
+    height, width = shape[:2]
+    sizes = [(height, width)]
+    while _is_halved_again(sizes, depth):
+        if min(sizes[0]) == 1:
+            raise UserError(f"an image of {height}x{width} cannot be halved {depth} times")
+        sizes.insert(0, (-(-sizes[0][0] // 2), -(-sizes[0][1] // 2)))
+    if len(sizes) == 1:
+        raise UserError(
+            f"an image of {height}x{width} cannot be halved: give depth, or resize the images"
+        )
+    return tuple(sizes)
+
+
+def _is_halved_again(sizes: list[tuple[int, int]], depth: int | None) -> bool:
+    if depth is not None:
+        return len(sizes) <= depth
+    return all(side % 2 == 0 and side > 4 for side in sizes[0])
+
+
+class DcganSettings(TypedDict, total=False):
+    """The keyword arguments of `dcgan`."""
+
+    latent_size: int
+    latent: str
+    width: int
+    discriminator_width: int | None
+    max_width: int
+    depth: int | None
+    kernel: int
+    hidden: int
+    final_conv: bool
     norm: str
+    discriminator_norm: str
     first_norm: bool
     affine: bool
     activation: str
     slope: float
+    output: str
     minibatch: str
-    labels: str
-    code: tuple[int, int]
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        code = Code(*self.code, name="label")(label) if self.labels == "concatenation" else None
-        weight, norm = ("spectral", "none") if self.norm == "spectral" else ("plain", self.norm)
-        settings: dict[str, Any] = {"kernel_init": initializer("normal"), "weight": weight}
-
-        def finish(x: Array, name: str, normed: bool = True) -> Array:
-            x = Norm(
-                norm if normed else "none", self.affine, dtype=self.dtype, name=f"norm_{name}"
-            )(x)
-            return nonlinearity(self.activation, self.slope)(x)
-
-        x = samples
-        for index, width in enumerate(self.widths):
-            normed = self.first_norm or index > 0
-            bias = norm == "none" or not normed
-            down = Conv(
-                width,
-                size=self.kernel,
-                stride=2,
-                bias=bias,
-                dtype=self.dtype,
-                **settings,
-                name=f"down_{index}",
-            )
-            x = finish(down(beside(x, code)), str(index), normed)
-        x = beside(x.reshape(len(x), -1), code)
-        if self.hidden:
-            dense = Dense(
-                self.hidden, bias=norm == "none", dtype=self.dtype, **settings, name="hidden"
-            )
-            x = beside(finish(dense(x), "hidden"), code)
-        x = compare_batch(self.minibatch, x)
-        return Head(self.labels, self.code[0], **settings, name="head")(x, label)
-
-
-def halvings(shape: tuple[int, ...], depth: int | None) -> tuple[tuple[int, int], ...]:
-    """The sizes of the feature maps from smallest to largest, each half of the next, rounded up.
-
-    ``depth`` None: halve while both sides are even and above 4. Raises UserError where the shape is no image, or too
-    small for the depth.
-    """
-    if len(shape) != 3:
-        raise UserError(
-            f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}"
-        )
-    sizes = [(shape[0], shape[1])]
-    while len(sizes) <= depth if depth is not None else all(n % 2 == 0 and n > 4 for n in sizes[0]):
-        if min(sizes[0]) == 1:
-            raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved {depth} times")
-        sizes.insert(0, (-(-sizes[0][0] // 2), -(-sizes[0][1] // 2)))
-    if len(sizes) == 1:
-        raise UserError(
-            f"an image of {shape[0]}x{shape[1]} cannot be halved: give depth, or resize the images"
-        )
-    return tuple(sizes)
+    labels: str | None
+    embedding_size: int
+    dtype: DTypeLike
 
 
 def dcgan(
@@ -174,119 +249,128 @@ def dcgan(
     minibatch: str = "none",
     labels: str | None = None,
     embedding_size: int = 0,
-    dtype: Any = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """DCGAN's networks for images of any size: 28 (from 7x7), 32, 64, 128 (from 4x4) and others.
+    """Returns DCGAN's networks for images of any size: 28 (from 7x7), 32, 64, 128 (from 4x4) and
+    others.
+
+    The arguments ``latent_size``, ``latent``, ``norm``, ``discriminator_norm``, ``minibatch``,
+    ``labels``, ``embedding_size`` and ``dtype`` are those of `settings.CommonSettings`. ``labels``
+    is "concatenation" by default if there are classes; labels are then appended in every layer. The
+    generator's last layer has no norm, and the discriminator's first layer only with
+    ``first_norm``. Kernels are N(0, 0.02^2) at the start.
 
     Args:
-      shape: of one image, ``(height, width, channels)``.
-      classes: how many labels there are, 0 for none.
-      latent_size, latent: the latents' size and distribution, see ``latents.sampler``.
-      width: channels of the generator's largest hidden feature map; each halving doubles them up to ``max_width``.
+      shape: shape of one image, ``(height, width, channels)``.
+      classes: number of labels, 0 for none.
+      width: channels of the generator's largest hidden feature map; each halving doubles them up to
+        ``max_width``.
       discriminator_width: the same for the discriminator; None: ``width``.
-      depth: how often the image is halved (rounding up); None: while its sides are even and above 4.
-      kernel: the convolutions' size.
-      hidden: units of a fully connected layer beyond the feature maps in both networks, 0 for none.
-      final_conv: the generator ends in a convolution of stride 1 at full size rather than in a transposed one.
-      norm: the generator's, "none", "batch", "layer" or "instance"; not on its output.
-      discriminator_norm: these, or "spectral"; not on its first layer unless ``first_norm``.
+      max_width: the most channels.
+      depth: how often the image is halved (rounding up); None: while its sides are even and above
+        4.
+      kernel: size of the convolutions.
+      hidden: units of a dense layer beyond the feature maps in both networks, 0 for none.
+      final_conv: whether the generator ends in a convolution of stride 1 at full size rather than
+        in a transposed one.
+      first_norm: whether the discriminator's first layer is normalised.
       affine: whether norms have a gain and an offset.
-      activation: the generator's; the discriminator's is leaky ReLU with ``slope``, as is the generator's "leaky_relu".
+      activation: of the generator, see `layers.ACTIVATIONS`; the discriminator's is leaky ReLU.
+      slope: of the discriminator's leaky ReLU, and of the generator's if ``activation`` is
+        "leaky_relu".
       output: the generator's last activation, "tanh" for images in [-1, 1].
-      minibatch: what tells the discriminator how samples differ, "none", "std" (ProGAN's) or "discrimination" (Salimans
-        et al. 2016); it looks at the batch that is scored.
-      labels: what becomes of labels, see ``labels.way``; None: "concatenation", in every layer, where there are classes.
-      embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
-      dtype: of the work in the hidden layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
 
-    Kernels are N(0, 0.02^2) at first.
+    Settings of other papers:
 
-    Other papers' settings: the conditional one for MNIST (Radford et al., released code): width 64, hidden 1024, affine
-    False. Unrolled GAN, stacked MNIST (Metz et al. 2017): width 8, depth 3, kernel 3, final_conv, first_norm, slope 0.3,
-    latent_size 256, latent "normal", discriminator_width 2 or 4; CIFAR: width 64, discriminator_width 64.
+    - Conditional DCGAN for MNIST (Radford et al., released code): width 64, hidden 1024, affine
+      False.
+    - Unrolled GAN (Metz et al. 2017), stacked MNIST: width 8, depth 3, kernel 3, final_conv,
+      first_norm, slope 0.3, latent_size 256, latent "normal", discriminator_width 2 or 4; CIFAR:
+      width 64, discriminator_width 64.
 
-    Raises UserError for names that are not known and for shapes that are no image or cannot be halved so often.
-    Source: Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
-    Networks" (2016), section 3 and figure 1.
+    Raises:
+      UserError: an unknown name, or a shape that is not an image's or cannot be halved so often.
+
+    References:
+      Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative
+      Adversarial Networks" (2016), section 3 and figure 1.
     """
     sizes = halvings(shape, depth)
-    sample = latent_distribution(latent, latent_size)
     nonlinearity(activation)
     nonlinearity(output)
-    check_norm(norm)
-    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
-    check_minibatch(minibatch)
-    labels = way(labels, classes, "concatenation")
-    code = (classes if labels != "none" else 0, embedding_size)
-    steps, own = len(sizes) - 1, discriminator_width or width
-    offset = 0 if final_conv else 1
-    shared: dict[str, Any] = {
-        "hidden": hidden,
-        "kernel": kernel,
-        "affine": affine,
-        "slope": slope,
-        "code": code,
-    }
-    shared["dtype"] = jnp.dtype(dtype)
-    generator = Generator(
-        sizes,
-        tuple(
-            min(width * 2 ** max(steps - index - offset, 0), max_width)
-            for index in range(steps + 1)
-        ),
-        shape[2],
-        final_conv,
+    settings = CommonSettings(
+        classes=classes,
+        latent_size=latent_size,
+        latent=latent,
+        labels=labels,
+        default_labels="concatenation",
+        embedding_size=embedding_size,
+        dtype=dtype,
         norm=norm,
+        discriminator_norm=discriminator_norm,
+        minibatch=minibatch,
+    )
+    halved = len(sizes) - 1
+    # The generator's largest hidden map has the image's size, or half of it without a final conv.
+    largest_hidden = halved if final_conv else halved - 1
+    generator_widths = [
+        min(width * 2 ** max(largest_hidden - index, 0), max_width) for index in range(halved + 1)
+    ]
+    smallest_width = discriminator_width or width
+    discriminator_widths = [min(smallest_width * 2**index, max_width) for index in range(halved)]
+    generator = Generator(
+        sizes=sizes,
+        widths=tuple(generator_widths),
+        channels=shape[2],
+        final_conv=final_conv,
+        hidden=hidden,
+        kernel=kernel,
+        affine=affine,
         activation=activation,
+        slope=slope,
         output=output,
-        **shared,
+        settings=settings,
     )
     discriminator = Discriminator(
-        tuple(min(own * 2**index, max_width) for index in range(steps)),
-        norm=discriminator_norm,
+        widths=tuple(discriminator_widths),
+        hidden=hidden,
+        kernel=kernel,
         first_norm=first_norm,
-        activation="leaky_relu",
-        minibatch=minibatch,
-        labels=labels,
-        **shared,
+        affine=affine,
+        slope=slope,
+        settings=settings,
     )
-    independent_scores = discriminator_norm != "batch" and minibatch == "none"
-    return assemble(
-        generator,
-        discriminator,
-        tuple(shape),
-        sample,
-        labels,
-        standing=norm == "batch",
-        independent_scores=independent_scores,
-    )
+    return LinenPair(generator, discriminator, tuple(shape), settings).networks()
 
 
-@variant_of(dcgan)
 def infogan(
-    shape: tuple[int, ...],
-    classes: int = 0,
-    *,
-    latent_size: int = 64,
-    latent: str = "uniform",
-    width: int = 64,
-    depth: int = 2,
-    kernel: int = 4,
-    hidden: int = 1024,
-    activation: str = "leaky_relu",
-    **settings: Any,
+    shape: tuple[int, ...], classes: int = 0, **settings: Unpack[DcganSettings]
 ) -> Networks:
-    """InfoGAN's networks: :func:`dcgan` with a fully connected layer of 1024 in both and two halvings by 4x4 kernels.
+    """Returns InfoGAN's networks: `dcgan` with a dense layer of 1024 in both and two halvings.
 
-    Arguments, result and errors are those of :func:`dcgan`; only the defaults differ. Images in [0, 1] want output
-    "sigmoid". Source: Chen et al., "InfoGAN" (2016), table 1, as used on (Fashion-)MNIST by Lucic et al., "Are GANs
-    Created Equal?" (2018).
+    Images in [0, 1] want output "sigmoid".
+
+    Args:
+      shape: shape of one image, ``(height, width, channels)``.
+      classes: number of labels, 0 for none.
+      **settings: those of `dcgan`. Defaults that differ: latent_size 64, latent "uniform", width
+        64, depth 2, kernel 4, hidden 1024, activation "leaky_relu".
+
+    Raises:
+      UserError: as `dcgan`.
+
+    References:
+      Chen et al., "InfoGAN" (2016), table 1, as used on (Fashion-)MNIST by Lucic et al., "Are GANs
+      Created Equal?" (2018).
     """
-    defaults: dict[str, Any] = {
-        "latent_size": latent_size,
-        "latent": latent,
-        "width": width,
-        "depth": depth,
-        "kernel": kernel,
+    defaults: DcganSettings = {
+        "latent_size": 64,
+        "latent": "uniform",
+        "width": 64,
+        "depth": 2,
+        "kernel": 4,
+        "hidden": 1024,
+        "activation": "leaky_relu",
     }
-    return dcgan(shape, classes, **defaults, hidden=hidden, activation=activation, **settings)
+    merged: DcganSettings = {**defaults, **settings}
+    return dcgan(shape, classes, **merged)

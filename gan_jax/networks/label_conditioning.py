@@ -1,7 +1,7 @@
-"""What networks make of labels: the ways by name, embeddings, and the head that ends every discriminator."""
+"""How labels condition the networks, and the head that every discriminator ends in."""
 
 import math
-from typing import Any
+from typing import TypedDict
 
 import flax.linen as nn
 import jax
@@ -13,91 +13,135 @@ from gan_jax.networks import initializers
 from gan_jax.networks.initializers import Initializer
 from gan_jax.networks.weights import Dense
 
-WAYS = ("none", "concatenation", "projection", "auxiliary")
+LABEL_CONDITIONINGS = ("none", "concatenation", "projection", "auxiliary")
 
 
-def way(labels: str | None, classes: int, default: str, known: tuple[str, ...] = WAYS) -> str:
-    """How a network uses labels, one of ``WAYS``: ``default`` where there are classes, "none" where there are not.
+def label_conditioning(labels: str | None, classes: int, default: str) -> str:
+    """Returns how the networks use labels, one of `LABEL_CONDITIONINGS`.
 
-    - ``none``: neither network takes a label, and one that is given is refused.
-    - ``concatenation``: the discriminator sees the label beside the sample (Mirza & Osindero 2014).
-    - ``projection``: ``score = psi(h) + <embedding[label], h>`` with h the last features (Miyato & Koyama 2018, eq. 3).
-    - ``auxiliary``: the discriminator has a second head that classifies (AC-GAN, Odena et al. 2017). Its score does not
-      look at the label, and a label given to it is ignored.
+    - ``none``: neither network takes a label, and a label that is given is refused.
+    - ``concatenation``: the label is appended to what the discriminator sees (Mirza & Osindero
+      2014).
+    - ``projection``: ``score = psi(h) + <embedding[label], h>`` with ``h`` the last features
+      (Miyato & Koyama 2018, equation 3).
+    - ``auxiliary``: the discriminator has a second head that classifies (AC-GAN, Odena et al.
+      2017). Its score does not depend on the label, and a label that is given is ignored.
 
-    In the last three the generator takes the label. Raises UserError for another name or where classes are missing.
+    In the last three the generator takes the label.
+
+    Args:
+      labels: one of `LABEL_CONDITIONINGS`; None: ``default`` if there are classes, otherwise
+        "none".
+      classes: number of labels, 0 for none.
+      default: the network's own default for data with labels.
+
+    Raises:
+      UserError: an unknown name, or fewer than two classes where labels are used.
     """
-    labels = labels or (default if classes else "none")
-    if labels not in known:
-        raise UserError(f"labels cannot be {labels!r} here: choose one of {', '.join(known)}")
+    if not labels:
+        labels = default if classes else "none"
+    if labels not in LABEL_CONDITIONINGS:
+        known = ", ".join(LABEL_CONDITIONINGS)
+        raise UserError(f"labels cannot be {labels!r}: choose one of {known}")
     if labels != "none" and classes < 2:
         raise UserError(
-            f"labels={labels!r} needs a dataset with labels: this one has classes={classes}"
+            f"labels={labels!r} needs a dataset with labels: this has classes={classes}"
         )
     return labels
 
 
-def beside(x: Array, code: Array | None) -> Array:
-    """Appends a sample's code ``[batch, n]`` to its vector, or to each of its pixels: ``[batch, ..., c + n]``."""
+def append_code(x: Array, code: Array | None) -> Array:
+    """Appends a code per sample to its vector, or to each of its pixels.
+
+    Args:
+      x: ``[batch, ..., channels]``.
+      code: ``[batch, n]``, or None for no code.
+
+    Returns:
+      ``[batch, ..., channels + n]``, of the dtype of ``x``.
+    """
     if code is None:
         return x
     code = code.reshape(len(code), *[1] * (x.ndim - 2), -1).astype(x.dtype)
     return jnp.concatenate([x, jnp.broadcast_to(code, (*x.shape[:-1], code.shape[-1]))], -1)
 
 
-class Code(nn.Module):
-    """A label as numbers: one-hot, or with ``size`` a learned embedding N(0, 1) at first. ``[batch] -> [batch, n]``."""
+class LabelCode(nn.Module):
+    """Labels as vectors, ``[batch] -> [batch, n]`` float32; None stays None.
+
+    Attributes:
+      classes: number of labels.
+      embedding_size: 0 for one-hot vectors; otherwise the size of learned embeddings, N(0, 1) at
+        the start.
+    """
 
     classes: int
-    size: int = 0
+    embedding_size: int = 0
 
     @nn.compact
     def __call__(self, label: Array | None) -> Array | None:
         if label is None:
             return None
-        if not self.size:
+        if not self.embedding_size:
             return jax.nn.one_hot(label, self.classes, dtype=jnp.float32)
-        return self.param(
-            "embedding", initializers.normal(1.0), (self.classes, self.size), jnp.float32
-        )[label]
+        shape = (self.classes, self.embedding_size)
+        embedding: Array = self.param("embedding", initializers.normal(1.0), shape, jnp.float32)
+        return embedding[label]
+
+
+class _HeadSettings(TypedDict):
+    kernel_init: Initializer
+    bias: bool
+    weight: str
+    gain: float
 
 
 class Head(nn.Module):
-    """From the last features ``[batch, n]`` to the score ``[batch]`` and, for AC-GAN, the label logits ``[batch, classes]``.
+    """The end of a discriminator: from the last features to the score and the label logits.
 
-    Both in float32.
+    Features ``[batch, n]`` give the score ``[batch]`` and, for "auxiliary" labels, the label logits
+    ``[batch, classes]``; both are float32 or wider. The features are stored as the variable
+    "features" if that collection is mutable.
+
+    Attributes:
+      labels: one of `LABEL_CONDITIONINGS`.
+      classes: number of labels.
+      kernel_init, bias, weight, gain: of the dense layers, see `weights.WeightLayer`.
     """
 
     labels: str
     classes: int
-    kernel_init: Initializer = initializers.scaled(1.0, "fan_in", "normal")
+    kernel_init: Initializer = initializers.variance_scaling(1.0, "fan_in", "normal")
     bias: bool = True
     weight: str = "plain"
     gain: float = 1.0
 
     @nn.compact
     def __call__(self, features: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        features = features.astype(jnp.promote_types(features.dtype, jnp.float32))
-        settings: dict[str, Any] = {
+        self.sow("features", "features", features)
+        dtype = jnp.promote_types(features.dtype, jnp.float32)
+        features = features.astype(dtype)
+        settings: _HeadSettings = {
             "kernel_init": self.kernel_init,
             "bias": self.bias,
             "weight": self.weight,
             "gain": self.gain,
         }
-        score = Dense(1, **settings, dtype=features.dtype, name="score")(features)[:, 0]
+        score = Dense(1, **settings, dtype=dtype, name="score")(features)[:, 0]
         if self.labels == "projection":
-            # An embedding is a dense layer of the one-hot label, so all that weights can be applies to it.
-            one_hot = jax.nn.one_hot(label, self.classes, dtype=features.dtype)
-            settings |= {
-                "kernel_init": initializers.normal(1 / math.sqrt(features.shape[-1])),
-                "bias": False,
-            }
+            # As a dense layer of the one-hot label, the embedding can be equalised or normalised.
+            one_hot = jax.nn.one_hot(label, self.classes, dtype=dtype)
+            kernel_init = initializers.normal(1 / math.sqrt(features.shape[-1]))
             embedding = Dense(
-                features.shape[-1], **settings, dtype=features.dtype, name="embedding"
+                features.shape[-1],
+                kernel_init,
+                bias=False,
+                weight=self.weight,
+                gain=self.gain,
+                dtype=dtype,
+                name="embedding",
             )(one_hot)
             score = score + jnp.sum(embedding * features, -1)
         if self.labels != "auxiliary":
             return score, None
-        return score, Dense(self.classes, **settings, dtype=features.dtype, name="classes")(
-            features
-        )
+        return score, Dense(self.classes, **settings, dtype=dtype, name="classes")(features)

@@ -1,12 +1,8 @@
-"""InfoGAN's networks: a generator that is given a code, and a discriminator that recognises it."""
-
-from typing import Any
-
-import jax.numpy as jnp
+"""InfoGAN's networks: a generator that receives a code, and a discriminator that recognises it."""
 
 from gan_jax.errors import UserError
 from gan_jax.game import Networks
-from gan_jax.networks.wrapped import Inner, maker
+from gan_jax.networks.factory import NetworksFactory
 from gan_jax.objectives import infogan
 
 
@@ -16,35 +12,46 @@ def latent_code(
     *,
     categories: int = 10,
     continuous: int = 0,
-    networks: Inner,
-    dtype: Any = jnp.float32,
+    networks: NetworksFactory,
 ) -> Networks:
-    """Any network that takes labels, with a code at the head of its latents in their place: `gan_jax.objectives.infogan.with_latent_code`.
+    """Returns networks with a code at the start of their latents, in place of labels.
 
-    The category is the generator's label, the continuous code replaces the first of its latents, and the discriminator's
-    classifier, ``[batch, categories + continuous]``, is the code's Q. Beside an objective it wants the term
-    ``mutual_information`` with the same numbers.
+    The category of the code is the generator's label, the continuous code replaces the first of its
+    latents, and the discriminator's classifier, ``[batch, categories + continuous]``, is the
+    distribution Q of the code: see `gan_jax.objectives.infogan.with_latent_code`. The objective
+    needs the term ``mutual_information`` with the same numbers.
 
     Args:
-      shape: of one sample.
-      classes: must be 0: the code takes the labels' place.
-      categories: of the categorical code, 2 or more.
-      continuous: numbers of the continuous code, U[-1, 1].
-      networks: ``shape=, classes= -> Networks`` whose discriminator classifies, or the name of a network of this package
-        with its settings, ``{"infogan": {...}}``.
-      dtype: of the work inside networks that are named.
+      shape: shape of one sample.
+      classes: must be 0: the code takes the place of labels.
+      categories: categories of the categorical code, at least 2.
+      continuous: numbers in the continuous code, each U[-1, 1].
+      networks: makes networks whose discriminator classifies, such as
+        ``functools.partial(infogan, labels="auxiliary")``; called with ``categories + continuous``
+        classes.
 
-    Raises UserError where there are classes, or fewer than 2 categories. Source: Chen et al., "InfoGAN" (2016), appendix C.
+    Returns:
+      The networks, with latents ``[batch, categories + latent size]``.
+
+    Raises:
+      UserError: there are classes, fewer than 2 categories, or no classifier.
+
+    References:
+      Chen et al., "InfoGAN" (2016), appendix C.
     """
     if classes:
         raise UserError(
-            "coded networks take no labels, the code is in their place: leave out the dataset's labels"
+            "latent_code takes no labels, its code replaces them: leave out the dataset's labels"
         )
     if categories < 2 or continuous < 0:
         raise UserError(
-            f"a code has 2 categories or more, and no fewer than 0 numbers, not {categories} and {continuous}"
+            f"categories={categories}, continuous={continuous}: "
+            "a code has at least 2 categories and at least 0 numbers"
         )
-    make = maker("latent_code", networks, dtype=dtype, labels="auxiliary")
-    return infogan.with_latent_code(
-        make(shape=tuple(shape), classes=categories + continuous), categories, continuous
-    )
+    inner = networks(tuple(shape), categories + continuous)
+    if inner.classify is None:
+        raise UserError(
+            "latent_code needs networks whose discriminator classifies: add labels='auxiliary', "
+            "as in infogan(labels='auxiliary')"
+        )
+    return infogan.with_latent_code(inner, categories, continuous)

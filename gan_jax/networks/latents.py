@@ -10,6 +10,8 @@ from gan_jax import random
 from gan_jax.errors import UserError
 from gan_jax.game import Array, PRNGKey
 
+LatentFn = Callable[[PRNGKey, int], Array]
+
 
 def _normal(rng: PRNGKey, shape: tuple[int, int]) -> Array:
     return random.normal(rng, shape)
@@ -28,7 +30,7 @@ def _spherical(rng: PRNGKey, shape: tuple[int, int]) -> Array:
     return z * jax.lax.rsqrt(jnp.mean(jnp.square(z), -1, keepdims=True) + 1e-8)
 
 
-LATENTS = {
+LATENTS: dict[str, Callable[[PRNGKey, tuple[int, int]], Array]] = {
     "normal": _normal,
     "uniform": _uniform,
     "standard_uniform": _standard_uniform,
@@ -36,17 +38,26 @@ LATENTS = {
 }
 
 
-def latent_distribution(name: str, size: int) -> Callable[[PRNGKey, int], Array]:
-    """The latent distribution of that name: ``(rng, batch size) -> [batch, size]`` float32.
+def latent_distribution(name: str, size: int) -> LatentFn:
+    """Returns a function that draws latents, ``(rng, batch size) -> [batch, size]`` float32.
 
-    ``normal``: N(0, I). ``uniform``: U[-1, 1] each. ``standard_uniform``: U[-sqrt 3, sqrt 3], of variance 1.
-    ``spherical``: uniform on the sphere of radius sqrt(size), that is N(0, I) scaled to a mean square of 1.
-    Raises UserError for another name or a size below 1.
+    - ``normal``: N(0, I).
+    - ``uniform``: each number U[-1, 1].
+    - ``standard_uniform``: each number U[-sqrt 3, sqrt 3], which has variance 1.
+    - ``spherical``: uniform on the sphere of radius sqrt(size): N(0, I) scaled to a mean square of
+      1.
+
+    Args:
+      name: one of these four.
+      size: numbers in one latent vector, at least 1.
+
+    Raises:
+      UserError: an unknown name, or a size below 1.
     """
     if name not in LATENTS:
-        raise UserError(
-            f"no latent distribution is named {name!r}: choose one of {', '.join(LATENTS)}"
-        )
+        known = ", ".join(LATENTS)
+        raise UserError(f"latent cannot be {name!r}: choose one of {known}")
     if size < 1:
         raise UserError(f"latent_size must be at least 1, not {size}")
-    return lambda rng, batch_size: LATENTS[name](rng, (batch_size, size))
+    draw = LATENTS[name]
+    return lambda rng, batch_size: draw(rng, (batch_size, size))

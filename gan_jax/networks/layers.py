@@ -1,46 +1,73 @@
-"""Layers without weights of their own: normalisation, activations, and those that let samples see each other.
+"""Layers without a kernel: activations, normalisation, and layers that compare the samples of a
+batch.
 
-Normalisation statistics are computed in float32 whatever the layer's dtype.
+The statistics of normalisation are computed in float32 or wider, whatever the layer's dtype.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from gan_jax.distributed.collectives import batch_mean, gather_batch, local_slice
 from gan_jax.errors import UserError
 from gan_jax.game import Array
 from gan_jax.networks import initializers
 
+NORMS = ("none", "batch", "layer", "instance")
+DISCRIMINATOR_NORMS = (*NORMS, "spectral")
+MINIBATCH_LAYERS = ("none", "std", "discrimination")
+
 
 def along_channels(vector: Array, like: Array) -> Array:
-    """``[channels]`` or ``[batch, channels]`` in the shape that broadcasts against ``like``, ``[batch, ..., channels]``."""
+    """Reshapes ``[channels]`` or ``[batch, channels]`` to broadcast against ``like``.
+
+    ``like`` is ``[batch, ..., channels]``, and so is the result, with axes of size 1 in between.
+    """
     batch = vector.shape[:-1] or (1,)
     return vector.reshape(*batch, *[1] * (like.ndim - 2), vector.shape[-1])
 
 
+def _softplus_of_zero_mean(x: Array) -> Array:
+    return (jax.nn.softplus(2 * x + 2)) / 2 - 1
+
+
+def _linear(x: Array) -> Array:
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,
-    "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
+    "leaky_relu": partial(jax.nn.leaky_relu, negative_slope=0.2),
     "tanh": jnp.tanh,
     "sigmoid": jax.nn.sigmoid,
     "elu": jax.nn.elu,
     "gelu": jax.nn.gelu,
     "swish": jax.nn.swish,
-    "softplus": lambda x: (jax.nn.softplus(2 * x + 2)) / 2 - 1,
-    "linear": lambda x: x,
+    "softplus": _softplus_of_zero_mean,
+    "linear": _linear,
 }
-"""Activations by name. ``leaky_relu`` has slope 0.2; ``softplus`` is the (softplus(2x + 2)) / 2 - 1 of Gulrajani et al.
-(2017), section 5.1, nearly of zero mean."""
+"""Activations by name.
+
+``leaky_relu`` has slope 0.2; ``softplus`` is the (softplus(2x + 2)) / 2 - 1 of Gulrajani et al.
+(2017), section 5.1, which has nearly zero mean.
+"""
 
 
 def nonlinearity(name: str, slope: float = 0.2) -> Callable[[Array], Array]:
-    """The activation of that name; ``slope`` is that of ``leaky_relu``. Raises UserError for another name."""
+    """Returns the activation of that name.
+
+    Args:
+      name: one of `ACTIVATIONS`.
+      slope: the slope of "leaky_relu" below 0.
+
+    Raises:
+      UserError: an unknown name.
+    """
     if name == "leaky_relu":
         return partial(jax.nn.leaky_relu, negative_slope=slope)
     if name not in ACTIVATIONS:
@@ -49,38 +76,51 @@ def nonlinearity(name: str, slope: float = 0.2) -> Callable[[Array], Array]:
 
 
 class Affine(nn.Module):
-    """A gain and an offset for each channel; with ``classes``, a pair for each label."""
+    """A gain and an offset for each channel of ``[batch, ..., channels]``.
+
+    Attributes:
+      classes: if positive, each label has its own gain and offset.
+    """
 
     classes: int = 0
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
-        rows = (self.classes,) if self.classes else ()
-        gain = self.param("gain", initializers.ones, (*rows, x.shape[-1]), jnp.float32)
-        offset = self.param("offset", initializers.zeros, (*rows, x.shape[-1]), jnp.float32)
+        channels = x.shape[-1]
+        shape = (self.classes, channels) if self.classes else (channels,)
+        gain = self.param("gain", initializers.ones, shape, jnp.float32)
+        offset = self.param("offset", initializers.zeros, shape, jnp.float32)
         if self.classes:
             gain, offset = gain[label], offset[label]
         return x * along_channels(gain, x) + along_channels(offset, x)
 
 
-def _standardised(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
+def _standardise(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
     return (x - mean) * lax.rsqrt(variance + epsilon)
 
 
 class BatchNorm(nn.Module):
-    """``(x - mean) / sqrt(variance + epsilon)`` by channel, then a gain and an offset.
+    """``(x - mean) / sqrt(variance + epsilon)`` for each channel, then a gain and an offset.
 
-    The statistics are those of the batch it is given, over all devices, so nothing is carried from step to step. Where the
-    variables hold a "statistics" collection, those are used instead, and a sample does not depend on its neighbours.
-    With ``classes`` the gain and offset are those of the sample's label: conditional BatchNorm.
+    The statistics are those of the given batch over all devices, so nothing is carried from step to
+    step. If the variables hold a "statistics" collection, its statistics are used instead, and a
+    sample does not depend on its neighbours.
 
-    Source: Ioffe & Szegedy (2015); conditional: Dumoulin et al., "A Learned Representation for Artistic Style" (2017).
+    References:
+      Ioffe & Szegedy (2015). Conditional: Dumoulin et al., "A Learned Representation for Artistic
+      Style" (2017).
+
+    Attributes:
+      affine: whether there are a gain and an offset.
+      classes: if positive, they are those of the sample's label: conditional BatchNorm.
+      epsilon: added to the variance.
+      dtype: of the result.
     """
 
     affine: bool = True
     classes: int = 0
     epsilon: float = 1e-5
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
@@ -88,109 +128,134 @@ class BatchNorm(nn.Module):
         if self.is_mutable_collection("statistics") or not self.has_variable("statistics", "mean"):
             axes = tuple(range(x.ndim - 1))
             mean = batch_mean(x, axes)
-            # About the mean of all devices: a mean of their own variances would miss how far apart they lie.
+            # About the mean over all devices: the mean of their own variances would miss how far
+            # apart their means are.
             variance = batch_mean(jnp.square(x - mean), axes)
-            self.put_statistics(mean, variance)
+            self._store_statistics(mean, variance)
         else:
             mean = along_channels(self.get_variable("statistics", "mean"), x)
             variance = along_channels(self.get_variable("statistics", "variance"), x)
-        x = _standardised(x, mean, variance, self.epsilon)
-        return (Affine(self.classes)(x, label) if self.affine else x).astype(self.dtype)
+        x = _standardise(x, mean, variance, self.epsilon)
+        if self.affine:
+            x = Affine(self.classes)(x, label)
+        return x.astype(self.dtype)
 
-    def put_statistics(self, mean: Array, variance: Array) -> None:
+    def _store_statistics(self, mean: Array, variance: Array) -> None:
         if self.is_mutable_collection("statistics"):
             self.put_variable("statistics", "mean", mean.reshape(-1))
             self.put_variable("statistics", "variance", variance.reshape(-1))
 
 
 class SampleNorm(nn.Module):
-    """Standardises each sample by itself: over all entries (LayerNorm) or over each channel's pixels (InstanceNorm).
+    """Standardises each sample by itself, then applies a gain and an offset for each channel.
 
-    Then a gain and an offset by channel. Source: Ba et al. (2016), as in the critic of Gulrajani et al. (2017), which
-    has one gain a channel; Ulyanov et al., "Instance Normalization" (2016).
+    References:
+      Ba et al. (2016), as in the critic of Gulrajani et al. (2017), which has one gain per channel;
+      Ulyanov et al., "Instance Normalization" (2016).
+
+    Attributes:
+      by_channel: statistics over each channel's pixels (InstanceNorm) rather than over all entries
+        (LayerNorm).
+      affine: whether there are a gain and an offset.
+      epsilon: added to the variance.
+      dtype: of the result.
     """
 
     by_channel: bool
     affine: bool = True
     epsilon: float = 1e-5
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         axes = tuple(range(1, x.ndim - 1 if self.by_channel else x.ndim))
         mean = jnp.mean(x, axes, keepdims=True)
-        x = _standardised(
-            x, mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True), self.epsilon
-        )
-        return (Affine()(x) if self.affine else x).astype(self.dtype)
-
-
-NORMS = ("none", "batch", "layer", "instance")
-DISCRIMINATOR_NORMS = (*NORMS, "spectral")
+        variance = jnp.mean(jnp.square(x - mean), axes, keepdims=True)
+        x = _standardise(x, mean, variance, self.epsilon)
+        if self.affine:
+            x = Affine()(x)
+        return x.astype(self.dtype)
 
 
 class Norm(nn.Module):
-    """The normalisation of that name, one of ``NORMS``; labels matter to conditional BatchNorm (``classes``) alone."""
+    """The normalisation of a name.
 
-    name_: str
+    Attributes:
+      kind: one of `NORMS`.
+      affine: whether it has a gain and an offset.
+      classes: if positive, BatchNorm's gain and offset depend on the label; others ignore it.
+      dtype: of the result.
+    """
+
+    kind: str
     affine: bool = True
     classes: int = 0
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
-        if self.name_ == "batch":
-            return BatchNorm(self.affine, self.classes, dtype=self.dtype, name="batch_norm")(
-                x, label
-            )
-        if self.name_ in ("layer", "instance"):
-            by_channel = self.name_ == "instance" and x.ndim > 2
-            return SampleNorm(by_channel, self.affine, dtype=self.dtype, name=f"{self.name_}_norm")(
-                x
-            )
+        if self.kind == "batch":
+            norm = BatchNorm(self.affine, self.classes, dtype=self.dtype, name="batch_norm")
+            return norm(x, label)
+        if self.kind == "layer":
+            return SampleNorm(False, self.affine, dtype=self.dtype, name="layer_norm")(x)
+        if self.kind == "instance":
+            by_channel = x.ndim > 2  # a vector has one entry per channel: all are standardised
+            return SampleNorm(by_channel, self.affine, dtype=self.dtype, name="instance_norm")(x)
         return x
 
 
-def check_norm(name: str, known: tuple[str, ...] = NORMS) -> None:
-    """Raises UserError where the name is not one of ``known``."""
-    if name not in known:
-        raise UserError(
-            f"no normalisation is named {name!r} here: choose one of {', '.join(known)}"
-        )
-
-
 def pixel_norm(x: Array) -> Array:
-    """Scales the channels of each pixel to a mean square of 1. Source: Karras et al., ProGAN (2018), section 4.2."""
+    """Scales the channels of each pixel to a mean square of 1.
+
+    References:
+      Karras et al., ProGAN (2018), section 4.2.
+    """
     squares = jnp.square(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
     return x * lax.rsqrt(jnp.mean(squares, -1, keepdims=True) + 1e-8).astype(x.dtype)
 
 
 def minibatch_std(x: Array, group: int = 4) -> Array:
-    """Appends a channel that tells how much samples differ: ``[batch, h, w, c] -> [batch, h, w, c + 1]``.
+    """Appends a channel that measures how much samples differ.
 
-    The standard deviation of each entry over a group of samples, averaged over all entries. Sample i of the global batch
-    shares its group with i + groups, i + 2 groups, ...; the group size is the largest divisor of the global batch
-    that is at most ``group``. Source: Karras et al., ProGAN (2018), section 3 and appendix A.1 (group 4).
+    It is the standard deviation of each entry over a group of samples, averaged over all entries.
+    Sample i of the global batch is in one group with i + groups, i + 2 groups, ... The size of the
+    groups is the largest divisor of the global batch that is at most ``group``.
+
+    Args:
+      x: ``[batch, ..., channels]``.
+      group: the largest size of a group.
+
+    Returns:
+      ``[batch, ..., channels + 1]``.
+
+    References:
+      Karras et al., ProGAN (2018), section 3 and appendix A.1 (group 4).
     """
-    everyone = gather_batch(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
-    size = max(n for n in range(1, group + 1) if len(everyone) % n == 0)
-    grouped = everyone.reshape(size, -1, *x.shape[1:])
-    deviation = jnp.sqrt(
-        jnp.mean(jnp.square(grouped - jnp.mean(grouped, 0, keepdims=True)), 0) + 1e-8
-    )
-    mean = jnp.mean(deviation, tuple(range(1, deviation.ndim)))  # [groups]
-    own = local_slice(jnp.tile(mean, size), len(x)).astype(x.dtype)
-    return jnp.concatenate(
-        [x, jnp.broadcast_to(along_channels(own[:, None], x), (*x.shape[:-1], 1))], -1
-    )
+    whole_batch = gather_batch(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
+    size = max(n for n in range(1, group + 1) if len(whole_batch) % n == 0)
+    grouped = whole_batch.reshape(size, -1, *x.shape[1:])
+    variance = jnp.mean(jnp.square(grouped - jnp.mean(grouped, 0, keepdims=True)), 0)
+    deviation = jnp.sqrt(variance + 1e-8)
+    group_means = jnp.mean(deviation, tuple(range(1, deviation.ndim)))  # [groups]
+    sample_means = local_slice(jnp.tile(group_means, size), len(x)).astype(x.dtype)  # [batch]
+    channel = along_channels(sample_means[:, None], x)
+    return jnp.concatenate([x, jnp.broadcast_to(channel, (*x.shape[:-1], 1))], -1)
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Appends to each sample's features how close it is to the others: ``[batch, n] -> [batch, n + kernels]``.
+    """Appends to each sample's features how close it is to the others: ``[batch, n + kernels]``.
 
-    ``o_b(x_i) = sum over j != i of exp(-|M_ib - M_jb|_1)`` over the global batch, ``M_i = f(x_i) T`` in ``[kernels, size]``.
-    Source: Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.2 (100 kernels of size 5).
+    ``o_b(x_i) = sum over j != i of exp(-|M_ib - M_jb|_1)`` over the global batch, with
+    ``M_i = f(x_i) T`` of shape ``[kernels, size]``.
+
+    References:
+      Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.2.
+
+    Attributes:
+      kernels: numbers appended to each sample, 100 in the paper.
+      size: entries compared for each of them, 5 in the paper.
     """
 
     kernels: int = 100
@@ -200,26 +265,29 @@ class MinibatchDiscrimination(nn.Module):
     def __call__(self, x: Array) -> Array:
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         shape = (x.shape[-1], self.kernels * self.size)
-        own = (x @ self.param("kernel", initializers.normal(0.02), shape, jnp.float32)).reshape(
-            len(x), 1, -1
-        )
-        everyone = gather_batch(own[:, 0])[None]
-        gaps = jnp.abs(own - everyone).reshape(len(x), -1, self.kernels, self.size)
-        closeness = jnp.sum(jnp.exp(-jnp.sum(gaps, -1)), 1) - 1  # its distance to itself is 0
+        kernel = self.param("kernel", initializers.normal(0.02), shape, jnp.float32)
+        projected = (x @ kernel).reshape(len(x), 1, -1)
+        whole_batch = gather_batch(projected[:, 0])[None]
+        gaps = jnp.abs(projected - whole_batch).reshape(len(x), -1, self.kernels, self.size)
+        # A sample's distance to itself is 0, which adds exp(0) = 1.
+        closeness = jnp.sum(jnp.exp(-jnp.sum(gaps, -1)), 1) - 1
         return jnp.concatenate([x, closeness], -1)
 
 
-MINIBATCH = ("none", "std", "discrimination")
+def append_minibatch_features(name: str, x: Array) -> Array:
+    """Appends to each sample how it compares with the others in its batch; for use in a Flax
+    module.
 
+    Args:
+      name: one of `MINIBATCH_LAYERS`.
+      x: the discriminator's last features, ``[batch, n]``.
 
-def check_minibatch(name: str) -> None:
-    """Raises UserError where the name is not one of ``MINIBATCH``."""
-    if name not in MINIBATCH:
-        raise UserError(f"minibatch cannot be {name!r}: choose one of {', '.join(MINIBATCH)}")
-
-
-def compare_batch(name: str, x: Array) -> Array:
-    """The layer of that name, one of ``MINIBATCH``, on a discriminator's last features ``[batch, n]``; in a Flax module."""
+    Returns:
+      ``[batch, n + appended features]``.
+    """
     if name == "std":
         return minibatch_std(x)
-    return MinibatchDiscrimination(name="minibatch")(x) if name == "discrimination" else x
+    if name == "discrimination":
+        compared: Array = MinibatchDiscrimination(name="minibatch")(x)
+        return compared
+    return x

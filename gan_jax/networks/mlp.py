@@ -1,32 +1,35 @@
 """Fully connected networks: for points in the plane, and the first GAN's for images."""
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.adapters import assemble
 from gan_jax.networks.initializers import Initializer
-from gan_jax.networks.label_conditioning import Code, Head, beside, way
-from gan_jax.networks.latents import latent_distribution
-from gan_jax.networks.layers import (
-    DISCRIMINATOR_NORMS,
-    Norm,
-    check_minibatch,
-    check_norm,
-    compare_batch,
-    nonlinearity,
-)
+from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
+from gan_jax.networks.layers import Norm, append_minibatch_features, nonlinearity
+from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.settings import CommonSettings
 from gan_jax.networks.weights import Dense, Maxout, initializer
 
 DEFAULT_GAINS = {"orthogonal": 0.8, "normal": 0.02}
 
 
-class Hidden(nn.Module):
-    """The hidden layers: dense (or maxout), normalisation, activation; ``weight`` is that of weights.py."""
+class HiddenLayers(nn.Module):
+    """Dense layers with normalisation and activation, or maxout layers.
+
+    Attributes:
+      widths: of the layers.
+      activations: their activations' names.
+      kernel_init: initializer of their kernels.
+      norm: their normalisation, one of `layers.NORMS`.
+      weight: how their kernels are rescaled, see `weights.WeightLayer`.
+      pieces: if positive, the layers are maxout over so many pieces, without norm or activation.
+      dtype: of the computation.
+    """
 
     widths: tuple[int, ...]
     activations: tuple[str, ...]
@@ -34,61 +37,108 @@ class Hidden(nn.Module):
     norm: str
     weight: str
     pieces: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        for index, (width, name) in enumerate(zip(self.widths, self.activations, strict=True)):
+        for index, (width, activation) in enumerate(
+            zip(self.widths, self.activations, strict=True)
+        ):
             if self.pieces:
-                x = Maxout(
+                maxout = Maxout(
                     width, self.pieces, self.kernel_init, self.dtype, name=f"maxout_{index}"
-                )(x)
+                )
+                x = maxout(x)
                 continue
-            x = Dense(
+            dense = Dense(
                 width, self.kernel_init, weight=self.weight, dtype=self.dtype, name=f"dense_{index}"
-            )(x)
-            x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(x)
-            x = nonlinearity(name)(x)
+            )
+            x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(dense(x))
+            x = nonlinearity(activation)(x)
         return x
 
 
 class Generator(nn.Module):
-    hidden: dict[str, Any]
+    """``(latents, label) -> samples [batch, *shape]``."""
+
     shape: tuple[int, ...]
+    widths: tuple[int, ...]
+    activations: tuple[str, ...]
     output: str
-    code: tuple[int, int]
+    kernel_init: Initializer
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
-        x = beside(latents, Code(*self.code, name="label")(label))
-        x = Hidden(**self.hidden, name="hidden")(x)
-        size, dtype = math.prod(self.shape), self.hidden["dtype"]
-        x = Dense(size, self.hidden["kernel_init"], dtype=dtype, name="output")(x)
+        settings = self.settings
+        code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+        hidden = HiddenLayers(
+            self.widths,
+            self.activations,
+            self.kernel_init,
+            norm=settings.norm,
+            weight="plain",
+            pieces=0,
+            dtype=settings.dtype,
+            name="hidden",
+        )
+        x = hidden(append_code(latents, code))
+        size = math.prod(self.shape)
+        x = Dense(size, self.kernel_init, dtype=settings.dtype, name="output")(x)
         return nonlinearity(self.output)(x).reshape(-1, *self.shape)
 
 
 class Discriminator(nn.Module):
-    hidden: dict[str, Any]
-    scale: float
-    minibatch: str
-    labels: str
-    code: tuple[int, int]
+    """``(samples, label) -> (scores, label logits or None)``."""
+
+    widths: tuple[int, ...]
+    activations: tuple[str, ...]
+    pieces: int
+    input_scale: float
+    kernel_init: Initializer
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        x = self.scale * samples.reshape(len(samples), -1)
-        if self.labels == "concatenation":
-            x = beside(x, Code(*self.code, name="label")(label))
-        x = Hidden(**self.hidden, name="hidden")(x)
-        x = compare_batch(self.minibatch, x)
+        settings = self.settings
+        x = self.input_scale * samples.reshape(len(samples), -1)
+        if settings.conditioning == "concatenation":
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+            x = append_code(x, code)
+        hidden = HiddenLayers(
+            self.widths,
+            self.activations,
+            self.kernel_init,
+            norm=settings.discriminator_layer_norm,
+            weight=settings.weight,
+            pieces=self.pieces,
+            dtype=settings.dtype,
+            name="hidden",
+        )
+        x = append_minibatch_features(settings.minibatch, hidden(x))
         head = Head(
-            self.labels,
-            self.code[0],
-            self.hidden["kernel_init"],
-            weight=self.hidden["weight"],
+            settings.conditioning,
+            settings.classes,
+            self.kernel_init,
+            weight=settings.weight,
             name="head",
         )
         return head(x, label)
+
+
+def _activation_names(
+    activation: str | tuple[str, ...], widths: tuple[int, ...]
+) -> tuple[str, ...]:
+    """One activation's name for each hidden layer; UserError if there are more or fewer."""
+    names = (activation,) * len(widths) if isinstance(activation, str) else tuple(activation)
+    if len(names) != len(widths):
+        raise UserError(
+            f"activation names {len(names)} layers, but there are {len(widths)} widths: "
+            f"{tuple(widths)}"
+        )
+    for name in names:
+        nonlinearity(name)
+    return names
 
 
 def mlp(
@@ -110,80 +160,73 @@ def mlp(
     minibatch: str = "none",
     labels: str | None = None,
     embedding_size: int = 0,
-    dtype: Any = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """Fully connected networks; the defaults are those of the ring of Gaussians in the unrolled GAN paper.
+    """Returns fully connected networks, by default those of the unrolled GAN paper's ring.
+
+    The arguments ``latent_size``, ``latent``, ``norm``, ``discriminator_norm``, ``minibatch``,
+    ``labels``, ``embedding_size`` and ``dtype`` are those of `settings.CommonSettings`; ``labels``
+    is "concatenation" by default if there are classes.
 
     Args:
-      shape: of one sample; images are flattened.
-      classes: how many labels there are, 0 for none.
-      latent_size, latent: the latents' size and distribution, see ``latents.sampler``.
-      generator_widths, discriminator_widths: of the hidden layers, none where empty.
-      activation: of the hidden layers, one name or one for each layer of both networks.
-      output: of the generator's last layer; None: "linear" for vectors, "tanh" for images.
-      init, gain: of all kernels, see ``weights.initializer``; gain None: 0.8 for "orthogonal", 0.02 for "normal", else 1.
-      norm: the generator's, "none", "batch", "layer" or "instance".
-      discriminator_norm: these, or "spectral".
-      pieces: with it the discriminator's hidden layers are maxout over so many pieces, without norm or activation.
+      shape: shape of one sample; images are flattened.
+      classes: number of labels, 0 for none.
+      generator_widths: widths of the generator's hidden layers; may be empty.
+      discriminator_widths: widths of the discriminator's hidden layers; may be empty.
+      activation: of the hidden layers, one name or one for each layer of both networks, see
+        `layers.ACTIVATIONS`.
+      output: activation of the generator's last layer; None: "linear" for vectors, "tanh" for
+        images.
+      init: initializer of all kernels, see `weights.initializer`.
+      gain: its gain; None: 0.8 for "orthogonal", 0.02 for "normal", otherwise 1.
+      pieces: if positive, the discriminator's hidden layers are maxout over so many pieces, without
+        norm or activation.
       input_scale: the discriminator sees ``input_scale * samples``.
-      minibatch: what tells the discriminator how samples differ, "none", "std" (ProGAN's) or "discrimination" (Salimans
-        et al. 2016); it looks at the batch that is scored.
-      labels: what becomes of labels, see ``labels.way``; None: "concatenation" where there are classes.
-      embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
-      dtype: of the work in the hidden layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
 
-    Other papers' settings: Gulrajani et al. (2017), toys: widths (512,) * 3 in both, latent_size 2, init "he_uniform",
-    input_scale 1. PacGAN (2018), section 4.1: generator (400,) * 4, discriminator (200,) * 3, norm "batch", pieces 5,
-    latent_size 2, init "normal", input_scale 1. Goodfellow et al. (2014), MNIST: generator (1200, 1200), discriminator
-    (240, 240), pieces 5, latent_size 100, latent "standard_uniform" (theirs has dropout besides).
+    Settings of other papers:
 
-    Raises UserError for names that are not known.
-    Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), appendix A.
+    - Gulrajani et al. (2017), toys: widths (512,) * 3 in both networks, latent_size 2, init
+      "he_uniform", input_scale 1.
+    - PacGAN (2018), section 4.1: generator (400,) * 4, discriminator (200,) * 3, norm "batch",
+      pieces 5, latent_size 2, init "normal", input_scale 1.
+    - Goodfellow et al. (2014), MNIST: generator (1200, 1200), discriminator (240, 240), pieces 5,
+      latent_size 100, latent "standard_uniform"; theirs also has dropout.
+
+    Raises:
+      UserError: an unknown name, or more or fewer activations than layers.
+
+    References:
+      Metz et al., "Unrolled Generative Adversarial Networks" (2017), appendix A.
     """
-    sampler_ = latent_distribution(latent, latent_size)
-    check_norm(norm)
-    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
-    check_minibatch(minibatch)
-    labels = way(labels, classes, "concatenation")
-    weight = "spectral" if discriminator_norm == "spectral" else "plain"
-    settings: dict[str, Any] = {
-        "kernel_init": initializer(init, DEFAULT_GAINS.get(init) if gain is None else gain),
-        "dtype": jnp.dtype(dtype),
-    }
-    code = (classes if labels != "none" else 0, embedding_size)
-
-    def hidden(widths: tuple[int, ...], norm: str, weight: str, pieces: int) -> dict[str, Any]:
-        names = (activation,) * len(widths) if isinstance(activation, str) else tuple(activation)
-        if len(names) != len(widths):
-            raise UserError(
-                f"activation names {len(names)} layers, but the widths {tuple(widths)} are {len(widths)}"
-            )
-        for name in names:
-            nonlinearity(name)
-        norm = "none" if norm == "spectral" else norm
-        layers: dict[str, Any] = {
-            "widths": tuple(widths),
-            "activations": names,
-            "norm": norm,
-            "weight": weight,
-            "pieces": pieces,
-        }
-        return settings | layers
-
-    nonlinearity(output or "linear")
-    output = output or ("linear" if len(shape) == 1 else "tanh")
-    return assemble(
-        Generator(hidden(generator_widths, norm, "plain", 0), tuple(shape), output, code),
-        Discriminator(
-            hidden(discriminator_widths, discriminator_norm, weight, pieces),
-            input_scale,
-            minibatch,
-            labels,
-            code,
-        ),
-        tuple(shape),
-        sampler_,
-        labels,
-        standing=norm == "batch",
-        independent_scores=discriminator_norm != "batch" and minibatch == "none",
+    settings = CommonSettings(
+        classes=classes,
+        latent_size=latent_size,
+        latent=latent,
+        labels=labels,
+        default_labels="concatenation",
+        embedding_size=embedding_size,
+        dtype=dtype,
+        norm=norm,
+        discriminator_norm=discriminator_norm,
+        minibatch=minibatch,
     )
+    kernel_init = initializer(init, DEFAULT_GAINS.get(init) if gain is None else gain)
+    output = output or ("linear" if len(shape) == 1 else "tanh")
+    nonlinearity(output)
+    generator = Generator(
+        shape=tuple(shape),
+        widths=tuple(generator_widths),
+        activations=_activation_names(activation, generator_widths),
+        output=output,
+        kernel_init=kernel_init,
+        settings=settings,
+    )
+    discriminator = Discriminator(
+        widths=tuple(discriminator_widths),
+        activations=_activation_names(activation, discriminator_widths),
+        pieces=pieces,
+        input_scale=input_scale,
+        kernel_init=kernel_init,
+        settings=settings,
+    )
+    return LinenPair(generator, discriminator, tuple(shape), settings).networks()

@@ -1,70 +1,85 @@
-"""PacGAN: a discriminator that judges several samples of the same source together."""
-
-from typing import Any
+"""PacGAN: a discriminator that scores several samples from the same source together."""
 
 import jax.numpy as jnp
 
 from gan_jax.errors import UserError
-from gan_jax.game import Array, Networks, Params
-from gan_jax.networks.wrapped import Inner, maker
+from gan_jax.game import Array, Networks, Params, PRNGKey
+from gan_jax.networks.factory import NetworksFactory
 
 
 def packed(
-    shape: tuple[int, ...],
-    classes: int = 0,
-    *,
-    m: int = 2,
-    networks: Inner,
-    dtype: Any = jnp.float32,
+    shape: tuple[int, ...], classes: int = 0, *, m: int = 2, networks: NetworksFactory
 ) -> Networks:
-    """Any network with a discriminator that sees packs of ``m`` samples, joined along their last axis.
+    """Returns networks whose discriminator sees packs of ``m`` samples, joined along their last
+    axis.
 
-    ``score``: samples ``[batch, *shape]`` -> ``[batch]``; samples ``m k, ..., m k + m - 1`` are a pack, and each of them gets
-    its pack's score. So the mean of any function of the scores over the batch is its mean over the packs, as in the
-    paper, and every objective works as it stands. A gradient by one sample, summed over the scores, is ``m`` times
-    that of the pack's score.
+    ``score`` maps samples ``[batch, *shape]`` to ``[batch]``. Samples ``m k, ..., m k + m - 1``
+    form a pack, and each of them gets the score of its pack. The mean over the batch of any
+    function of the scores is therefore its mean over the packs, as in the paper, and every
+    objective works unchanged. The gradient with respect to one sample of the summed scores is ``m``
+    times that of its pack's score.
 
-    Packs are consecutive rows, so a batch that is split over devices makes the same ones if ``m`` divides each part.
+    The samples of a pack are neighbours in the batch, so a batch that is split over devices forms
+    the same packs if ``m`` divides each part.
 
     Args:
-      shape: of one sample.
-      classes: must be 0: what the label of a pack would be is not defined.
-      m: samples a pack.
-      networks: ``shape=, classes= -> Networks``, called once for the generator's shape and once for the pack's, or the name
-        of a network of this package with its settings, ``{"mlp": {...}}``.
-      dtype: of the work inside networks that are named.
+      shape: shape of one sample.
+      classes: must be 0: the label of a pack is not defined.
+      m: samples per pack.
+      networks: called twice, with the shape of one sample (for the generator) and with that of a
+        pack (for the discriminator), such as ``functools.partial(mlp, latent_size=2)``.
 
-    Raises UserError where there are classes, m is below 1, or the discriminator classifies; ValueError where the batch
-    is not a multiple of m.
-    Source: Lin et al., "PacGAN: The power of two samples in generative adversarial networks" (2018), section 2.
+    Returns:
+      The generator for one sample and the discriminator for packs. ``score`` and ``features`` raise
+      ValueError if the batch is not a multiple of ``m``.
+
+    Raises:
+      UserError: there are classes, ``m`` is below 1, or the discriminator classifies.
+
+    References:
+      Lin et al., "PacGAN: The power of two samples in generative adversarial networks" (2018),
+      section 2.
     """
     if m < 1:
-        raise UserError(f"a pack needs at least one sample, not m={m}")
+        raise UserError(f"m={m}: a pack needs at least one sample")
     if classes:
-        raise UserError(
-            "packed networks take no labels: what the label of a pack would be is not defined"
-        )
-    make = maker("packed", networks, dtype=dtype)
-    single = make(shape=tuple(shape), classes=0)
-    joined = make(shape=(*shape[:-1], m * shape[-1]), classes=0)
+        raise UserError("packed networks take no labels: the label of a pack is not defined")
+    single = networks(tuple(shape))
+    joined = networks((*shape[:-1], m * shape[-1]))
     if joined.classify is not None:
-        raise UserError(
-            "packed networks cannot classify: what the label of a pack would be is not defined"
-        )
+        raise UserError("packed networks cannot classify: the label of a pack is not defined")
 
-    def init(rng: Array) -> tuple[Params, Params]:
+    def pack(samples: Array) -> Array:
+        if len(samples) % m:
+            raise ValueError(
+                f"a batch of {len(samples)} (per device) does not divide into packs of {m}: "
+                f"it must be a multiple of {m}"
+            )
+        packs = samples.reshape(-1, m, *samples.shape[1:])
+        packs = jnp.moveaxis(packs, 1, -2)
+        return packs.reshape(len(packs), *samples.shape[1:-1], m * samples.shape[-1])
+
+    def pack_conditions(conditions: dict[str, Array]) -> dict[str, Array]:
+        """The conditions of a pack are those of its first sample."""
+        return {name: value[::m] for name, value in conditions.items()}
+
+    def init(rng: PRNGKey) -> tuple[Params, Params]:
         return single.init(rng)[0], joined.init(rng)[1]
 
     def score(params: Params, samples: Array, **conditions: Array) -> Array:
-        if len(samples) % m:
-            raise ValueError(
-                f"packs of {m} need a batch (on each device) that is a multiple of {m}, not {len(samples)}"
-            )
-        packs = samples.reshape(-1, m, *samples.shape[1:])
-        packs = jnp.moveaxis(packs, 1, -2).reshape(
-            len(packs), *samples.shape[1:-1], m * samples.shape[-1]
-        )
-        first = {name: value[::m] for name, value in conditions.items()}
-        return jnp.repeat(joined.score(params, packs, **first), m)
+        return jnp.repeat(joined.score(params, pack(samples), **pack_conditions(conditions)), m)
 
-    return single._replace(init=init, score=score, classify=None, independent_scores=False)
+    def features(params: Params, samples: Array, **conditions: Array) -> Array:
+        assert joined.features is not None
+        of_packs = joined.features(params, pack(samples), **pack_conditions(conditions))
+        return jnp.repeat(of_packs, m, axis=0)
+
+    return Networks(
+        init=init,
+        latent=single.latent,
+        generate=single.generate,
+        score=score,
+        standing=single.standing,
+        features=None if joined.features is None else features,
+        independent_scores=False,
+    )

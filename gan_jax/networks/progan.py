@@ -1,120 +1,174 @@
-"""Progressive growing: one set of parameters, and a pair of networks for each resolution of the schedule."""
+"""Progressive growing: one set of parameters, and networks for each resolution of the schedule."""
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.adapters import assemble
 from gan_jax.networks.convolution import downsample, upsample
-from gan_jax.networks.label_conditioning import Code, Head, beside, way
-from gan_jax.networks.latents import latent_distribution
+from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import along_channels, minibatch_std, pixel_norm
+from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.settings import CommonSettings
 from gan_jax.networks.weights import Conv, Dense
 
-MAXIMUM = 1024
+RESOLUTIONS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def _blend(old: Array, new: Array, fade: Array) -> Array:
-    """``(1 - fade) old + fade new``, with one fade a sample."""
+    """``(1 - fade) old + fade new``, with one fade per sample."""
     fade = along_channels(fade.astype(new.dtype)[:, None], new)
     return (1 - fade) * old + fade * new
 
 
 class Generator(nn.Module):
-    resolution: int  # of this phase
-    largest: int  # that there are parameters for
+    """``(latents, label, fade) -> samples``.
+
+    At initialisation all resolutions are computed, so that every phase finds its parameters.
+
+    Attributes:
+      resolution: of this phase.
+      largest: the largest resolution that there are parameters for.
+      channels: of the image.
+      widths: channels by resolution.
+      normalise: whether each pixel's channels are normalised.
+      settings: those that all networks share.
+    """
+
+    resolution: int
+    largest: int
     channels: int
-    widths: dict[int, int]  # by resolution
+    widths: dict[int, int]
     normalise: bool
-    code: tuple[int, int]
-    dtype: Any
+    settings: CommonSettings
 
     @nn.compact
     def __call__(
         self, latents: Array, label: Array | None = None, fade: Array | None = None
     ) -> Array:
-        settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
-
-        def finish(x: Array) -> Array:
-            x = jax.nn.leaky_relu(x, 0.2)
-            return pixel_norm(x) if self.normalise else x
-
-        def image(x: Array, resolution: int) -> Array:
-            return Conv(self.channels, **settings, gain=1.0, size=1, name=f"to_image_{resolution}")(
-                x
-            )
-
+        settings = self.settings
         resolution = 4
-        x = beside(latents, Code(*self.code, name="label")(label))
-        x = pixel_norm(x) if self.normalise else x
-        # The first layer sees one pixel: its gain is that of a convolution over 16, as in the released code.
-        x = Dense(16 * self.widths[4], **settings, gain=math.sqrt(2) / 4, name="dense_4")(x)
-        x = finish(x.reshape(-1, 4, 4, self.widths[4]))
-        x = finish(Conv(self.widths[4], **settings, name="conv_4")(x))
-        images = {4: image(x, 4)}
-        # At initialisation the whole pyramid is walked, so that every phase finds its parameters.
+        code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+        x = append_code(latents, code)
+        if self.normalise:
+            x = pixel_norm(x)
+        # The first layer sees one pixel: as in the released code, its gain is that of a convolution
+        # over 16 pixels.
+        dense = Dense(
+            16 * self.widths[4],
+            weight="equalised",
+            gain=math.sqrt(2) / 4,
+            dtype=settings.dtype,
+            name="dense_4",
+        )
+        x = self._activate(dense(x).reshape(-1, 4, 4, self.widths[4]))
+        x = self._activate(self._conv(self.widths[4], "conv_4")(x))
+        images = {4: self._to_image(x, 4)}
         while resolution < (self.largest if self.is_initializing() else self.resolution):
             resolution *= 2
             width = self.widths[resolution]
-            x = finish(Conv(width, **settings, resample="up", name=f"up_{resolution}")(x))
-            x = finish(Conv(width, **settings, name=f"conv_{resolution}")(x))
+            x = self._activate(self._conv(width, f"up_{resolution}", resample="up")(x))
+            x = self._activate(self._conv(width, f"conv_{resolution}")(x))
             if self.is_initializing() or resolution >= self.resolution // 2:
-                images[resolution] = image(x, resolution)
+                images[resolution] = self._to_image(x, resolution)
         if fade is None or resolution == 4:
             return images[resolution]
         return _blend(upsample(images[resolution // 2]), images[resolution], fade)
 
+    def _conv(self, features: int, name: str, resample: str = "none") -> Conv:
+        return Conv(
+            features,
+            weight="equalised",
+            dtype=self.settings.dtype,
+            resample=resample,
+            name=name,
+        )
+
+    def _activate(self, x: Array) -> Array:
+        x = jax.nn.leaky_relu(x, 0.2)
+        return pixel_norm(x) if self.normalise else x
+
+    def _to_image(self, x: Array, resolution: int) -> Array:
+        layer = Conv(
+            self.channels,
+            weight="equalised",
+            gain=1.0,
+            dtype=self.settings.dtype,
+            size=1,
+            name=f"to_image_{resolution}",
+        )
+        image: Array = layer(x)
+        return image
+
 
 class Discriminator(nn.Module):
+    """``(samples, label, fade) -> (scores, label logits or None)``.
+
+    Attributes:
+      resolution: of this phase.
+      largest: the largest resolution that there are parameters for.
+      widths: channels by resolution; those of 2 are of the dense layer.
+      group: samples that the minibatch standard deviation compares, 1 for none.
+      settings: those that all networks share.
+    """
+
     resolution: int
     largest: int
     widths: dict[int, int]
     group: int
-    labels: str
-    code: tuple[int, int]
-    dtype: Any
+    settings: CommonSettings
 
     @nn.compact
     def __call__(
         self, samples: Array, label: Array | None = None, fade: Array | None = None
     ) -> tuple[Array, Array | None]:
-        settings: dict[str, Any] = {"weight": "equalised", "dtype": self.dtype}
-
-        def features(samples: Array, resolution: int) -> Array:
-            x = Conv(self.widths[resolution], **settings, size=1, name=f"from_image_{resolution}")(
-                samples
-            )
-            return jax.nn.leaky_relu(x, 0.2)
-
+        settings = self.settings
         resolution = self.largest if self.is_initializing() else self.resolution
-        if self.labels == "concatenation":
-            samples = beside(samples, Code(*self.code, name="label")(label))
-        x = features(samples, resolution)
-        first = True
+        if settings.conditioning == "concatenation":
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+            samples = append_code(samples, code)
+        x = self._from_image(samples, resolution)
+        is_first = True
         while resolution > 4:
-            x = jax.nn.leaky_relu(
-                Conv(self.widths[resolution], **settings, name=f"conv_{resolution}")(x), 0.2
-            )
-            half = self.widths[resolution // 2]
-            x = Conv(half, **settings, resample="down", name=f"down_{resolution}")(x)
-            x = jax.nn.leaky_relu(x, 0.2)
+            x = jax.nn.leaky_relu(self._conv(self.widths[resolution], f"conv_{resolution}")(x), 0.2)
+            down = self._conv(self.widths[resolution // 2], f"down_{resolution}", resample="down")
+            x = jax.nn.leaky_relu(down(x), 0.2)
             resolution //= 2
-            if self.is_initializing() or (first and fade is not None):
+            if self.is_initializing() or (is_first and fade is not None):
                 samples = downsample(samples)
-                old = features(samples, resolution)
+                old = self._from_image(samples, resolution)
                 x = old + x if fade is None else _blend(old, x, fade)
-            first = False
+            is_first = False
         if self.group > 1:
             x = minibatch_std(x, self.group)
-        x = jax.nn.leaky_relu(Conv(self.widths[4], **settings, name="conv_4")(x), 0.2)
-        x = Dense(self.widths[2], **settings, name="dense_4")(x.reshape(len(x), -1))
-        x = jax.nn.leaky_relu(x, 0.2)
-        return Head(self.labels, self.code[0], weight="equalised", name="head")(x, label)
+        x = jax.nn.leaky_relu(self._conv(self.widths[4], "conv_4")(x), 0.2)
+        dense = Dense(self.widths[2], weight="equalised", dtype=settings.dtype, name="dense_4")
+        x = jax.nn.leaky_relu(dense(x.reshape(len(x), -1)), 0.2)
+        head = Head(settings.conditioning, settings.classes, weight="equalised", name="head")
+        return head(x, label)
+
+    def _conv(self, features: int, name: str, resample: str = "none") -> Conv:
+        return Conv(
+            features,
+            weight="equalised",
+            dtype=self.settings.dtype,
+            resample=resample,
+            name=name,
+        )
+
+    def _from_image(self, samples: Array, resolution: int) -> Array:
+        layer = Conv(
+            self.widths[resolution],
+            weight="equalised",
+            dtype=self.settings.dtype,
+            size=1,
+            name=f"from_image_{resolution}",
+        )
+        return jax.nn.leaky_relu(layer(samples), 0.2)
 
 
 def progan(
@@ -130,62 +184,86 @@ def progan(
     group: int = 4,
     labels: str | None = None,
     embedding_size: int = 0,
-    dtype: Any = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """Progressively grown networks, as they are in the phase of one resolution.
+    """Returns progressively grown networks, as they are in the phase of one resolution.
 
-    ``init`` makes the parameters of all resolutions up to ``shape``'s, the same whatever ``resolution`` is, so one set of
-    parameters passes from phase to phase; those of later phases have zero gradients.
+    ``init`` makes the parameters of all resolutions up to that of ``shape``, the same whatever
+    ``resolution`` is, so one set of parameters passes from phase to phase. The gradients of later
+    phases' parameters are zero.
 
-    Both networks take ``fade=[batch]``, float in [0, 1], one value a sample (it may be traced): the generator returns
-    ``(1 - fade) upsampled(image of the previous resolution) + fade (image of this one)``, the discriminator blends its
-    first features of the downsampled image with those of the full one. At fade 0 both are the previous phase's networks
-    exactly, at 1 (or without fade, for less work) this phase's.
+    Both networks take ``fade=[batch]``, float in [0, 1], one value per sample; it may be traced.
+    The generator returns ``(1 - fade) upsampled(image of the previous resolution) + fade (image of
+    this one)``. The discriminator blends its first features of the downsampled image with those of
+    the full one. At fade 0 both are exactly the networks of the previous phase; at fade 1 they are
+    those of this phase, as they are without fade, at lower cost.
+
+    The arguments ``latent_size``, ``latent``, ``labels``, ``embedding_size`` and ``dtype`` are
+    those of `settings.CommonSettings`; ``labels`` is "auxiliary" by default if there are classes.
+    With ``normalise`` latents are scaled to a mean square of 1.
+
+    CIFAR-10 in the paper: fmap_max 128, latent_size 128; the ablation of its table 1: fmap_base
+    2048.
 
     Args:
-      shape: of the largest image, ``(side, side, channels)``, side a power of two from 4 to 1024.
-      classes: how many labels there are, 0 for none.
-      resolution: this phase's side; None: the largest. Samples are ``[batch, resolution, resolution, channels]``.
-      latent_size, latent: the latents' size and distribution, see ``latents.sampler``; they are scaled to a mean square of
-        1 where ``normalise``.
-      fmap_base, fmap_max: a block at side s has ``min(2 fmap_base / s, fmap_max)`` channels.
-      normalise: pixelwise normalisation in the generator.
+      shape: shape of the largest image, ``(side, side, channels)``, side a power of two from 4 to
+        1024.
+      classes: number of labels, 0 for none.
+      resolution: side of the images in this phase; None: the largest. Samples are
+        ``[batch, resolution, resolution, channels]``.
+      fmap_base: a block at side s has ``min(2 fmap_base / s, fmap_max)`` channels.
+      fmap_max: the most channels.
+      normalise: whether the generator normalises the channels of each pixel.
       group: how many samples the minibatch standard deviation compares, 1 for none.
-      labels: what becomes of labels, see ``labels.way``; None: "auxiliary" where there are classes.
-      embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
-      dtype: of the work in the layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
 
-    CIFAR-10 in the paper: fmap_max 128, latent_size 128; the ablation of its table 1: fmap_base 2048.
+    Raises:
+      UserError: another shape or resolution, or an unknown name.
 
-    Raises UserError for a shape or resolution outside of these and for names that are not known.
-    Source: Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation" (2018), section 4,
-    appendix A and table 2, and released code.
+    References:
+      Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation"
+      (2018), section 4, appendix A and table 2, and released code.
     """
-    powers = tuple(2**n for n in range(2, int(math.log2(MAXIMUM)) + 1))
-    if len(shape) != 3 or shape[0] != shape[1] or shape[0] not in powers:
-        known = ", ".join(map(str, powers))
+    if len(shape) != 3 or shape[0] != shape[1] or shape[0] not in RESOLUTIONS:
+        known = ", ".join(map(str, RESOLUTIONS))
         raise UserError(
             f"progan makes square images with sides {known}, not samples of shape {tuple(shape)}"
         )
-    largest = shape[0]
-    resolution = largest if resolution is None else resolution
-    if resolution not in powers or resolution > largest:
-        known = ", ".join(str(n) for n in powers if n <= largest)
+    largest, _, channels = shape
+    if resolution is None:
+        resolution = largest
+    possible = [side for side in RESOLUTIONS if side <= largest]
+    if resolution not in possible:
         raise UserError(
-            f"no phase of progan for images of {largest} has resolution {resolution}: choose one of {known}"
+            f"resolution cannot be {resolution} for progan's images of {largest}x{largest}: "
+            f"choose one of {', '.join(map(str, possible))}"
         )
     if group < 1:
         raise UserError(f"group must be at least 1, not {group}")
-    labels = way(labels, classes, "auxiliary")
-    code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
-    # 2 stands for the one pixel between the last feature map and the score.
-    widths = {side: min(2 * fmap_base // side, fmap_max) for side in (2, *powers)}
-    return assemble(
-        Generator(resolution, largest, shape[2], widths, normalise, code, dtype),
-        Discriminator(resolution, largest, widths, group, labels, code, dtype),
-        (largest, largest, shape[2]),
-        latent_distribution(latent, latent_size),
-        labels,
-        fades=True,
-        independent_scores=group == 1,
+    settings = CommonSettings(
+        classes=classes,
+        latent_size=latent_size,
+        latent=latent,
+        labels=labels,
+        default_labels="auxiliary",
+        embedding_size=embedding_size,
+        dtype=dtype,
+        minibatch="std" if group > 1 else "none",
     )
+    # Side 2 stands for the one pixel between the last feature map and the score.
+    widths = {side: min(2 * fmap_base // side, fmap_max) for side in (2, *RESOLUTIONS)}
+    generator = Generator(
+        resolution=resolution,
+        largest=largest,
+        channels=channels,
+        widths=widths,
+        normalise=normalise,
+        settings=settings,
+    )
+    discriminator = Discriminator(
+        resolution=resolution,
+        largest=largest,
+        widths=widths,
+        group=group,
+        settings=settings,
+    )
+    return LinenPair(generator, discriminator, tuple(shape), settings, takes_fade=True).networks()

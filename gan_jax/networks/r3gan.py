@@ -1,131 +1,195 @@
 """A modern baseline: residual networks without any normalisation."""
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
 from gan_jax.networks import initializers
-from gan_jax.networks.adapters import assemble
 from gan_jax.networks.dcgan import halvings
 from gan_jax.networks.initializers import Initializer
-from gan_jax.networks.label_conditioning import Code, Head, beside, way
-from gan_jax.networks.latents import latent_distribution
+from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import along_channels
+from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.settings import CommonSettings
 from gan_jax.networks.weights import Conv, Dense
 
 SLOPE = 0.2
-GAIN = math.sqrt(2 / (1 + SLOPE**2))
-"""He et al.'s (2015) gain for a leaky ReLU of this slope."""
+LEAKY_RELU_GAIN = math.sqrt(2 / (1 + SLOPE**2))
+"""The gain of He et al. (2015) for a leaky ReLU of this slope."""
 
 
-def _scaled(gain: float) -> Initializer:
-    return initializers.scaled(gain**2, "fan_in", "normal") if gain else initializers.zeros
+def _fan_in_init(gain: float) -> Initializer:
+    return initializers.variance_scaling(gain**2, "fan_in", "normal")
+
+
+LINEAR_INIT = _fan_in_init(1.0)
 
 
 class Block(nn.Module):
-    """``x + W3 f(W2 f(W1 x))``: an inverted bottleneck of 1x1, grouped 3x3 and 1x1 convolutions, ``f`` a biased leaky ReLU.
+    """``x + W3 f(W2 f(W1 x))``: an inverted bottleneck; ``f`` is a leaky ReLU with a bias.
 
-    Fix-up initialisation: ``W3`` is 0, and the others are scaled by ``blocks ** (-1 / 4)`` with so many blocks in the
-    network: it starts as its resampling layers alone, and a step moves it as little as it would one block.
+    ``W1`` and ``W3`` are 1x1 convolutions, ``W2`` is a grouped 3x3 convolution. The initialisation
+    is Fix-up's: ``W3`` is 0, and the others are scaled by ``blocks ** (-1 / 4)``. The network
+    starts as its resampling layers alone, and a step changes it as little as it would change one
+    block.
+
+    Attributes:
+      expansion: how much wider ``W2`` is than ``x``.
+      group_width: channels of each of its groups.
+      blocks: blocks in the whole network.
+      dtype: of the computation.
     """
 
     expansion: int
     group_width: int
     blocks: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        width, gain = self.expansion * x.shape[-1], GAIN * self.blocks ** (-1 / 4)
-        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
-
-        def rectified(h: Array, name: str) -> Array:
-            bias = self.param(name, initializers.zeros, (width,), jnp.float32)
-            return jax.nn.leaky_relu(h + along_channels(bias.astype(h.dtype), h), SLOPE)
-
-        h = rectified(Conv(width, _scaled(gain), **settings, size=1, name="widen")(x), "bias_0")
+        width = self.expansion * x.shape[-1]
+        init = _fan_in_init(LEAKY_RELU_GAIN * self.blocks ** (-1 / 4))
+        widen = Conv(width, init, bias=False, dtype=self.dtype, size=1, name="widen")
+        h = self._leaky_relu(widen(x), "bias_0")
         groups = width // self.group_width
-        h = rectified(
-            Conv(width, _scaled(gain), **settings, groups=groups, name="grouped")(h), "bias_1"
+        grouped = Conv(width, init, bias=False, dtype=self.dtype, groups=groups, name="grouped")
+        h = self._leaky_relu(grouped(h), "bias_1")
+        narrow = Conv(
+            x.shape[-1],
+            initializers.zeros,
+            bias=False,
+            dtype=self.dtype,
+            size=1,
+            name="narrow",
         )
-        return x + Conv(x.shape[-1], _scaled(0.0), **settings, size=1, name="narrow")(h)
+        return x + narrow(h)
 
-
-def _stage(x: Array, blocks: int, block: dict[str, Any], name: str) -> Array:
-    for index in range(blocks):
-        x = Block(**block, name=f"{name}_{index}")(x)
-    return x
+    def _leaky_relu(self, h: Array, name: str) -> Array:
+        bias = self.param(name, initializers.zeros, h.shape[-1:], jnp.float32)
+        return jax.nn.leaky_relu(h + along_channels(bias.astype(h.dtype), h), SLOPE)
 
 
 class Generator(nn.Module):
+    """``(latents, label) -> samples``.
+
+    Attributes:
+      base: height and width of the smallest feature map.
+      widths: channels at each size, smallest size first.
+      channels: of the image.
+      blocks: at each size.
+      expansion, group_width: of the blocks.
+      settings: those that all networks share.
+    """
+
     base: tuple[int, int]
-    widths: tuple[int, ...]  # smallest size first
+    widths: tuple[int, ...]
     channels: int
     blocks: int
-    block: dict[str, Any]
-    code: tuple[int, int]
-    dtype: Any
+    expansion: int
+    group_width: int
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
-        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
+        settings = self.settings
         height, width = self.base
-        x = beside(latents, Code(*self.code, name="label")(label))
-        # A learned map, whose channels the latent scales.
-        basis = self.param(
-            "basis", initializers.normal(1.0), (1, height, width, self.widths[0]), jnp.float32
+        code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+        x = append_code(latents, code)
+        # A learned feature map, whose channels the latents scale.
+        shape = (1, height, width, self.widths[0])
+        basis = self.param("basis", initializers.normal(1.0), shape, jnp.float32)
+        modulate = Dense(
+            self.widths[0], LINEAR_INIT, bias=False, dtype=settings.dtype, name="modulate"
         )
-        scale = Dense(self.widths[0], _scaled(1.0), **settings, name="modulate")(x)
+        scale = modulate(x)
         x = basis.astype(scale.dtype) * along_channels(scale, basis)
-        for index, features in enumerate(self.widths):
-            if index:
-                x = Conv(
-                    features, _scaled(1.0), **settings, size=1, resample="up", name=f"up_{index}"
-                )(x)
-            x = _stage(x, self.blocks, self.block, f"block_{index}")
-        return Conv(self.channels, _scaled(1.0), **settings, size=1, name="output")(x)
+        for size_index, features in enumerate(self.widths):
+            if size_index:
+                up = Conv(
+                    features,
+                    LINEAR_INIT,
+                    bias=False,
+                    dtype=settings.dtype,
+                    size=1,
+                    resample="up",
+                    name=f"up_{size_index}",
+                )
+                x = up(x)
+            for block_index in range(self.blocks):
+                block = Block(
+                    self.expansion,
+                    self.group_width,
+                    blocks=self.blocks * len(self.widths),
+                    dtype=settings.dtype,
+                    name=f"block_{size_index}_{block_index}",
+                )
+                x = block(x)
+        output = Conv(
+            self.channels, LINEAR_INIT, bias=False, dtype=settings.dtype, size=1, name="output"
+        )
+        image: Array = output(x)
+        return image
 
 
 class Discriminator(nn.Module):
-    widths: tuple[int, ...]  # largest size first
+    """``(samples, label) -> (scores, label logits or None)``.
+
+    Attributes:
+      widths: channels at each size, largest size first.
+      blocks: at each size.
+      expansion, group_width: of the blocks.
+      settings: those that all networks share.
+    """
+
+    widths: tuple[int, ...]
     blocks: int
-    block: dict[str, Any]
-    labels: str
-    code: tuple[int, int]
-    dtype: Any
+    expansion: int
+    group_width: int
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        settings: dict[str, Any] = {"bias": False, "dtype": self.dtype}
+        settings = self.settings
         x = samples
-        if self.labels == "concatenation":
-            x = beside(x, Code(*self.code, name="label")(label))
-        x = Conv(self.widths[0], _scaled(1.0), **settings, size=1, name="input")(x)
-        for index, features in enumerate(self.widths):
-            if index:
-                x = Conv(
+        if settings.conditioning == "concatenation":
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+            x = append_code(x, code)
+        first = Conv(
+            self.widths[0], LINEAR_INIT, bias=False, dtype=settings.dtype, size=1, name="input"
+        )
+        x = first(x)
+        for size_index, features in enumerate(self.widths):
+            if size_index:
+                down = Conv(
                     features,
-                    _scaled(1.0),
-                    **settings,
+                    LINEAR_INIT,
+                    bias=False,
+                    dtype=settings.dtype,
                     size=1,
                     resample="down",
-                    name=f"down_{index}",
-                )(x)
-            x = _stage(x, self.blocks, self.block, f"block_{index}")
-        # One kernel a channel over the whole map.
-        kernel = self.param(
-            "gather",
-            initializers.normal(1 / math.sqrt(x[0, ..., 0].size)),
-            x.shape[1:],
-            jnp.float32,
-        )
+                    name=f"down_{size_index}",
+                )
+                x = down(x)
+            for block_index in range(self.blocks):
+                block = Block(
+                    self.expansion,
+                    self.group_width,
+                    blocks=self.blocks * len(self.widths),
+                    dtype=settings.dtype,
+                    name=f"block_{size_index}_{block_index}",
+                )
+                x = block(x)
+        # One kernel per channel over the whole feature map.
+        kernel_init = initializers.normal(1 / math.sqrt(x[0, ..., 0].size))
+        kernel = self.param("gather", kernel_init, x.shape[1:], jnp.float32)
         x = jnp.sum(x * kernel.astype(x.dtype)[None], (1, 2))
-        return Head(self.labels, self.code[0], _scaled(1.0), bias=False, name="head")(x, label)
+        head = Head(settings.conditioning, settings.classes, LINEAR_INIT, bias=False, name="head")
+        return head(x, label)
 
 
 def r3gan(
@@ -142,51 +206,67 @@ def r3gan(
     group_width: int = 16,
     labels: str | None = None,
     embedding_size: int = 0,
-    dtype: Any = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """A baseline in R3GAN's style: deep residual networks, grouped inverted bottlenecks, no normalisation, Fix-up-like starts.
+    """Returns networks in R3GAN's style: deep, residual, without normalisation.
 
-    It is meant for the objective of that paper, ``relativistic`` with ``r1`` and ``r2``. Resampling is nearest neighbour and
-    block means here, with a 1x1 convolution, where the paper interpolates linearly.
+    They consist of grouped inverted bottlenecks with Fix-up-like initialisation, and are meant for
+    the objective of that paper, ``relativistic`` with ``r1`` and ``r2``. Resampling is by nearest
+    neighbour and by means of blocks, with a 1x1 convolution; the paper interpolates linearly.
+
+    The arguments ``latent_size``, ``latent``, ``labels``, ``embedding_size`` and ``dtype`` are
+    those of `settings.CommonSettings`; ``labels`` is "projection" by default if there are classes.
 
     Args:
-      shape: of one image, ``(height, width, channels)``.
-      classes: how many labels there are, 0 for none.
-      latent_size, latent: the latents' size and distribution, see ``latents.sampler``.
+      shape: shape of one image, ``(height, width, channels)``.
+      classes: number of labels, 0 for none.
       width: channels at full size; each halving doubles them up to ``max_width``.
+      max_width: the most channels.
       depth: how often the image is halved; None: while its sides are even and above 4.
       blocks: residual blocks at each size.
-      expansion: how much wider the 3x3 convolutions are than the trunk.
+      expansion: how much wider the 3x3 convolutions are than the blocks' inputs.
       group_width: channels of each of their groups; must divide ``expansion * width``.
-      labels: what becomes of labels, see ``labels.way``; None: "projection" where there are classes.
-      embedding_size: labels enter the generator as learned embeddings of this size, or one-hot where it is 0.
-      dtype: of the work in the layers, "float32" or "bfloat16"; parameters and scores are float32.
 
-    Raises UserError for shapes that are no image or cannot be halved so often, and for groups that do not fit.
-    Source: Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024), section 4.
+    Raises:
+      UserError: a shape that is not an image's or cannot be halved so often, groups that do not
+        fit, or an unknown name.
+
+    References:
+      Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024), section 4.
     """
     sizes = halvings(shape, depth)
-    steps = len(sizes) - 1
-    if any(n % 2**steps for n in shape[:2]):
-        raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved evenly {steps} times")
-    widths = tuple(min(width * 2**index, max_width) for index in range(steps + 1))
-    if bad := [n for n in widths if expansion * n % group_width]:
-        raise UserError(
-            f"group_width {group_width} does not divide {expansion} x {bad[0]} channels"
-        )
-    labels = way(labels, classes, "projection")
-    code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
-    total = blocks * (steps + 1)
-    block: dict[str, Any] = {
-        "expansion": expansion,
-        "group_width": group_width,
-        "blocks": total,
-        "dtype": dtype,
-    }
-    return assemble(
-        Generator(sizes[0], widths[::-1], shape[2], blocks, block, code, dtype),
-        Discriminator(widths, blocks, block, labels, code, dtype),
-        tuple(shape),
-        latent_distribution(latent, latent_size),
-        labels,
+    halved = len(sizes) - 1
+    if any(n % 2**halved for n in shape[:2]):
+        raise UserError(f"an image of {shape[0]}x{shape[1]} cannot be halved evenly {halved} times")
+    widths = tuple(min(width * 2**index, max_width) for index in range(halved + 1))
+    for channels in widths:
+        if expansion * channels % group_width:
+            raise UserError(
+                f"group_width {group_width} does not divide {expansion} x {channels} channels"
+            )
+    settings = CommonSettings(
+        classes=classes,
+        latent_size=latent_size,
+        latent=latent,
+        labels=labels,
+        default_labels="projection",
+        embedding_size=embedding_size,
+        dtype=dtype,
     )
+    generator = Generator(
+        base=sizes[0],
+        widths=widths[::-1],
+        channels=shape[2],
+        blocks=blocks,
+        expansion=expansion,
+        group_width=group_width,
+        settings=settings,
+    )
+    discriminator = Discriminator(
+        widths=widths,
+        blocks=blocks,
+        expansion=expansion,
+        group_width=group_width,
+        settings=settings,
+    )
+    return LinenPair(generator, discriminator, tuple(shape), settings).networks()

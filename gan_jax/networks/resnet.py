@@ -1,29 +1,37 @@
 """Residual networks: the WGAN-GP paper's and the spectral normalisation paper's."""
 
 import math
-from typing import Any
+from typing import TypedDict, Unpack
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
-from gan_jax.networks.adapters import assemble
-from gan_jax.networks.label_conditioning import Code, Head, beside, way
-from gan_jax.networks.latents import latent_distribution
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, Norm, check_norm
-from gan_jax.networks.variants import variant_of
+from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
+from gan_jax.networks.layers import Norm, nonlinearity
+from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.settings import CommonSettings, check_name
 from gan_jax.networks.weights import Conv, Dense, initializer
 
-MAIN = initializer("glorot_uniform", math.sqrt(2.0))
-SHORTCUT = initializer("glorot_uniform")
+MAIN_INIT = initializer("glorot_uniform", math.sqrt(2.0))
+SHORTCUT_INIT = initializer("glorot_uniform")
 
 
 class Block(nn.Module):
-    """``shortcut(x) + conv(relu(norm(conv(relu(norm(x))))))``, doubling or halving the image on the way.
+    """``shortcut(x) + conv(relu(norm(conv(relu(norm(x))))))``, with a change of size on the way.
 
-    ``first``: at the image itself there is nothing to normalise or rectify.
+    Attributes:
+      features: channels of the result.
+      hidden: channels between the convolutions.
+      resample: "up" doubles the image, "down" halves it, "none".
+      first: whether the input is the image itself, which is neither normalised nor rectified.
+      norm: one of `layers.NORMS`.
+      classes: of conditional BatchNorm, 0 for none.
+      weight: how kernels are rescaled, see `weights.WeightLayer`.
+      dtype: of the computation.
     """
 
     features: int
@@ -33,111 +41,185 @@ class Block(nn.Module):
     norm: str = "none"
     classes: int = 0
     weight: str = "plain"
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None = None) -> Array:
-        def conv(features: int, size: int, resample: str, name: str) -> Conv:
-            init = SHORTCUT if name == "shortcut" else MAIN
-            return Conv(
-                features,
-                init,
-                weight=self.weight,
-                dtype=self.dtype,
-                size=size,
-                resample=resample,
-                name=name,
-            )
-
-        def rectified(x: Array, name: str) -> Array:
-            return jax.nn.relu(
-                Norm(self.norm, classes=self.classes, dtype=self.dtype, name=name)(x, label)
-            )
-
-        up, down = (self.resample if self.resample == way_ else "none" for way_ in ("up", "down"))
-        h = x if self.first else rectified(x, "norm_0")
-        h = conv(self.hidden, 3, up, "conv_0")(h)
-        h = conv(self.features, 3, down, "conv_1")(rectified(h, "norm_1"))
+        up = "up" if self.resample == "up" else "none"
+        down = "down" if self.resample == "down" else "none"
+        h = x if self.first else self._rectify(x, label, "norm_0")
+        h = self._conv(self.hidden, up, "conv_0")(h)
+        h = self._rectify(h, label, "norm_1")
+        h = self._conv(self.features, down, "conv_1")(h)
         if self.resample == "none" and x.shape[-1] == self.features:
             return x.astype(h.dtype) + h
-        return conv(self.features, 1, self.resample, "shortcut")(x) + h
+        shortcut = Conv(
+            self.features,
+            SHORTCUT_INIT,
+            weight=self.weight,
+            dtype=self.dtype,
+            size=1,
+            resample=self.resample,
+            name="shortcut",
+        )
+        return shortcut(x) + h
+
+    def _conv(self, features: int, resample: str, name: str) -> Conv:
+        return Conv(
+            features,
+            MAIN_INIT,
+            weight=self.weight,
+            dtype=self.dtype,
+            size=3,
+            resample=resample,
+            name=name,
+        )
+
+    def _rectify(self, x: Array, label: Array | None, name: str) -> Array:
+        norm = Norm(self.norm, classes=self.classes, dtype=self.dtype, name=name)
+        return jax.nn.relu(norm(x, label))
 
 
 class Generator(nn.Module):
+    """``(latents, label) -> samples``.
+
+    Attributes:
+      base: height and width of the smallest feature map.
+      widths: channels at each size, smallest size first.
+      channels: of the image.
+      output: the last activation.
+      settings: those that all networks share.
+    """
+
     base: tuple[int, int]
     widths: tuple[int, ...]
     channels: int
-    norm: str
     output: str
-    labels: str
-    code: tuple[int, int]
-    dtype: Any
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, latents: Array, label: Array | None = None) -> Array:
-        classes, _ = self.code
-        by_norm = self.norm == "batch" and self.labels in ("projection", "auxiliary")
-        x = latents if by_norm else beside(latents, Code(*self.code, name="label")(label))
+        settings = self.settings
+        has_conditional_norm = settings.norm == "batch" and settings.conditioning in (
+            "projection",
+            "auxiliary",
+        )
+        x = latents
+        if not has_conditional_norm:
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+            x = append_code(latents, code)
         height, width = self.base
-        x = Dense(height * width * self.widths[0], SHORTCUT, dtype=self.dtype, name="project")(x)
-        x = x.reshape(-1, height, width, self.widths[0])
-        conditional: dict[str, Any] = {"norm": self.norm, "classes": classes if by_norm else 0}
+        project = Dense(
+            height * width * self.widths[0], SHORTCUT_INIT, dtype=settings.dtype, name="project"
+        )
+        x = project(x).reshape(-1, height, width, self.widths[0])
         for index, features in enumerate(self.widths[1:]):
-            x = Block(
-                features, features, "up", **conditional, dtype=self.dtype, name=f"block_{index}"
-            )(x, label)
-        x = jax.nn.relu(Norm(self.norm, dtype=self.dtype, name="norm")(x))
-        x = Conv(self.channels, SHORTCUT, dtype=self.dtype, name="output")(x)
-        return jnp.tanh(x) if self.output == "tanh" else jax.nn.sigmoid(x)
+            block = Block(
+                features,
+                hidden=features,
+                resample="up",
+                norm=settings.norm,
+                classes=settings.classes if has_conditional_norm else 0,
+                dtype=settings.dtype,
+                name=f"block_{index}",
+            )
+            x = block(x, label)
+        x = jax.nn.relu(Norm(settings.norm, dtype=settings.dtype, name="norm")(x))
+        x = Conv(self.channels, SHORTCUT_INIT, dtype=settings.dtype, name="output")(x)
+        return nonlinearity(self.output)(x)
 
 
 class Discriminator(nn.Module):
+    """``(samples, label) -> (scores, label logits or None)``.
+
+    Attributes:
+      widths: channels after each block.
+      downs: how many blocks, from the first on, halve the image.
+      stem: channels of a convolution before the blocks, 0 for none.
+      pooling: of the last feature map, "mean", "sum" or "flatten".
+      settings: those that all networks share.
+    """
+
     widths: tuple[int, ...]
     downs: int
     stem: int
     pooling: str
-    norm: str
-    labels: str
-    code: tuple[int, int]
-    dtype: Any
+    settings: CommonSettings
 
     @nn.compact
     def __call__(self, samples: Array, label: Array | None = None) -> tuple[Array, Array | None]:
-        weight, norm = ("spectral", "none") if self.norm == "spectral" else ("plain", self.norm)
+        settings = self.settings
+        norm = settings.discriminator_layer_norm
         x = samples
-        if self.labels == "concatenation":
-            x = beside(x, Code(*self.code, name="label")(label))
+        if settings.conditioning == "concatenation":
+            code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
+            x = append_code(x, code)
         if self.stem:
-            x = Conv(self.stem, SHORTCUT, weight=weight, dtype=self.dtype, name="stem")(x)
+            stem = Conv(
+                self.stem, SHORTCUT_INIT, weight=settings.weight, dtype=settings.dtype, name="stem"
+            )
+            x = stem(x)
         for index, features in enumerate(self.widths):
-            first = index == 0 and not self.stem
-            down = "down" if index < self.downs else "none"
-            hidden = features if first or down == "none" else x.shape[-1]
+            is_first = index == 0 and not self.stem
+            is_halving = index < self.downs
             block = Block(
                 features,
-                hidden,
-                down,
-                first,
-                norm,
-                weight=weight,
-                dtype=self.dtype,
+                hidden=features if is_first or not is_halving else x.shape[-1],
+                resample="down" if is_halving else "none",
+                first=is_first,
+                norm=norm,
+                weight=settings.weight,
+                dtype=settings.dtype,
                 name=f"block_{index}",
             )
             x = block(x)
         if self.pooling != "flatten":
-            x = jax.nn.relu(Norm(norm if self.stem else "none", dtype=self.dtype, name="norm")(x))
+            last_norm = norm if self.stem else "none"
+            x = jax.nn.relu(Norm(last_norm, dtype=settings.dtype, name="norm")(x))
             x = jnp.sum(x, (1, 2)) if self.pooling == "sum" else jnp.mean(x, (1, 2))
-        return Head(self.labels, self.code[0], SHORTCUT, weight=weight, name="head")(
-            x.reshape(len(x), -1), label
+        head = Head(
+            settings.conditioning,
+            settings.classes,
+            SHORTCUT_INIT,
+            weight=settings.weight,
+            name="head",
         )
+        return head(x.reshape(len(x), -1), label)
 
 
-def _side(shape: tuple[int, ...]) -> int:
+def _longer_side(shape: tuple[int, ...]) -> int:
     if len(shape) != 3:
         raise UserError(
-            f"this network makes images [height, width, channels], not samples of shape {tuple(shape)}"
+            "this network makes images [height, width, channels], "
+            f"not samples of shape {tuple(shape)}"
         )
     return max(shape[:2])
+
+
+def _possible_halvings(side: int) -> int:
+    """How often a side can be halved evenly, down to 4, 5, 6 or 7 pixels."""
+    count = 0
+    while side % 2 ** (count + 1) == 0 and side // 2**count > 7:
+        count += 1
+    return count
+
+
+class ResnetSettings(TypedDict, total=False):
+    """The keyword arguments of `resnet`."""
+
+    latent_size: int
+    latent: str
+    generator_widths: tuple[int, ...] | None
+    discriminator_widths: tuple[int, ...] | None
+    downs: int | None
+    stem: int | None
+    pooling: str | None
+    norm: str
+    discriminator_norm: str | None
+    output: str
+    labels: str | None
+    embedding_size: int
+    dtype: DTypeLike
 
 
 def resnet(
@@ -156,133 +238,133 @@ def resnet(
     output: str = "tanh",
     labels: str | None = None,
     embedding_size: int = 0,
-    dtype: Any = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """The WGAN-GP paper's residual networks; what is None is the paper's for images up to 32, and for larger ones.
+    """Returns the WGAN-GP paper's residual networks.
+
+    What is None is the paper's value: one for images with sides up to 32, one for larger images.
+
+    The arguments ``latent_size``, ``latent``, ``norm``, ``discriminator_norm``, ``labels``,
+    ``embedding_size`` and ``dtype`` are those of `settings.CommonSettings`. ``labels`` is
+    "auxiliary" by default if there are classes. For "projection" and "auxiliary" labels the
+    generator's BatchNorm is conditional; otherwise labels are appended to its latents.
 
     Args:
-      shape: of one image, ``(height, width, channels)``.
-      classes: how many labels there are, 0 for none.
-      latent_size, latent: the latents' size and distribution, see ``latents.sampler``.
-      generator_widths: channels at each size, the smallest first; the image must be ``2 ** (len - 1)`` times the smallest.
-        None: 128 throughout up to 32; above, half of 512 each doubling from 512, 512 on.
-      discriminator_widths: channels after each block. None: 128 four times; above 32, 128, 256, 512, 512, ...
-      downs: how many of the discriminator's blocks, from the first on, halve the image. None: 2; above 32 all.
+      shape: shape of one image, ``(height, width, channels)``.
+      classes: number of labels, 0 for none.
+      generator_widths: channels at each size, smallest size first; the image is ``2 ** (len - 1)``
+        times the smallest size. None: 128 throughout up to 32; above, 64 at full size, doubled at
+        each halving up to 512.
+      discriminator_widths: channels after each block. None: 128 four times; above 32, 128, 256,
+        512, 512, ...
+      downs: how many of the discriminator's blocks, from the first on, halve the image. None: 2;
+        above 32 all.
       stem: channels of a convolution before the blocks, 0 for none. None: 0; above 32, 64.
-      pooling: of the last feature map, "mean", "sum" or "flatten". None: "mean"; above 32 "flatten".
-      norm: the generator's, "none", "batch", "layer" or "instance".
-      discriminator_norm: these, or "spectral". None: "none"; above 32 "layer".
+      pooling: of the last feature map, "mean", "sum" or "flatten". None: "mean"; above 32,
+        "flatten".
+      discriminator_norm: None: "none"; above 32, "layer".
       output: "tanh" for images in [-1, 1], "sigmoid" for [0, 1].
-      labels: what becomes of labels, see ``labels.way``; None: "auxiliary" where there are classes. With BatchNorm the
-        generator's is conditional ("concatenation": labels enter beside the latents instead).
-      embedding_size: labels enter as learned embeddings of this size, or one-hot where it is 0.
-      dtype: of the work in the hidden layers, "float32" or "bfloat16"; parameters, statistics and scores are float32.
 
-    Raises UserError for names that are not known and for shapes that the widths cannot make.
-    Source: Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), appendix F and released code.
+    Raises:
+      UserError: an unknown name, or a shape that the widths cannot make.
+
+    References:
+      Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), appendix F and released
+      code.
     """
-    side = _side(shape)
-    small, halvings = side <= 32, 0
-    while side % 2 ** (halvings + 1) == 0 and side // 2**halvings > 7:
-        halvings += 1
+    side = _longer_side(shape)
+    is_small = side <= 32
+    halvings = _possible_halvings(side)
     if generator_widths is None:
-        large = tuple(min(512, 64 * 2 ** (halvings - index)) for index in range(halvings + 1))
-        generator_widths = (128,) * (halvings + 1) if small else large
+        narrowing = tuple(min(512, 64 * 2 ** (halvings - index)) for index in range(halvings + 1))
+        generator_widths = (128,) * (halvings + 1) if is_small else narrowing
     if discriminator_widths is None:
-        large = tuple(min(512, 128 * 2**index) for index in range(halvings))
-        discriminator_widths = (128,) * 4 if small else large
-    downs = (2 if small else len(discriminator_widths)) if downs is None else downs
-    stem = (0 if small else 64) if stem is None else stem
-    pooling = pooling or ("mean" if small else "flatten")
-    discriminator_norm = discriminator_norm or ("none" if small else "layer")
+        widening = tuple(min(512, 128 * 2**index) for index in range(halvings))
+        discriminator_widths = (128,) * 4 if is_small else widening
+    if downs is None:
+        downs = 2 if is_small else len(discriminator_widths)
+    if stem is None:
+        stem = 0 if is_small else 64
+    pooling = pooling or ("mean" if is_small else "flatten")
+    check_name("pooling", pooling, ("mean", "sum", "flatten"))
+    check_name("output", output, ("tanh", "sigmoid"))
 
     scale = 2 ** (len(generator_widths) - 1)
     if any(n % scale for n in shape[:2]):
         raise UserError(
-            f"{len(generator_widths)} generator_widths make sides that are multiples of {scale}, not {side}"
+            f"{len(generator_widths)} generator_widths make sides that are multiples of {scale}, "
+            f"not {shape[0]}x{shape[1]}"
         )
     if downs > len(discriminator_widths) or any(n % 2**downs for n in shape[:2]):
         raise UserError(
-            f"the discriminator cannot halve images of {shape[0]}x{shape[1]} {downs} times"
+            f"the discriminator cannot halve images of {shape[0]}x{shape[1]} {downs} times "
+            f"in {len(discriminator_widths)} blocks"
         )
-    if pooling not in ("mean", "sum", "flatten"):
-        raise UserError(f"pooling cannot be {pooling!r}: choose one of mean, sum, flatten")
-    if output not in ("tanh", "sigmoid"):
-        raise UserError(f"output cannot be {output!r}: choose one of tanh, sigmoid")
-    labels = way(labels, classes, "auxiliary")
-    code, dtype = (classes if labels != "none" else 0, embedding_size), jnp.dtype(dtype)
-    base = (shape[0] // scale, shape[1] // scale)
-    check_norm(norm)
-    check_norm(discriminator_norm, DISCRIMINATOR_NORMS)
-    return assemble(
-        Generator(base, tuple(generator_widths), shape[2], norm, output, labels, code, dtype),
-        Discriminator(
-            tuple(discriminator_widths),
-            downs,
-            stem,
-            pooling,
-            discriminator_norm,
-            labels,
-            code,
-            dtype,
-        ),
-        tuple(shape),
-        latent_distribution(latent, latent_size),
-        labels,
-        standing=norm == "batch",
-        independent_scores=discriminator_norm != "batch",
-    )
-
-
-@variant_of(resnet)
-def sngan(
-    shape: tuple[int, ...],
-    classes: int = 0,
-    *,
-    discriminator_norm: str = "spectral",
-    pooling: str = "sum",
-    labels: str | None = None,
-    generator_widths: tuple[int, ...] | None = None,
-    discriminator_widths: tuple[int, ...] | None = None,
-    downs: int | None = None,
-    **settings: Any,
-) -> Networks:
-    """SNGAN's residual networks: :func:`resnet` with spectral normalisation, wider, with a projection discriminator.
-
-    Up to 32: 256 channels in the generator, 128 in the discriminator's four blocks, two of which halve. Above: from 1024
-    down to 64 in the generator; the discriminator doubles from 64 to 1024, and at 128 has a last block that does not halve.
-    Arguments, result and errors are those of :func:`resnet`; ``labels`` None is "projection" where there are classes.
-    The discriminator's optimizer chain must end in ``spectral.spectral_iteration()``.
-
-    Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks" (2018), tables 4 and 5; Miyato &
-    Koyama, "cGANs with Projection Discriminator" (2018), figures 14 and 16.
-    """
-    side = _side(shape)
-    halvings = max(int(math.log2(side)) - 2, 1)
-    if side <= 32:
-        generator_widths = generator_widths or (256,) * (4 if side == 32 else 3)
-        discriminator_widths, downs = (
-            discriminator_widths or (128,) * 4,
-            2 if downs is None else downs,
-        )
-    else:
-        wide = tuple(min(1024, 64 * 2**index) for index in range(halvings + 1))
-        generator_widths = generator_widths or wide[::-1]
-        discriminator_widths = discriminator_widths or wide
-        downs = (halvings if side > 64 else halvings + 1) if downs is None else downs
-    labels = labels or ("projection" if classes else None)
-    widths: dict[str, Any] = {
-        "generator_widths": generator_widths,
-        "discriminator_widths": discriminator_widths,
-        "downs": downs,
-    }
-    settings = {"stem": 0, **settings}
-    return resnet(
-        shape,
-        classes,
-        **widths,
-        discriminator_norm=discriminator_norm,
-        pooling=pooling,
+    settings = CommonSettings(
+        classes=classes,
+        latent_size=latent_size,
+        latent=latent,
         labels=labels,
-        **settings,
+        default_labels="auxiliary",
+        embedding_size=embedding_size,
+        dtype=dtype,
+        norm=norm,
+        discriminator_norm=discriminator_norm or ("none" if is_small else "layer"),
     )
+    generator = Generator(
+        base=(shape[0] // scale, shape[1] // scale),
+        widths=tuple(generator_widths),
+        channels=shape[2],
+        output=output,
+        settings=settings,
+    )
+    discriminator = Discriminator(
+        widths=tuple(discriminator_widths),
+        downs=downs,
+        stem=stem,
+        pooling=pooling,
+        settings=settings,
+    )
+    return LinenPair(generator, discriminator, tuple(shape), settings).networks()
+
+
+def sngan(shape: tuple[int, ...], classes: int = 0, **settings: Unpack[ResnetSettings]) -> Networks:
+    """Returns SNGAN's residual networks: `resnet` with spectral normalisation, and wider.
+
+    The discriminator's optimizer must end in `spectral.spectral_iteration`.
+
+    Args:
+      shape: shape of one image, ``(height, width, channels)``.
+      classes: number of labels, 0 for none.
+      **settings: those of `resnet`. Defaults that differ: discriminator_norm "spectral", pooling
+        "sum", stem 0, labels "projection" if there are classes, and the widths. Up to 32: 256
+        channels in the generator, 128 in the discriminator's four blocks, two of which halve.
+        Above: from 1024 down to 64 in the generator; the discriminator doubles from 64 to 1024, and
+        at 128 has a last block that does not halve.
+
+    Raises:
+      UserError: as `resnet`.
+
+    References:
+      Miyato et al., "Spectral Normalization for Generative Adversarial Networks" (2018), tables 4
+      and 5; Miyato & Koyama, "cGANs with Projection Discriminator" (2018), figures 14 and 16.
+    """
+    side = _longer_side(shape)
+    defaults: ResnetSettings = {
+        "discriminator_norm": "spectral",
+        "pooling": "sum",
+        "stem": 0,
+        "labels": "projection" if classes else None,
+    }
+    if side <= 32:
+        defaults["generator_widths"] = (256,) * (4 if side == 32 else 3)
+        defaults["discriminator_widths"] = (128,) * 4
+        defaults["downs"] = 2
+    else:
+        halvings = max(int(math.log2(side)) - 2, 1)
+        widths = tuple(min(1024, 64 * 2**index) for index in range(halvings + 1))
+        defaults["generator_widths"] = widths[::-1]
+        defaults["discriminator_widths"] = widths
+        defaults["downs"] = halvings if side > 64 else halvings + 1
+    merged: ResnetSettings = {**defaults, **settings}
+    return resnet(shape, classes, **merged)

@@ -1,43 +1,46 @@
-"""Layers with weights: dense, convolution, transposed convolution, each plain, equalised or spectrally normalised.
+"""Layers with weights: dense, convolution and transposed convolution.
 
-Parameters are float32; the work is done in ``dtype``.
+Each is plain, equalised or spectrally normalised. Parameters are float32; the layer computes in its
+``dtype``.
 """
 
 import functools
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
 from gan_jax.networks import convolution, initializers, spectral
-from gan_jax.networks.initializers import Initializer
+from gan_jax.networks.initializers import Initializer, variance_scaling
 from gan_jax.networks.layers import along_channels
 
-_SCALED = {
-    "he_normal": (2.0, "fan_in", "normal"),
-    "he_uniform": (2.0, "fan_in", "uniform"),
-    "glorot_normal": (1.0, "fan_avg", "normal"),
-    "glorot_uniform": (1.0, "fan_avg", "uniform"),
-    "lecun_normal": (1.0, "fan_in", "normal"),
-    "pytorch": (1 / 3, "fan_in", "uniform"),
-}
-INITIALIZERS = ("orthogonal", "normal", "zeros", *_SCALED)
+INITIALIZERS = (
+    "orthogonal",
+    "normal",
+    "zeros",
+    "he_normal",
+    "he_uniform",
+    "glorot_normal",
+    "glorot_uniform",
+    "lecun_normal",
+    "pytorch",
+)
 
 
 def initializer(name: str, gain: float | None = None) -> Initializer:
-    """The initialiser of that name, scaled by ``gain``.
+    """Returns the initializer of that name, scaled by ``gain``.
 
-    ``normal`` is N(0, gain^2), gain 0.02 unless given; ``orthogonal``, ``he_*``, ``glorot_*``, ``lecun_normal`` and
-    ``pytorch`` (PyTorch's default for its linear layers, U[-1, 1] / sqrt(fan in)) have gain 1 unless given.
-    Raises UserError for another name.
+    Args:
+      name: one of `INITIALIZERS`. "normal" is N(0, gain^2); "pytorch" is PyTorch's default for its
+        linear layers, U[-1, 1] / sqrt(fan in).
+      gain: None: 0.02 for "normal", 1 for the others.
+
+    Raises:
+      UserError: an unknown name.
     """
-    if name not in INITIALIZERS:
-        raise UserError(
-            f"no initialiser is named {name!r}: choose one of {', '.join(INITIALIZERS)}"
-        )
     if name == "zeros":
         return initializers.zeros
     if name == "normal":
@@ -45,61 +48,87 @@ def initializer(name: str, gain: float | None = None) -> Initializer:
     gain = 1.0 if gain is None else gain
     if name == "orthogonal":
         return initializers.orthogonal(gain)
-    scale, mode, distribution = _SCALED[name]
-    return initializers.scaled(scale * gain**2, mode, distribution)
+    if name == "he_normal":
+        return variance_scaling(2.0 * gain**2, "fan_in", "normal")
+    if name == "he_uniform":
+        return variance_scaling(2.0 * gain**2, "fan_in", "uniform")
+    if name == "glorot_normal":
+        return variance_scaling(1.0 * gain**2, "fan_avg", "normal")
+    if name == "glorot_uniform":
+        return variance_scaling(1.0 * gain**2, "fan_avg", "uniform")
+    if name == "lecun_normal":
+        return variance_scaling(1.0 * gain**2, "fan_in", "normal")
+    if name == "pytorch":
+        return variance_scaling(1 / 3 * gain**2, "fan_in", "uniform")
+    raise UserError(f"init cannot be {name!r}: choose one of {', '.join(INITIALIZERS)}")
 
 
-class Weights(nn.Module):
-    """What every layer with weights shares: its kernel, rescaled as ``weight`` says, and its bias.
+class WeightLayer(nn.Module):
+    """A layer with a kernel and a bias: what `Dense`, `Conv` and `TransposedConv` share.
 
-    ``weight``: "plain"; "equalised", N(0, 1) at the start and multiplied by ``gain / sqrt(fan in)`` each time it is used
-    (Karras et al., ProGAN (2018), section 4.1), where ``kernel_init`` is not looked at; "spectral", see spectral.py.
+    Attributes:
+      features: size of the last axis of the output.
+      kernel_init: initializer of the kernel, unless it is equalised.
+      bias: whether there is a bias.
+      weight: how the kernel is rescaled: "plain", not at all; "equalised", N(0, 1) at the start and
+        multiplied by ``gain / sqrt(fan in)`` each time it is used (Karras et al., ProGAN (2018),
+        section 4.1); "spectral", divided by its largest singular value (see `spectral`).
+      gain: of equalised kernels.
+      dtype: of the computation.
     """
 
     features: int
-    kernel_init: Initializer = initializers.scaled(1.0, "fan_in", "normal")
+    kernel_init: Initializer = variance_scaling(1.0, "fan_in", "normal")
     bias: bool = True
     weight: str = "plain"
     gain: float = math.sqrt(2.0)
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     def kernel(self, *shape: int) -> Array:
+        """Returns the kernel of that shape, ``[..., in, out]``, rescaled, in the layer's dtype."""
+        kernel: Array
         if self.weight == "equalised":
             kernel = self.param("kernel", initializers.normal(1.0), shape, jnp.float32)
             kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:-1])))
         else:
             kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         if self.weight == "spectral":
-            u = self.variable(
-                "spectral",
-                "u",
-                lambda: initializers.normal(1.0)(self.make_rng("params"), shape[-1:]),
-            )
-            kernel = spectral.normalised(kernel, u.value)
+            kernel = spectral.normalise(kernel, self._singular_vector(shape[-1:]))
         return kernel.astype(self.dtype)
 
     def add_bias(self, x: Array) -> Array:
+        """Adds the bias, if there is one, to ``[batch, ..., features]``."""
         if not self.bias:
             return x
-        bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
+        bias: Array = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
         return x + along_channels(bias.astype(x.dtype), x)
 
+    def _singular_vector(self, shape: tuple[int, ...]) -> Array:
+        def init() -> Array:
+            return initializers.normal(1.0)(self.make_rng("params"), shape)
 
-class Dense(Weights):
-    """``[batch, in] -> [batch, features]``."""
+        vector: Array = self.variable("spectral", "u", init).value
+        return vector
+
+
+class Dense(WeightLayer):
+    """A dense layer, ``[batch, in] -> [batch, features]``."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         return self.add_bias(x.astype(self.dtype) @ self.kernel(x.shape[-1], self.features))
 
 
-RESAMPLED = {"up": convolution.upsample_conv, "down": convolution.conv_downsample}
+class Conv(WeightLayer):
+    """A convolution, ``[batch, h, w, in] -> [batch, ceil(h / stride), ceil(w / stride),
+    features]``.
 
-
-class Conv(Weights):
-    """``[batch, h, w, in] -> [batch, ceil(h / stride), ceil(w / stride), features]``.
-
-    ``resample``: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means); then stride is 1.
+    Attributes:
+      size: height and width of the kernel.
+      stride: pixels of the input per pixel of the output.
+      groups: groups of channels that are convolved separately.
+      resample: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means
+        of 2x2 blocks); "none". With resampling the stride is 1, without groups.
     """
 
     size: int = 3
@@ -111,36 +140,55 @@ class Conv(Weights):
     def __call__(self, x: Array) -> Array:
         kernel = self.kernel(self.size, self.size, x.shape[-1] // self.groups, self.features)
         x = x.astype(self.dtype)
-        if self.resample in RESAMPLED:
-            return self.add_bias(RESAMPLED[self.resample](x, kernel))
+        if self.resample == "up":
+            return self.add_bias(convolution.upsample_conv(x, kernel))
+        if self.resample == "down":
+            return self.add_bias(convolution.conv_downsample(x, kernel))
         return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups))
 
 
-class TransposedConv(Weights):
-    """``[batch, h, w, in] -> [batch, *to, features]`` where ``(h, w) = ceil(to / stride)``."""
+class TransposedConv(WeightLayer):
+    """A transposed convolution, ``[batch, h, w, in] -> [batch, *output_size, features]``.
+
+    Attributes:
+      size: height and width of the kernel.
+      stride: pixels of the output per pixel of the input.
+      output_size: height and width of the output; ``(h, w)`` must be ``ceil(output_size /
+        stride)``.
+    """
 
     size: int = 4
     stride: int = 2
-    to: tuple[int, int] = (0, 0)
+    output_size: tuple[int, int] = (0, 0)
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = self.kernel(self.size, self.size, x.shape[-1], self.features)
-        return self.add_bias(
-            convolution.transposed_conv(x.astype(self.dtype), kernel, self.stride, self.to)
-        )
+        x = x.astype(self.dtype)
+        return self.add_bias(convolution.transposed_conv(x, kernel, self.stride, self.output_size))
 
 
 class Maxout(nn.Module):
-    """The largest of ``pieces`` dense layers, entry by entry. Source: Goodfellow et al., "Maxout Networks" (2013)."""
+    """The maximum of several dense layers, entry by entry: ``[batch, in] -> [batch, features]``.
+
+    References:
+      Goodfellow et al., "Maxout Networks" (2013).
+
+    Attributes:
+      features: size of the output.
+      pieces: dense layers to take the maximum of.
+      kernel_init: initializer of their kernels.
+      dtype: of the computation.
+    """
 
     features: int
     pieces: int
     kernel_init: Initializer
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = Dense(self.features * self.pieces, self.kernel_init, dtype=self.dtype, name="pieces")(x)
-        # Two by two: the derivative of one maximum over an axis takes twice as long on a CPU.
+        size = self.features * self.pieces
+        x = Dense(size, self.kernel_init, dtype=self.dtype, name="pieces")(x)
+        # In pairs: on a CPU the derivative of one maximum over an axis takes twice as long.
         return functools.reduce(jnp.maximum, jnp.split(x, self.pieces, -1))

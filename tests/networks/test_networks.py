@@ -1,7 +1,7 @@
 """Every network: shapes, counts against the papers, labels, derivatives, and independence of a sample's neighbours."""
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +88,7 @@ CASES = {
     ),
     "progan": ("progan", (8, 8, 1), 3, {"fmap_base": 16, "fmap_max": 6, "latent_size": 4}),
     "r3gan": ("r3gan", (8, 8, 1), 3, {"width": 4, "group_width": 4, "blocks": 1, "latent_size": 4}),
-    "packed": ("packed", (2,), 0, {"networks": {"mlp": {"latent_size": 3}}, "m": 2}),
+    "packed": ("packed", (2,), 0, {"networks": partial(networks.mlp, latent_size=3), "m": 2}),
 }
 
 
@@ -456,10 +456,12 @@ WRONG = {
     "no such phase": lambda: networks.progan((32, 32, 1), resolution=64),
     "groups that do not fit": lambda: networks.r3gan((32, 32, 3), width=6),
     "layers without activations": lambda: networks.mlp((2,), activation=("tanh", "relu")),
-    "labels of packs": lambda: networks.packed((2,), 3, networks={"mlp": {}}),
-    "labels beside a code": lambda: networks.latent_code((8, 8, 1), 3, networks={"dcgan": {}}),
-    "no code": lambda: networks.latent_code((8, 8, 1), categories=1, networks={"dcgan": {}}),
-    "nothing to pack": lambda: networks.packed((2,), networks={"perceptron": {}}),
+    "labels of packs": lambda: networks.packed((2,), 3, networks=networks.mlp),
+    "labels beside a code": lambda: networks.latent_code((8, 8, 1), 3, networks=networks.dcgan),
+    "no code": lambda: networks.latent_code(
+        (8, 8, 1), categories=1, networks=networks.dcgan
+    ),
+    "code without a classifier": lambda: networks.latent_code((2,), networks=networks.mlp),
     "label given": lambda: networks.mlp((2,)).score({}, jnp.zeros((1, 2)), label=jnp.zeros(1, int)),
     "label missing": lambda: networks.mlp((2,), 3).generate({}, jnp.zeros((1, 2))),
     "fade given": lambda: networks.mlp((2,)).generate({}, jnp.zeros((1, 2)), fade=jnp.zeros(1)),
@@ -474,7 +476,13 @@ def test_what_cannot_be_is_refused_in_one_line(wrong):
 
 
 def test_a_code_is_the_generators_label_and_the_classifiers_guess():
-    inner = {"mlp": {"latent_size": 4, "generator_widths": (8,), "discriminator_widths": (8,)}}
+    inner = partial(
+        networks.mlp,
+        latent_size=4,
+        generator_widths=(8,),
+        discriminator_widths=(8,),
+        labels="auxiliary",
+    )
     net = networks.latent_code((2,), categories=3, continuous=1, networks=inner)
     latents = net.latent(jax.random.key(0), 6)
     assert latents.shape == (6, 3 + 4)
