@@ -31,7 +31,7 @@ def check_fields(config: Mapping[str, Any], devices: int = 1) -> None:
             raise UserError(
                 f"config.{field} must be a multiple of config.steps_per_call, {config['steps_per_call']}, not {config[field]}"
             )
-    if config["best_mode"] not in ("min", "highest"):
+    if config["best_mode"] not in ("min", "max"):
         raise UserError(f"config.best_mode is 'min' or 'max', not {config['best_mode']!r}")
     if config["parallelism"] not in data_parallel.PARALLELISM:
         raise UserError(

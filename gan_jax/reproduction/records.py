@@ -7,7 +7,6 @@ import io
 import itertools
 import json
 import math
-import os
 import platform
 import re
 import subprocess
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_jax import errors
+from gan_jax import errors, files
 from gan_jax.distributed import cpu
 from gan_jax.errors import UserError
 from gan_jax.reproduction.claims import COLUMNS, Claim, summarize, table_rows
@@ -132,7 +131,7 @@ def save_record(folder: Path, record: Record, claims: Sequence[Claim]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([COLUMNS, *table_rows(claims, shortened)])
-    _write_text(folder / CLAIMS_FILE, table.getvalue())
+    files.write_text(folder / CLAIMS_FILE, table.getvalue())
 
     judged = [claim._asdict() | {"verdict": claim.verdict(shortened)} for claim in claims]
     results = {
@@ -141,7 +140,7 @@ def save_record(folder: Path, record: Record, claims: Sequence[Claim]) -> None:
         "numbers": record["numbers"],
     }
     facts = {key: to_json_value(value) for key, value in record.items() if key not in results}
-    _write_text(folder / RESULTS_FILE, _to_json_text(facts | results) + "\n")
+    files.write_text(folder / RESULTS_FILE, _to_json_text(facts | results) + "\n")
 
 
 def load_record(folder: Path) -> dict[str, Any] | None:
@@ -179,7 +178,7 @@ def save_pictures(folder: Path, drawing: "Drawing", remark: str) -> None:
         picture = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": folder.name}):
             drawing.savefig(picture, format=suffix, dpi=150, metadata=metadata)
-        _write_bytes(folder / name, picture.getvalue())
+        files.write_bytes(folder / name, picture.getvalue())
 
 
 def _to_json_text(record: Record) -> str:
@@ -198,7 +197,7 @@ def add_seconds(path: Path) -> Iterator[None]:
     finally:
         before = float(path.read_text()) if path.exists() else 0.0
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_text(path, f"{before + time.monotonic() - began:.1f}\n")
+        files.write_text(path, f"{before + time.monotonic() - began:.1f}\n")
 
 
 def seconds_spent(folder: Path, first_seeds: Container[int] | None = None) -> float:
@@ -238,7 +237,7 @@ def cached(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     with add_seconds(path.with_suffix(SECONDS_SUFFIX)):
         made = to_json_value(make())
-    _write_text(path, json.dumps({"settings": settings, "made": made}, allow_nan=False))
+    files.write_text(path, json.dumps({"settings": settings, "made": made}, allow_nan=False))
     return made
 
 
@@ -267,14 +266,3 @@ def progress_callback(steps: int, every: int) -> Callable[[], None]:
             progress.report(step, [{}])
 
     return lambda: jax.debug.callback(report)
-
-
-def _write_text(path: Path, text: str) -> None:
-    _write_bytes(path, text.encode("utf-8"))
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

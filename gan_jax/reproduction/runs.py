@@ -144,5 +144,5 @@ def has_ended(directory: Path, steps: int) -> bool:
 
 def samples_over_training(directory: Path) -> list[tuple[int, np.ndarray]]:
     """Returns the samples ``[n, 2]`` that a run on points has saved, with their steps, in order."""
-    files = sorted((directory / "samples").glob("step_*.npy"))
-    return [(int(file.stem.removeprefix("step_")), np.load(file)) for file in files]
+    paths = sorted((directory / "samples").glob("step_*.npy"))
+    return [(int(path.stem.removeprefix("step_")), np.load(path)) for path in paths]

@@ -1,4 +1,4 @@
-"""A sweep's groups as one SLURM array, through submitit."""
+"""The groups of a sweep as one SLURM array, with submitit."""
 
 import importlib.util
 import json
@@ -7,103 +7,130 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gan_jax import files
 from gan_jax.errors import UserError, did_you_mean, first_line
-from gan_jax.sweeps.plan import Plan, Trial, status, write
+from gan_jax.sweeps.plan import Group, Plan, Status, Trial, run_status, unfinished
 
-SHARED = (
-    "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "nodes", "tasks_per_node", "name", "stderr_to_stdout",
-)  # fmt: skip
-"""Settings that submitit names alike on all clusters; others, such as ``partition``, are SLURM's."""
+COMMON_SETTINGS = (
+    "timeout_min",
+    "mem_gb",
+    "cpus_per_task",
+    "gpus_per_node",
+    "nodes",
+    "tasks_per_node",
+    "name",
+    "stderr_to_stdout",
+)
+"""Settings that have the same name in submitit on every cluster. Others, such as ``partition``, are
+SLURM's."""
+
+JOBS_FILE = "jobs.json"
 
 
-class Task:
-    """One group's runs, as a job; where SLURM stops it before the end it is queued again, and goes on."""
+class GroupTask:
+    """Trains one group of trials, as a task of an array.
 
-    def __call__(self, workdir: str, group: Sequence[Trial]) -> list[str]:
+    If SLURM stops the task before its end, it is queued again, and its runs resume.
+    """
+
+    def __call__(self, workdir: str, group: Sequence[Trial]) -> list[Status]:
+        """Trains the unfinished trials of ``group``, and returns the status of all its trials."""
         from gan_jax.distributed.cpu import set_up_jax
         from gan_jax.sweeps import runner
 
-        set_up_jax([len(runner.left(Path(workdir), group))])
+        set_up_jax([len(unfinished(Path(workdir), group))])
         runner.run_group(Path(workdir), group)
-        return [status(Path(workdir), trial) for trial in group]
+        return [run_status(Path(workdir), trial) for trial in group]
 
     def checkpoint(self, *arguments: Any) -> Any:
-        """What submitit queues again: the same task, as runs resume by themselves."""
+        """Returns what submitit queues again: the same task, because runs resume by themselves."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *arguments)
 
 
-def submit(plan: Plan, groups: Sequence[Sequence[Trial]], settings: Mapping[str, Any]) -> list[Any]:
-    """Submits each group as a task of one array; returns submitit's jobs. Raises UserError.
+def submit(plan: Plan, groups: Sequence[Group], settings: Mapping[str, Any]) -> list[Any]:
+    """Submits groups of a sweep as the tasks of one array.
 
-    ``settings``: those of ``--slurm.*``; ``cluster`` may be ``local`` or ``debug``, which need no SLURM.
+    Args:
+      plan: the sweep.
+      groups: the groups to train.
+      settings: the ``--slurm.*`` flags. ``cluster`` may be ``"local"`` or ``"debug"``, which need
+        no SLURM.
+
+    Returns:
+      One job of submitit's per group.
+
+    Raises:
+      UserError: if submitit or SLURM is missing, if a setting is wrong, or if an array of this
+        sweep has not ended.
     """
     if importlib.util.find_spec("submitit") is None:
         raise UserError("SLURM arrays need submitit: pip install 'gan_jax[slurm]'")
     import submitit
 
     folder = plan.workdir / "slurm"
-    chosen = dict(settings)
     try:
-        executor = submitit.AutoExecutor(folder, cluster=chosen.pop("cluster", None))
+        executor = submitit.AutoExecutor(folder, cluster=settings.get("cluster"))
     except (RuntimeError, ValueError) as error:
         raise UserError(f"SLURM cannot be used here: {first_line(error)}") from error
-    _refuse_twice(folder, executor)
-    slurm = {name: value for name, value in chosen.items() if name not in SHARED}
-    prefix = f"{executor.cluster}_" if executor.cluster == "slurm" else "slurm_"
+    _check_nothing_is_running(folder, executor)
+    _configure(executor, {"name": plan.workdir.name, **settings})
+    workdirs = [str(plan.workdir.resolve())] * len(groups)
     try:
-        executor.update_parameters(
-            **(
-                {"name": plan.workdir.name}
-                | {name: chosen[name] for name in SHARED if name in chosen}
-            ),
-            **{f"{prefix}{name}": value for name, value in slurm.items()},
-        )
-    except (NameError, ValueError, TypeError, AssertionError) as error:
-        known = did_you_mean(next(iter(slurm), ""), [*SHARED, *_slurm_names()])
-        raise UserError(f"--slurm settings: {first_line(error).rstrip('.')} ({known})") from error
-    try:
-        jobs = executor.map_array(Task(), [str(plan.workdir.resolve())] * len(groups), groups)
+        jobs: list[Any] = executor.map_array(GroupTask(), workdirs, groups)
     except submitit.core.utils.FailedJobError as error:
         raise UserError(f"SLURM refused the array: {first_line(error)}") from error
     folder.mkdir(exist_ok=True)
-    write(
-        folder / "jobs.json",
-        json.dumps({"cluster": executor.cluster, "jobs": [job.job_id for job in jobs]}) + "\n",
-    )
+    record = {"cluster": executor.cluster, "jobs": [job.job_id for job in jobs]}
+    files.write_text(folder / JOBS_FILE, json.dumps(record) + "\n")
     return jobs
 
 
-def _slurm_names() -> list[str]:
+def _configure(executor: Any, settings: Mapping[str, Any]) -> None:
+    """Passes the settings to submitit, under the names that it has for them."""
+    common = {name: settings[name] for name in COMMON_SETTINGS if name in settings}
+    slurm = {
+        name: value for name, value in settings.items() if name not in (*COMMON_SETTINGS, "cluster")
+    }
+    prefixed = {f"slurm_{name}": value for name, value in slurm.items()}
+    try:
+        executor.update_parameters(**common, **prefixed)
+    except (NameError, ValueError, TypeError, AssertionError) as error:
+        known = did_you_mean(next(iter(slurm), ""), [*COMMON_SETTINGS, *_slurm_parameters()])
+        raise UserError(f"--slurm settings: {first_line(error).rstrip('.')} ({known})") from error
+
+
+def _slurm_parameters() -> list[str]:
     from submitit.slurm.slurm import SlurmExecutor
 
     return sorted(SlurmExecutor._valid_parameters())
 
 
-def _refuse_twice(folder: Path, executor: Any) -> None:
-    """Two tasks must not write one run: raises UserError where an array that was submitted before has not ended."""
-    file = folder / "jobs.json"
+def _check_nothing_is_running(folder: Path, executor: Any) -> None:
+    """Raises UserError if an earlier array has not ended: two tasks must not write one run."""
+    file = folder / JOBS_FILE
     if not file.exists():
         return
-    before = json.loads(file.read_text())
-    if before["cluster"] != executor.cluster or executor.cluster == "debug":
+    record = json.loads(file.read_text(encoding="utf-8"))
+    if record["cluster"] != executor.cluster or executor.cluster == "debug":
         return
-    pending = [name for name in before["jobs"] if not _ended(executor, folder, name)]
-    if pending:
+    running = [job_id for job_id in record["jobs"] if not _has_ended(executor, folder, job_id)]
+    if running:
         raise UserError(
-            f"{len(pending)} tasks of this sweep have not ended, such as job {pending[0]}: wait, or cancel them"
+            f"{len(running)} tasks of this sweep have not ended, such as job {running[0]}: "
+            "wait for them, or cancel them"
         )
 
 
-def _ended(executor: Any, folder: Path, name: str) -> bool:
-    job = executor.job_class(folder, name)
+def _has_ended(executor: Any, folder: Path, job_id: str) -> bool:
+    job = executor.job_class(folder, job_id)
     if job.paths.result_pickle.exists():
         return True
-    if executor.cluster == "local":  # where the name is that of a process
+    if executor.cluster == "local":  # the id of a local job is that of its process
         try:
-            os.kill(int(name), 0)
+            os.kill(int(job_id), 0)
         except ProcessLookupError:
             return True
         return False
-    return job.done(force_check=True)
+    return bool(job.done(force_check=True))

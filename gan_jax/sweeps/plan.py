@@ -1,215 +1,300 @@
-"""The runs of a sweep: each trial's config, name and folder, and which of them train together."""
+"""The plan of a sweep: each trial's config and name, and which trials train together."""
 
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
-from gan_jax import errors
+from gan_jax import errors, files
 from gan_jax.errors import UserError
 from gan_jax.experiment import config as configs
 from gan_jax.experiment import population
 from gan_jax.experiment.run_directory import FREE
 from gan_jax.experiment.run_writer import DIVERGED
 from gan_jax.sweeps import naming, space
+from gan_jax.sweeps.space import Sweep
+
+PLAN_FILE = "sweep.json"
+LOCK_FILE = "lock"
+
+Status = Literal["finished", "diverged", "failed", "started", "waiting"]
+"""What has become of a run."""
+
+ENDED: tuple[Status, ...] = ("finished", "diverged")
+"""The status of runs that are never continued."""
 
 
-class Trial(NamedTuple):
-    """One run of a sweep."""
+@dataclass(frozen=True)
+class Trial:
+    """One run of a sweep.
 
-    number: int  # in the search space
+    Attributes:
+      number: its position in the search space.
+      name: its name, and that of its folder.
+      parameters: its parameters, ``{"config.unroll": 5, ...}``.
+      config: its config.
+      key: identifies the run, however its sweep is extended.
+    """
+
+    number: int
     name: str
     parameters: dict[str, Any]
     config: dict[str, Any]
-    key: str  # the same for the same run, however its sweep was extended
+    key: str
 
 
-class Plan(NamedTuple):
-    """A sweep in its workdir."""
+Group = tuple[Trial, ...]
+"""Trials that train together, as one population."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep in its workdir.
+
+    Attributes:
+      workdir: the folder of the sweep.
+      sweep: the search space.
+      trials: all runs.
+      groups: the runs that train together, in the order in which they are trained.
+    """
 
     workdir: Path
-    sweep: space.Sweep
+    sweep: Sweep
     trials: tuple[Trial, ...]
-    groups: tuple[tuple[Trial, ...], ...]  # trained together, in this order
+    groups: tuple[Group, ...]
 
 
-def trials(
-    sweep: space.Sweep, spec: str, overrides: Sequence[str], seed: int, group: str
+def make_trials(
+    sweep: Sweep, spec: str, overrides: Sequence[str], seed: int, wandb_group: str
 ) -> list[Trial]:
-    """Every trial with its config; of trials that are alike, the first. Raises UserError for a wrong parameter or value.
+    """Returns every trial with its config. If several trials are the same run, the first is kept.
 
-    ``overrides``: config flags for all; ``group``: the runs' group in W&B where the config names none.
+    Args:
+      sweep: the search space.
+      spec: the config file and its variant.
+      overrides: config flags for all trials, ``"steps=1000"``.
+      seed: the seed of a random search.
+      wandb_group: the group of the runs in W&B, if the config names none.
+
+    Raises:
+      UserError: if a parameter is no field of the config, has a wrong value, or is set by a flag
+        too; or if the config has a population.
     """
-    fixed = {text.partition("=")[0] for text in overrides}
+    fixed = {override.partition("=")[0] for override in overrides}
     for name in sweep.parameters:
         if name.removeprefix("config.") in fixed:
             raise UserError(f"--{name} is swept: leave the flag out, or the parameter")
-    found: dict[str, Trial] = {}
-    for index, parameters in enumerate(space.trials(sweep, seed)):
-        config = configs.to_dict(
-            configs.load(spec, [*sweep.overrides, *overrides, *space.flags(parameters)])
-        )
-        if config.get("population"):
-            raise UserError(
-                "config.population is a population of its own: sweep the values that it lists"
-            )
-        config["wandb"] |= {
-            "group": config["wandb"]["group"] or group,
-            "tags": (*config["wandb"]["tags"], "sweep"),
-        }
-        if not config["best_metric"] and sweep.metric:
-            config |= {"best_metric": sweep.metric, "best_mode": "max" if sweep.highest else "min"}
-        key = _key(config, parameters)
-        if key not in found:
-            name = naming.folder(parameters, index if sweep.method == "random" else None)
-            taken = {trial.name for trial in found.values()}
-            found[key] = Trial(
-                index, name if name not in taken else f"{name}_{key[:6]}", parameters, config, key
-            )
-    return list(found.values())
+    trials: dict[str, Trial] = {}
+    for number, parameters in enumerate(space.trial_parameters(sweep, seed)):
+        all_overrides = [*sweep.overrides, *overrides, *space.to_overrides(parameters)]
+        config = _trial_config(sweep, spec, all_overrides, wandb_group)
+        key = _trial_key(config, parameters)
+        if key in trials:
+            continue
+        name = naming.trial_name(parameters, number if sweep.method == "random" else None)
+        if name in {trial.name for trial in trials.values()}:
+            name = f"{name}_{key[:6]}"
+        trials[key] = Trial(number, name, parameters, config, key)
+    return list(trials.values())
 
 
-def _key(config: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-    """What makes a run this run: all that changes its numbers, and what the sweep varies."""
-    swept = [name.removeprefix("config.") for name in parameters]
-    leaves = {
-        path: value
-        for path, value in configs.flat(config).items()
-        if path.split(".")[0] not in FREE
-        or any(path == name or path.startswith(f"{name}.") for name in swept)
+def _trial_config(
+    sweep: Sweep, spec: str, overrides: Sequence[str], wandb_group: str
+) -> dict[str, Any]:
+    """Returns the config of one trial, with the sweep's group and metric if it names none."""
+    config = configs.to_dict(configs.load(spec, overrides))
+    if config.get("population"):
+        raise UserError("config.population cannot be swept: sweep the values that it lists")
+    wandb = config["wandb"]
+    config["wandb"] = {
+        **wandb,
+        "group": wandb["group"] or wandb_group,
+        "tags": (*wandb["tags"], "sweep"),
     }
+    if not config["best_metric"] and sweep.metric:
+        config["best_metric"] = sweep.metric
+        config["best_mode"] = "max" if sweep.maximize else "min"
+    return config
+
+
+def _trial_key(config: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    """Returns a hash of everything that changes a run's numbers, and of what the sweep varies."""
+    swept = [name.removeprefix("config.") for name in parameters]
+
+    def matters(path: str) -> bool:
+        is_swept = any(path == name or path.startswith(f"{name}.") for name in swept)
+        return is_swept or path.split(".")[0] not in FREE
+
+    leaves = {path: value for path, value in configs.flat(config).items() if matters(path)}
     return naming.digest(sorted(leaves.items()))
 
 
-def opened(workdir: Path, sweep: space.Sweep, found: Sequence[Trial], most: int) -> Plan:
-    """The plan of a sweep in ``workdir``: a new one, or the one there, perhaps extended by more trials.
+def make_plan(workdir: Path, sweep: Sweep, trials: Sequence[Trial], group_size: int) -> Plan:
+    """Returns the plan of a sweep in ``workdir``, which may extend the plan that is there.
 
-    Trials that differ only in numbers form groups of at most ``most``; groups that were formed stay as they are, as a
-    population resumes whole. Raises UserError where the sweep there has a run that this one has not, touching nothing.
+    Groups that exist stay as they are, because a population resumes as a whole. Nothing is written.
+
+    Args:
+      workdir: the folder of the sweep.
+      sweep: the search space.
+      trials: all runs, from `make_trials`.
+      group_size: the largest number of trials that train together.
+
+    Raises:
+      UserError: if the sweep in the folder has a run that this one lacks, or if the folder is not
+        that of a sweep.
     """
-    file = workdir / "sweep.json"
-    before: dict[str, Any] = {"runs": {}, "groups": []}
+    recorded = _read_plan(workdir)
+    names = {key: name for name, key in recorded["runs"].items()}
+    keys = {trial.key for trial in trials}
+    missing = [name for key, name in names.items() if key not in keys]
+    if missing:
+        raise UserError(
+            f"workdir {workdir} holds another sweep: {len(missing)} of its {len(names)} runs, such "
+            f"as {missing[0]}, are not in this one. Add values to it, or choose another --workdir"
+        )
+    trials = _with_recorded_names(trials, names)
+    by_name = {trial.name: trial for trial in trials}
+    groups = [tuple(by_name[name] for name in group) for group in recorded["groups"]]
+    grouped = {trial.name for group in groups for trial in group}
+    new_trials = [trial for trial in trials if trial.name not in grouped]
+    groups += group_trials(new_trials, group_size)
+    return Plan(workdir, sweep, tuple(trials), tuple(groups))
+
+
+def _read_plan(workdir: Path) -> dict[str, Any]:
+    """Returns the runs and groups that `save_plan` recorded, none for a new sweep."""
+    file = workdir / PLAN_FILE
     if file.exists():
         try:
-            before = json.loads(file.read_text())
+            recorded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{file} cannot be read: {errors.first_line(error)}") from error
-    elif workdir.exists() and (
-        not workdir.is_dir() or any(path.name != "lock" for path in workdir.iterdir())
-    ):
-        raise UserError(
-            f"{workdir} is not the workdir of a sweep: it has no sweep.json. Choose another --workdir"
-        )
-    names = {key: name for name, key in before["runs"].items()}
-    keys = {trial.key for trial in found}
-    lost = [name for key, name in names.items() if key not in keys]
-    if lost:
-        raise UserError(
-            f"workdir {workdir} holds another sweep: {len(lost)} of its {len(names)} runs, such as {lost[0]}, are not in "
-            "this one. Add values to it, or choose another --workdir"
-        )
-    found = [trial._replace(name=names.get(trial.key, trial.name)) for trial in found]
-    if len({trial.name for trial in found}) < len(found):  # an old name may be that of a new trial
-        old = set(names.values())
-        found = [
-            trial
-            if trial.key in names or trial.name not in old
-            else trial._replace(name=f"{trial.name}_{trial.key[:6]}")
-            for trial in found
-        ]
-    by_name = {trial.name: trial for trial in found}
-    old_groups = [tuple(by_name[name] for name in group) for group in before["groups"]]
-    grouped = {trial.name for group in old_groups for trial in group}
-    groups = (
-        *old_groups,
-        *groups_of([trial for trial in found if trial.name not in grouped], most),
+        return recorded
+    is_empty = not workdir.exists() or (
+        workdir.is_dir() and all(path.name == LOCK_FILE for path in workdir.iterdir())
     )
-    return Plan(workdir, sweep, tuple(found), tuple(groups))
+    if not is_empty:
+        raise UserError(
+            f"{workdir} is not the workdir of a sweep: it has no {PLAN_FILE}. "
+            "Choose another --workdir"
+        )
+    return {"runs": {}, "groups": []}
 
 
-def save(plan: Plan) -> None:
-    """Notes in the sweep's workdir which runs it has, and which of them train together."""
+def _with_recorded_names(trials: Sequence[Trial], names: Mapping[str, str]) -> list[Trial]:
+    """Returns the trials with the names that were recorded for their keys.
+
+    A new trial whose name is that of a recorded one gets another name.
+    """
+    taken = set(names.values())
+
+    def name_of(trial: Trial) -> str:
+        if trial.key in names:
+            return names[trial.key]
+        return f"{trial.name}_{trial.key[:6]}" if trial.name in taken else trial.name
+
+    return [replace(trial, name=name_of(trial)) for trial in trials]
+
+
+def save_plan(plan: Plan) -> None:
+    """Records in the sweep's workdir which runs it has, and which of them train together."""
     record = {
         "sweep": {
             "method": plan.sweep.method,
-            "parameters": plan.sweep.parameters,
+            "parameters": {
+                name: parameter.as_schema() for name, parameter in plan.sweep.parameters.items()
+            },
             "run_cap": plan.sweep.run_cap,
         },
         "runs": {trial.name: trial.key for trial in plan.trials},
         "groups": [[trial.name for trial in group] for group in plan.groups],
     }
     plan.workdir.mkdir(parents=True, exist_ok=True)
-    write(plan.workdir / "sweep.json", json.dumps(record, indent=1) + "\n")
+    files.write_text(plan.workdir / PLAN_FILE, json.dumps(record, indent=1) + "\n")
 
 
-def groups_of(found: Sequence[Trial], most: int) -> list[tuple[Trial, ...]]:
-    """Partitions trials into the largest groups that can train as one population, of at most ``most`` trials each."""
-    alike: list[list[Trial]] = []
-    for trial in found:
-        fits = (
-            group
-            for group in alike
-            if most > 1 and population.joined([group[0].config, trial.config]) is not None
-        )
-        group = next(fits, None)
-        if group is None:
-            alike.append([trial])
+def group_trials(trials: Sequence[Trial], group_size: int) -> list[Group]:
+    """Partitions trials into the largest groups that can train as one population.
+
+    Args:
+      trials: the trials.
+      group_size: the largest number of trials in a group.
+
+    Returns:
+      The groups, in the order of their first trials.
+    """
+    compatible: list[list[Trial]] = []
+    for trial in trials:
+        for members in compatible if group_size > 1 else []:
+            if _can_train_together([members[0], trial]):
+                members.append(trial)
+                break
         else:
-            group.append(trial)
-    parts = [
-        tuple(group[first : first + most])
-        for group in alike
-        for first in range(0, len(group), most)
-    ]
-    whole = [
-        part
-        for part in parts
-        if len(part) == 1 or population.joined([trial.config for trial in part]) is not None
-    ]
-    rest = [(trial,) for part in parts if part not in whole for trial in part]
-    return sorted([*whole, *rest], key=lambda group: group[0].number)
+            compatible.append([trial])
+    groups: list[Group] = []
+    for members in compatible:
+        for first in range(0, len(members), group_size):
+            group = tuple(members[first : first + group_size])
+            if len(group) == 1 or _can_train_together(group):
+                groups.append(group)
+            else:
+                groups += [(trial,) for trial in group]
+    return sorted(groups, key=lambda group: group[0].number)
 
 
-def folder(workdir: Path, trial: Trial) -> Path:
-    """The workdir of one run."""
+def _can_train_together(trials: Sequence[Trial]) -> bool:
+    return population.joined([trial.config for trial in trials]) is not None
+
+
+def run_directory(workdir: Path, trial: Trial) -> Path:
+    """Returns the run directory of a trial."""
     return workdir / "runs" / trial.name
 
 
-def failure(workdir: Path, trial: Trial) -> Path:
-    """The file that says why a run failed, if it did."""
+def failure_file(workdir: Path, trial: Trial) -> Path:
+    """Returns the file that says why a run failed, which exists only if it did."""
     return workdir / "failures" / f"{trial.name}.txt"
 
 
-def status(workdir: Path, trial: Trial) -> str:
-    """``finished``, ``diverged``, ``failed``, ``started`` or ``waiting``, as the run's folder says."""
-    run = folder(workdir, trial)
-    if (run / DIVERGED).exists():
+def run_status(workdir: Path, trial: Trial) -> Status:
+    """Returns what has become of a run, from its files."""
+    directory = run_directory(workdir, trial)
+    if (directory / DIVERGED).exists():
         return "diverged"
-    # The checkpoint is the last that a run writes, and appears whole.
-    steps = [int(path.name) for path in (run / "checkpoints").glob("*") if path.name.isdecimal()]
+    # The last checkpoint is the last thing that a run writes, and it appears whole.
+    checkpoints = (directory / "checkpoints").glob("*")
+    steps = [int(path.name) for path in checkpoints if path.name.isdecimal()]
     if steps and max(steps) >= trial.config["steps"]:
         return "finished"
-    if failure(workdir, trial).exists():
+    if failure_file(workdir, trial).exists():
         return "failed"
-    return "started" if (run / "config.json").exists() else "waiting"
+    return "started" if (directory / "config.json").exists() else "waiting"
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, whoever else writes it at the same time."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def unfinished(workdir: Path, group: Sequence[Trial]) -> list[Trial]:
+    """Returns the trials of a group that have neither finished nor diverged."""
+    return [trial for trial in group if run_status(workdir, trial) not in ENDED]
+
+
+def unfinished_groups(plan: Plan) -> list[Group]:
+    """Returns the groups with unfinished trials, in order."""
+    return [group for group in plan.groups if unfinished(plan.workdir, group)]
 
 
 @contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[None]:
-    """Keeps a second command out of a sweep's workdir; a kill ends it. Raises UserError."""
+def lock(workdir: Path) -> Iterator[None]:
+    """Keeps other sweeps out of ``workdir`` during the ``with`` block. It ends with the process.
+
+    Raises:
+      UserError: if another sweep runs there, or if the folder cannot be used.
+    """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        file = open(workdir / "lock", "w")  # noqa: SIM115 - open as long as the sweep runs
+        file = open(workdir / LOCK_FILE, "w")  # noqa: SIM115 - open as long as the sweep runs
     except OSError as error:
         raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
     with file:

@@ -1,4 +1,4 @@
-"""Runs a sweep's trials where the command was typed, one group after the other, each run once."""
+"""Runs a sweep on this machine, one group of trials after the other, each trial once."""
 
 import time
 import traceback
@@ -13,26 +13,36 @@ from gan_jax.evaluation import protocols
 from gan_jax.evaluation.protocol import BY_STEP
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.validation import check_experiment as check_experiment
-from gan_jax.experiment.validation import check_fields
+from gan_jax.experiment.validation import check_experiment, check_fields
 from gan_jax.loggers import progress
 from gan_jax.sweeps import report
-from gan_jax.sweeps.plan import Plan, Trial, failure, folder, status
+from gan_jax.sweeps.plan import (
+    ENDED,
+    Plan,
+    Trial,
+    failure_file,
+    run_directory,
+    run_status,
+    unfinished,
+    unfinished_groups,
+)
 
-ENDED = ("finished", "diverged")
-"""What a run never does again."""
 
+def check_groups(plan: Plan) -> None:
+    """Builds one run of each group, and checks that it gives the sweep's metric. Trains nothing.
 
-def check(plan: Plan) -> None:
-    """Builds one run of each group, and asks whether it gives the sweep's metric, before any starts. Raises UserError."""
+    Raises:
+      UserError: if a run cannot be built, or does not give the metric.
+    """
     for group in plan.groups:
         config = group[0].config
         measured = evaluation.ordered(protocols.build(config["metrics"]))
-        given = [name for protocol in measured for name in protocol.names()]
-        if plan.sweep.metric not in given and not plan.sweep.metric.startswith(BY_STEP):
-            known = did_you_mean(plan.sweep.metric, given) if given else "config.metrics is empty"
+        names = [name for protocol in measured for name in protocol.names()]
+        metric = plan.sweep.metric
+        if metric not in names and not metric.startswith(BY_STEP):
+            hint = did_you_mean(metric, names) if names else "config.metrics is empty"
             raise UserError(
-                f"the sweep's metric is {plan.sweep.metric!r}, which no metric of this config gives: {known}"
+                f"the sweep's metric is {metric!r}, which no metric of this config gives: {hint}"
             )
         check_fields(config, 1 if len(group) > 1 else jax.device_count())
         experiment = build(config)
@@ -40,92 +50,89 @@ def check(plan: Plan) -> None:
         evaluation.check(measured, evaluation.RealSamples(config, experiment.dataset))
 
 
-def run(plan: Plan) -> int:
-    """Runs what has not ended, in order, and reports; returns 1 where a run failed for a reason of its own, else 0.
+def run_sweep(plan: Plan) -> int:
+    """Runs the unfinished trials in order, and writes ``results.csv`` after each group.
 
-    Runs that diverge are recorded and left. One that fails for another reason is tried again by the next command.
+    Runs that diverge are recorded, and never continued. The next call tries a run again that failed
+    for another reason.
+
+    Returns:
+      1 if a run failed, else 0.
+
+    Raises:
+      KeyboardInterrupt: if it was interrupted. The same call resumes.
     """
-    began, ended_before = time.monotonic(), _ended(plan)
+    began = time.monotonic()
+    ended_before = _count_ended(plan)
+    total = len(plan.trials)
     if ended_before:
-        print(f"{ended_before} of {len(plan.trials)} runs have ended before", flush=True)
-    for group in pending(plan):
-        first, total = _ended(plan) + 1, len(plan.trials)
-        size = len(left(plan.workdir, group))
-        which = (
-            f"run {first} of {total}"
-            if size == 1
-            else f"runs {first} to {first + size - 1} of {total}, together"
-        )
-        print(f"{which}: {group[0].name}{' ...' if size > 1 else ''}", flush=True)
+        print(f"{ended_before} of {total} runs have ended before", flush=True)
+    for group in unfinished_groups(plan):
+        first = _count_ended(plan) + 1
+        size = len(unfinished(plan.workdir, group))
+        if size == 1:
+            print(f"run {first} of {total}: {group[0].name}", flush=True)
+        else:
+            which = f"runs {first} to {first + size - 1} of {total}, together"
+            print(f"{which}: {group[0].name} ...", flush=True)
         run_group(plan.workdir, group)
-        rows = report.write_results(plan)
-        _progress(plan, rows, began, ended_before)
-    failed = [trial for trial in plan.trials if status(plan.workdir, trial) == "failed"]
+        _print_progress(plan, report.write_results(plan), began, ended_before)
+    failed = [trial for trial in plan.trials if run_status(plan.workdir, trial) == "failed"]
     if failed:
-        print(
-            f"{len(failed)} runs failed: {failure(plan.workdir, failed[0])} says why; the same command tries again"
-        )
-    return int(bool(failed))
-
-
-def pending(plan: Plan) -> list[tuple[Trial, ...]]:
-    """The groups in which a run has not ended, in order."""
-    return [group for group in plan.groups if left(plan.workdir, group)]
-
-
-def sizes(plan: Plan) -> list[int]:
-    """How many runs train together, one number a group that has not ended."""
-    return [len(left(plan.workdir, group)) for group in pending(plan)]
-
-
-def left(workdir: Path, group: Sequence[Trial]) -> list[Trial]:
-    """The runs of a group that have not ended."""
-    return [trial for trial in group if status(workdir, trial) not in ENDED]
+        file = failure_file(plan.workdir, failed[0])
+        print(f"{len(failed)} runs failed: {file} says why; the same command tries again")
+    return 1 if failed else 0
 
 
 def run_group(workdir: Path, group: Sequence[Trial]) -> None:
-    """Trains the runs of one group that have not ended, together, each from where it was; the others are not touched.
+    """Trains the unfinished trials of a group together, each from its newest checkpoint.
 
-    Raises KeyboardInterrupt where it was stopped; divergence and other failures are noted in the runs' folders.
+    Divergence and other failures are recorded in the sweep's workdir.
+
+    Raises:
+      KeyboardInterrupt: if it was interrupted. The same call resumes.
     """
-    group = left(workdir, group)
-    if not group:
+    trials = unfinished(workdir, group)
+    if not trials:
         return
-    folders = [folder(workdir, trial) for trial in group]
-    for trial in group:
-        failure(workdir, trial).unlink(missing_ok=True)
+    for trial in trials:
+        failure_file(workdir, trial).unlink(missing_ok=True)
     try:
-        if len(group) == 1:
-            training_loop.run(group[0].config, folders[0])
-        else:
-            together = population.joined([trial.config for trial in group])
-            assert together is not None, "a group that was joined once"
-            training_loop.run(together, workdir, folders)
+        _train(workdir, trials)
     except training_loop.TrainingDiverged as error:
         print(f"diverged: {error}", flush=True)
-    except Exception as error:  # one bad run must not end a night's sweep
+    except Exception as error:  # one bad run must not end a sweep of many hours
         print(f"failed: {type(error).__name__}: {error}", flush=True)
-        for trial in group:
-            if status(workdir, trial) not in ENDED:
-                file = failure(workdir, trial)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(traceback.format_exc())
+        for trial in unfinished(workdir, trials):
+            file = failure_file(workdir, trial)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(traceback.format_exc(), encoding="utf-8")
 
 
-def _ended(plan: Plan) -> int:
-    return sum(status(plan.workdir, trial) in ENDED for trial in plan.trials)
+def _train(workdir: Path, trials: Sequence[Trial]) -> None:
+    directories = [run_directory(workdir, trial) for trial in trials]
+    if len(trials) == 1:
+        training_loop.run(trials[0].config, directories[0])
+        return
+    config = population.joined([trial.config for trial in trials])
+    assert config is not None, "the trials of a group can always be joined"
+    training_loop.run(config, workdir, directories)
 
 
-def _progress(plan: Plan, rows: Sequence[dict], began: float, ended_before: int) -> None:
-    ended, total = _ended(plan), len(plan.trials)
-    per_run = (time.monotonic() - began) / max(ended - ended_before, 1)
-    top = report.best_row(rows, plan.sweep.highest)
-    shown = (
-        f", best so far {plan.sweep.metric} {progress.format_number(top['metric'])} ({top['name']})"
-        if top
-        else ""
-    )
-    print(
-        f"{ended} of {total} runs done, {progress.format_duration(per_run * (total - ended))} left{shown}",
-        flush=True,
-    )
+def _count_ended(plan: Plan) -> int:
+    return sum(run_status(plan.workdir, trial) in ENDED for trial in plan.trials)
+
+
+def _print_progress(
+    plan: Plan, rows: Sequence[report.Row], began: float, ended_before: int
+) -> None:
+    """Prints how many runs are done, the time left, and the best run so far."""
+    ended, total = _count_ended(plan), len(plan.trials)
+    seconds_per_run = (time.monotonic() - began) / max(ended - ended_before, 1)
+    time_left = progress.format_duration(seconds_per_run * (total - ended))
+    line = f"{ended} of {total} runs done, {time_left} left"
+    best = report.best_row(rows, plan.sweep.maximize)
+    if best is not None:
+        value = progress.format_number(best["metric"])
+        line += f", best so far {plan.sweep.metric} {value} ({best['name']})"
+    print(line, flush=True)

@@ -1,53 +1,82 @@
-"""The search space of a sweep: W&B's schema for sweeps, with the same meaning, and its trials as flags.
+"""The search space of a sweep in W&B's schema, and the parameters of its trials.
 
     method: grid                            # or random
     metric: {name: modes/covered, goal: maximize}
     parameters:                             # named like the flags of train.py
       config.unroll: {values: [0, 5, 10]}
-      config.discriminator_optimizer.adam.learning_rate: {distribution: log_uniform_values, min: 1.0e-5, max: 1.0e-3}
+      config.discriminator_optimizer.adam.learning_rate:
+        {distribution: log_uniform_values, min: 1.0e-5, max: 1.0e-3}
       config.seed: {values: [0, 1, 2]}
-    run_cap: 20                             # at most so many runs
+    run_cap: 20                             # at most this many runs
 
-A YAML file with such a mapping serves `wandb sweep` too. Its `command` may name a config and flags of its own.
+The same YAML file works with ``wandb sweep``, and means the same there. Its ``command`` may name a
+config and flags of its own.
 """
 
 import inspect
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.experiment.command_line import split_overrides
 from gan_jax.experiment.config import load_module
 from gan_jax.sweeps import distributions
+from gan_jax.sweeps.distributions import Parameter
 
-KNOWN = (
-    "method", "metric", "parameters", "run_cap", "command", "program", "name", "description", "project", "entity",
-    "controller", "settings",
-)  # fmt: skip
-"""Keys of a sweep; those that only W&B's server reads are left to it."""
+KEYS = (
+    "method",
+    "metric",
+    "parameters",
+    "run_cap",
+    "command",
+    "program",
+    "name",
+    "description",
+    "project",
+    "entity",
+    "controller",
+    "settings",
+)
+"""The keys of a sweep. Those that only W&B's server reads are ignored here."""
 
 SEED = "config.seed"
+"""The parameter that is a replicate rather than a hyperparameter."""
 
 
-class Sweep(NamedTuple):
-    """A search space that has been checked."""
+@dataclass(frozen=True)
+class Sweep:
+    """A search space that has been checked.
+
+    Attributes:
+      method: ``"grid"`` or ``"random"``.
+      parameters: what each parameter may be, by the flag of train.py without its hyphens.
+      metric: the name of the metric; empty for the config's ``best_metric``.
+      maximize: whether a higher metric is better.
+      run_cap: the largest number of runs; None for all of a grid.
+      name: the sweep's name; may be empty.
+      config: the config file that the sweep's command names; may be empty.
+      overrides: the config flags that the sweep's command names, ``("steps=1000",)``.
+    """
 
     method: str
-    parameters: dict[
-        str, dict[str, Any]
-    ]  # flag without its hyphens -> {"values": [...]}, {"distribution": ..., ...}
-    metric: str  # empty: the config's best_metric
-    highest: bool
+    parameters: Mapping[str, Parameter]
+    metric: str
+    maximize: bool
     run_cap: int | None
     name: str
-    config: str  # the config file that the sweep's own command names, or empty
-    overrides: tuple[str, ...]  # the config flags that it names
+    config: str
+    overrides: tuple[str, ...]
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """The mapping of a sweep YAML. Raises UserError."""
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Reads the definition of a sweep from a YAML file.
+
+    Raises:
+      UserError: if there is no such file, or if it holds no mapping.
+    """
     import yaml
 
     try:
@@ -61,101 +90,140 @@ def read(path: str | Path) -> dict[str, Any]:
     return definition
 
 
-def parse(definition: Mapping[str, Any]) -> Sweep:
-    """Checks a sweep in W&B's schema. Raises UserError, one line."""
-    for key in definition:
-        if key == "early_terminate":
-            raise UserError(
-                "a sweep's early_terminate needs W&B's server: leave it out, or use `wandb sweep`"
-            )
-        if key not in KNOWN:
-            raise UserError(f"a sweep has no key {key!r}: {did_you_mean(str(key), KNOWN)}")
-    method = definition.get("method")
-    if method == "bayes":
-        raise UserError(
-            "a sweep's method 'bayes' needs W&B's server: use `wandb sweep`, or method grid or random here"
-        )
-    if method not in ("grid", "random"):
-        raise UserError(f"a sweep's method is 'grid' or 'random', not {method!r}")
-    metric = definition.get("metric") or {}
-    if not isinstance(metric, Mapping) or (metric and not isinstance(metric.get("name"), str)):
-        raise UserError(
-            f"a sweep's metric is {{name: ..., goal: minimize or maximize}}, not {metric!r}"
-        )
-    goal = metric.get("goal", "minimize")
-    if goal not in ("minimize", "maximize"):
-        raise UserError(f"a sweep's goal is 'minimize' or 'maximize', not {goal!r}")
-    run_cap = definition.get("run_cap")
-    if run_cap is not None and (
-        not isinstance(run_cap, int) or isinstance(run_cap, bool) or run_cap < 1
-    ):
-        raise UserError(f"a sweep's run_cap is a whole number of runs, not {run_cap!r}")
-    if method == "random" and run_cap is None:
-        raise UserError("random search has no end of its own: say how many runs by run_cap")
-    parameters = definition.get("parameters")
-    if not isinstance(parameters, Mapping) or not parameters:
-        raise UserError("a sweep needs parameters: {config.unroll: {values: [0, 5]}, ...}")
-    command = definition.get("command") or ()
-    overrides, rest = split_overrides(
-        [str(part) for part in command if not str(part).startswith("${")]
-    )
-    spec = next(
-        (part.removeprefix("--config=") for part in rest if part.startswith("--config=")), ""
-    )
-    checked = {
-        str(name): distributions.checked(str(name), settings, method)
-        for name, settings in parameters.items()
-    }
-    return Sweep(
-        method, checked, metric.get("name", ""), goal == "maximize", run_cap, str(definition.get("name") or ""), spec,
-        tuple(overrides),
-    )  # fmt: skip
+def read_config_sweep(spec: str) -> dict[str, Any]:
+    """Returns the definition of a sweep from the function ``sweep`` of a config file.
 
+    Args:
+      spec: ``"configs/ring.py"`` or ``"configs/ring.py:unrolled"``. The variant is passed to the
+        function if it takes an argument.
 
-def trials(sweep: Sweep, seed: int = 0) -> list[dict[str, Any]]:
-    """The parameters of each trial, ``{"config.unroll": 5, ...}``.
-
-    A grid's are all combinations, the last parameter changing fastest, the first ``run_cap`` of them. A random search's
-    i-th trial depends on (``seed``, i) and its parameters' names alone, so a higher ``run_cap`` only adds trials.
+    Raises:
+      UserError: if the file has no such function, or if the function fails.
     """
-    if sweep.method == "grid":
-        names, axes = (
-            list(sweep.parameters),
-            [distributions.listed(settings) for settings in sweep.parameters.values()],
-        )
-        combined = itertools.islice(itertools.product(*axes), sweep.run_cap)
-        return [dict(zip(names, values)) for values in combined]
-    return [
-        {
-            name: distributions.drawn(settings, seed, index, name)
-            for name, settings in sweep.parameters.items()
-        }
-        for index in range(sweep.run_cap or 0)
-    ]
-
-
-def flags(parameters: Mapping[str, Any]) -> list[str]:
-    """A trial's parameters as config overrides, in the words of W&B's ``${args}``: ``["unroll=5", ...]``."""
-    return [f"{name.removeprefix('config.')}={value}" for name, value in parameters.items()]
-
-
-def of_config(spec: str) -> dict[str, Any]:
-    """What ``sweep()`` of a config file returns, asked with the variant where there is one. Raises UserError."""
     path, _, variant = spec.partition(":")
     module = load_module(path)
     if not callable(getattr(module, "sweep", None)):
         raise UserError(f"{path} has no sweep(): define one, or name a YAML file by --sweep")
     try:
-        takes = inspect.signature(module.sweep).parameters
-        definition = module.sweep(variant) if takes and variant else module.sweep()
+        takes_variant = bool(inspect.signature(module.sweep).parameters)
+        definition = module.sweep(variant) if takes_variant and variant else module.sweep()
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"sweep() of {path} fails: {type(error).__name__}: {first_line(error)}"
-        ) from error
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"sweep() of {path} fails: {reason}") from error
     if not isinstance(definition, Mapping):
-        raise UserError(
-            f"sweep() of {path} returns {definition!r}, not a mapping with method, metric and parameters"
-        )
+        expected = "a mapping with method, metric and parameters"
+        raise UserError(f"sweep() of {path} returns {definition!r}, not {expected}")
     return dict(definition)
+
+
+def parse(definition: Mapping[str, Any]) -> Sweep:
+    """Checks the definition of a sweep in W&B's schema.
+
+    Raises:
+      UserError: if the definition is wrong, or if it needs W&B's server.
+    """
+    _check_keys(definition)
+    method = _parse_method(definition.get("method"))
+    metric, maximize = _parse_metric(definition.get("metric") or {})
+    run_cap = _parse_run_cap(definition.get("run_cap"), method)
+    parameters = definition.get("parameters")
+    if not isinstance(parameters, Mapping) or not parameters:
+        raise UserError("a sweep needs parameters: {config.unroll: {values: [0, 5]}, ...}")
+    config, overrides = _parse_command(definition.get("command") or ())
+    return Sweep(
+        method=method,
+        parameters={
+            str(name): distributions.parse_parameter(str(name), parameter, method)
+            for name, parameter in parameters.items()
+        },
+        metric=metric,
+        maximize=maximize,
+        run_cap=run_cap,
+        name=str(definition.get("name") or ""),
+        config=config,
+        overrides=overrides,
+    )
+
+
+def _check_keys(definition: Mapping[str, Any]) -> None:
+    for key in definition:
+        if key == "early_terminate":
+            raise UserError(
+                "a sweep's early_terminate needs W&B's server: leave it out, or use `wandb sweep`"
+            )
+        if key not in KEYS:
+            raise UserError(f"a sweep has no key {key!r}: {did_you_mean(str(key), KEYS)}")
+
+
+def _parse_method(method: Any) -> str:
+    if method == "bayes":
+        raise UserError(
+            "a sweep's method 'bayes' needs W&B's server: use `wandb sweep`, or grid or random here"
+        )
+    if method not in ("grid", "random"):
+        raise UserError(f"a sweep's method is 'grid' or 'random', not {method!r}")
+    return str(method)
+
+
+def _parse_metric(metric: Any) -> tuple[str, bool]:
+    """Returns the metric's name, empty if none is given, and whether to maximize it."""
+    if not isinstance(metric, Mapping) or (metric and not isinstance(metric.get("name"), str)):
+        schema = "{name: ..., goal: minimize or maximize}"
+        raise UserError(f"a sweep's metric is {schema}, not {metric!r}")
+    goal = metric.get("goal", "minimize")
+    if goal not in ("minimize", "maximize"):
+        raise UserError(f"a sweep's goal is 'minimize' or 'maximize', not {goal!r}")
+    return metric.get("name", ""), goal == "maximize"
+
+
+def _parse_run_cap(run_cap: Any, method: str) -> int | None:
+    if run_cap is None:
+        if method == "random":
+            raise UserError("random search has no end of its own: set the number of runs, run_cap")
+        return None
+    if not isinstance(run_cap, int) or isinstance(run_cap, bool) or run_cap < 1:
+        raise UserError(f"a sweep's run_cap is a whole number of runs, not {run_cap!r}")
+    return run_cap
+
+
+def _parse_command(command: Any) -> tuple[str, tuple[str, ...]]:
+    """Returns the config file that a sweep's command names, and its config flags."""
+    words = [str(word) for word in command if not str(word).startswith("${")]
+    overrides, rest = split_overrides(words)
+    configs = [word.removeprefix("--config=") for word in rest if word.startswith("--config=")]
+    return configs[0] if configs else "", tuple(overrides)
+
+
+def trial_parameters(sweep: Sweep, seed: int = 0) -> list[dict[str, Any]]:
+    """Returns the parameters of each trial, ``{"config.unroll": 5, ...}``.
+
+    A grid search has all combinations, the last parameter changing fastest, and ends after
+    ``run_cap`` of them. Trial i of a random search depends only on ``seed``, i and the names and
+    distributions of its parameters, so that a higher ``run_cap`` only adds trials.
+
+    Args:
+      sweep: the search space.
+      seed: the seed of a random search.
+    """
+    if sweep.method == "grid":
+        names = list(sweep.parameters)
+        axes = [parameter.grid_values() for parameter in sweep.parameters.values()]
+        combinations = itertools.islice(itertools.product(*axes), sweep.run_cap)
+        return [dict(zip(names, values, strict=True)) for values in combinations]
+    return [
+        {
+            name: distributions.draw(parameter, seed, index, name)
+            for name, parameter in sweep.parameters.items()
+        }
+        for index in range(sweep.run_cap or 0)
+    ]
+
+
+def to_overrides(parameters: Mapping[str, Any]) -> list[str]:
+    """Returns a trial's parameters as config overrides: ``["unroll=5", ...]``.
+
+    Values are written as W&B's agent writes them for ``${args}``.
+    """
+    return [f"{name.removeprefix('config.')}={value}" for name, value in parameters.items()]

@@ -1,4 +1,4 @@
-"""What moves a metric: against closed forms, and against chance."""
+"""Sensitivity: shares and p-values against closed forms and against chance, and their plots."""
 
 import itertools
 
@@ -15,10 +15,10 @@ def design(*sizes: int) -> np.ndarray:
 
 def test_shares_of_a_grid_are_those_of_the_model_and_add_up_to_one():
     a, b, seed = design(3, 2, 4).T
-    noise = np.tile([0.3, -0.1, -0.4, 0.2], 6)  # of the seeds; its mean is 0 in each cell
+    noise = np.tile([0.3, -0.1, -0.4, 0.2], 6)  # from the seeds, with mean 0 in each cell
     y = 2.0 * a + 1.0 * b + 0.5 * (a - 1) * (2 * b - 1) + noise
-    found = sensitivity.analyse(
-        {"a": a.tolist(), "b": b.tolist()}, seed.tolist(), y, highest=True, grid=True
+    analysis = sensitivity.analyse(
+        {"a": a.tolist(), "b": b.tolist()}, seed.tolist(), y, maximize=True, grid=True
     )
     parts = {
         "a": 4 * np.var([0, 1, 2]),
@@ -28,12 +28,12 @@ def test_shares_of_a_grid_are_those_of_the_model_and_add_up_to_one():
     }
     total = sum(parts.values())
     assert total == pytest.approx(np.var(y))
-    assert [effect.parameter for effect in found.effects] == ["a", "b"]
-    assert [effect.share for effect in found.effects] == pytest.approx(
+    assert [effect.parameter for effect in analysis.effects] == ["a", "b"]
+    assert [effect.share for effect in analysis.effects] == pytest.approx(
         [parts["a"] / total, parts["b"] / total]
     )
-    assert found.seeds == pytest.approx(parts["seeds"] / total)
-    first = found.effects[0]
+    assert analysis.seeds == pytest.approx(parts["seeds"] / total)
+    first = analysis.effects[0]
     assert (first.best, first.best_mean, first.effect, first.levels) == (
         "2",
         pytest.approx(4.5),
@@ -43,23 +43,23 @@ def test_shares_of_a_grid_are_those_of_the_model_and_add_up_to_one():
     spread = np.sqrt(24 * np.var(noise) / (24 - 6))
     assert first.standard_error == pytest.approx(spread * np.sqrt(2 / 8))
     lowest = sensitivity.analyse(
-        {"a": a.tolist()}, seed.tolist(), y, highest=False, grid=True
+        {"a": a.tolist()}, seed.tolist(), y, maximize=False, grid=True
     ).effects[0]
     assert (lowest.best, lowest.effect) == ("0", pytest.approx(-4.0))
 
 
-def test_an_effect_beyond_chance_and_one_of_chance():
+def test_an_effect_beyond_chance_has_a_small_p_value():
     a, b, seed = design(2, 2, 6).T
     y = 1.0 * a + np.random.default_rng(0).normal(size=24) * 0.2
-    moves, still = sensitivity.analyse(
+    first, second = sensitivity.analyse(
         {"b": b.tolist(), "a": a.tolist()}, seed.tolist(), y, True, grid=True
     ).effects
-    assert moves.parameter == "a" and moves.p_value == 0.001
-    assert still.p_value > 0.05
+    assert first.parameter == "a" and first.p_value == 0.001
+    assert second.p_value > 0.05
 
 
-def test_p_values_of_nothing_are_uniform():
-    """Where no parameter does anything, a share as rare as one in ten is found one time in ten, seeds shared or not."""
+def test_p_values_of_parameters_without_effect_are_uniform():
+    """If no parameter does anything, one p-value in ten is at most 0.1, though seeds are shared."""
     draws = np.random.default_rng(1)
     a, b, seed = design(3, 2, 3).T
     below = 0
@@ -75,36 +75,30 @@ def test_p_values_of_nothing_are_uniform():
 def test_random_search_puts_numbers_into_bins():
     draws = np.random.default_rng(0)
     x, z = draws.random(30), draws.random(30)
-    found = sensitivity.analyse(
+    analysis = sensitivity.analyse(
         {"x": x.tolist(), "z": z.tolist()}, [0] * 30, 3 * x, True, grid=False
     )
-    assert [effect.parameter for effect in found.effects] == ["x", "z"]
-    assert (
-        found.effects[0].levels == 5
-        and found.effects[0].share > 0.85
-        and found.effects[0].p_value == 0.001
-    )
-    assert found.effects[1].p_value > 0.05
-    assert np.isnan(found.seeds) and np.isnan(
-        found.effects[0].standard_error
-    )  # no seeds were repeated
+    assert [effect.parameter for effect in analysis.effects] == ["x", "z"]
+    first, second = analysis.effects
+    assert first.levels == 5 and first.share > 0.85 and first.p_value == 0.001
+    assert second.p_value > 0.05
+    # No settings were repeated with another seed.
+    assert np.isnan(analysis.seeds) and np.isnan(first.standard_error)
 
 
-def test_levels_keep_their_order_and_are_as_full_as_one_another():
+def test_levels_keep_their_order_and_bins_are_equally_full():
     assert sensitivity.levels(["b", "a", "b"]).names == ("b", "a")
     assert sensitivity.levels([True, False]).names == ("True", "False")
     assert sensitivity.levels([10, 2, 2]).names == ("2", "10")
     binned = sensitivity.levels(np.arange(25.0).tolist())
-    assert np.bincount(binned.of).tolist() == [5] * 5 and binned.names[0] == "0 to 4.8"
+    assert np.bincount(binned.indices).tolist() == [5] * 5 and binned.names[0] == "0 to 4.8"
 
 
 def test_a_parameter_or_a_metric_that_does_not_vary_moves_nothing():
-    assert (
-        sensitivity.analyse({"a": [1, 1]}, [0, 1], np.array([1.0, 2.0]), True, True).effects == ()
-    )
-    assert (
-        sensitivity.analyse({"a": [1, 2]}, [0, 0], np.array([1.0, 1.0]), True, True).effects == ()
-    )
+    metrics = np.array([1.0, 2.0])
+    assert sensitivity.analyse({"a": [1, 1]}, [0, 1], metrics, True, True).effects == ()
+    metrics = np.array([1.0, 1.0])
+    assert sensitivity.analyse({"a": [1, 2]}, [0, 0], metrics, True, True).effects == ()
 
 
 def test_the_best_runs_are_bright_and_last_in_parallel_coordinates():
@@ -114,8 +108,15 @@ def test_the_best_runs_are_bright_and_last_in_parallel_coordinates():
         "rate": [1e-4, 1e-2, 1e-3],
         "objective": ["hinge", "minimax", "hinge"],
     }
-    ax = plots.parallel_coordinates(axes[0, 0], columns, np.array([3.0, 1.0, 2.0]), "fid", highest=False, levels=2,
-                                    logarithmic=("rate",))  # fmt: skip
+    ax = plots.parallel_coordinates(
+        axes[0, 0],
+        columns,
+        np.array([3.0, 1.0, 2.0]),
+        "fid",
+        highest=False,
+        levels=2,
+        logarithmic=("rate",),
+    )
     lines = [line for line in ax.lines if len(line.get_xdata()) == 4]
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx(
         [0.95, 0.5, 0.05]
@@ -133,7 +134,7 @@ def test_the_best_runs_are_bright_and_last_in_parallel_coordinates():
     assert {"hinge", "minimax", "0.001"} <= {text.get_text() for text in ax.texts}
 
 
-def test_a_heat_map_says_its_numbers_and_leaves_gaps():
+def test_a_heat_map_shows_its_numbers_and_leaves_gaps():
     _, axes = plots.figure()
     ax = plots.heat_map(
         axes[0, 0],

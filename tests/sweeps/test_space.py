@@ -1,4 +1,4 @@
-"""The search space: W&B's schema, checked, drawn, and handed to the flags as W&B's agent does it."""
+"""The search space: W&B's schema, its trials, and the flags that W&B's agent makes of them."""
 
 import math
 
@@ -15,10 +15,12 @@ RATE = "config.discriminator_optimizer.adam.learning_rate"
 
 @pytest.fixture(autouse=True)
 def in_checkout(root, monkeypatch):
+    """Runs each test in the root of the checkout, from which it names config files."""
     monkeypatch.chdir(root)
 
 
 def grid(**parameters) -> dict:
+    """The definition of a grid search."""
     named = {f"config.{name}": settings for name, settings in parameters.items()}
     return {
         "method": "grid",
@@ -27,35 +29,45 @@ def grid(**parameters) -> dict:
     }
 
 
-def random(settings: dict, runs: int = 4000) -> np.ndarray:
+def draws(settings: dict, runs: int = 4000) -> np.ndarray:
+    """The values of one parameter in a random search."""
     definition = {"method": "random", "run_cap": runs, "parameters": {"config.x": settings}}
-    return np.array([trial["config.x"] for trial in space.trials(space.parse(definition))])
+    return np.array(
+        [trial["config.x"] for trial in space.trial_parameters(space.parse(definition))]
+    )
 
 
-def test_a_grid_is_all_combinations_the_last_fastest():
+def test_a_grid_is_all_combinations_the_last_parameter_changing_fastest():
     sweep = space.parse(
         grid(unroll={"values": [0, 5]}, seed={"min": 3, "max": 5}, discriminator_steps={"value": 2})
     )
-    assert [tuple(trial.values()) for trial in space.trials(sweep)] == [
+    assert [tuple(trial.values()) for trial in space.trial_parameters(sweep)] == [
         (0, 3, 2), (0, 4, 2), (0, 5, 2), (5, 3, 2), (5, 4, 2), (5, 5, 2),
     ]  # fmt: skip
-    assert list(space.trials(sweep)[0]) == [
+    assert list(space.trial_parameters(sweep)[0]) == [
         "config.unroll",
         "config.seed",
         "config.discriminator_steps",
     ]
-    assert (sweep.metric, sweep.highest) == ("modes/covered", True)
+    assert (sweep.metric, sweep.maximize) == ("modes/covered", True)
 
 
 def test_a_grid_with_steps_ends_before_max_as_that_of_wandb_does():
     sweep = space.parse(
         grid(ema_decay={"distribution": "q_uniform", "min": 0.0, "max": 0.75, "q": 0.25})
     )
-    assert [trial["config.ema_decay"] for trial in space.trials(sweep)] == [0.0, 0.25, 0.5]
+    assert [trial["config.ema_decay"] for trial in space.trial_parameters(sweep)] == [
+        0.0,
+        0.25,
+        0.5,
+    ]
 
 
-def test_run_cap_keeps_the_first():
-    assert len(space.trials(space.parse(grid(seed={"min": 0, "max": 9}) | {"run_cap": 4}))) == 4
+def test_run_cap_keeps_the_first_trials_of_a_grid():
+    assert (
+        len(space.trial_parameters(space.parse(grid(seed={"min": 0, "max": 9}) | {"run_cap": 4})))
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +102,7 @@ def test_run_cap_keeps_the_first():
     ],
 )
 def test_distributions_have_their_range_and_mean(settings, low, high, mean):
-    drawn = random(settings)
+    drawn = draws(settings)
     assert low <= drawn.min() and drawn.max() <= high
     assert drawn.mean() == pytest.approx(
         mean, abs=4 * max(drawn.std(), 1e-9) / math.sqrt(len(drawn))
@@ -102,27 +114,28 @@ def test_distributions_have_their_range_and_mean(settings, low, high, mean):
         assert set(drawn.tolist()) == {1, 2, 3}
 
 
-def test_every_distribution_of_wandb_is_there():
+def test_all_distributions_of_wandb_are_supported():
     base = {"uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta"}
     more = {"int_uniform", "inv_log_uniform", "inv_log_uniform_values"}
     assert set(distributions.DISTRIBUTIONS) == base | more | {f"q_{name}" for name in base}
 
 
-def test_random_trials_depend_on_seed_and_index_alone():
+def test_random_trials_depend_only_on_seed_number_and_names():
     parameters = {"config.ema_decay": {"min": 0.0, "max": 1.0}, RATE: {"min": 0.0, "max": 1.0}}
-    of = lambda runs, seed=0, chosen=parameters: space.trials(
-        space.parse({"method": "random", "run_cap": runs, "parameters": chosen}), seed
-    )
-    assert of(5)[:3] == of(3)
-    assert of(3) != of(3, seed=1)
-    assert [trial[RATE] for trial in of(3, chosen={RATE: parameters[RATE]})] == [
-        trial[RATE] for trial in of(3)
-    ]
-    assert len({value for trial in of(5) for value in trial.values()}) == 10  # no two draws alike
+
+    def trials(runs, seed=0, chosen=parameters):
+        definition = {"method": "random", "run_cap": runs, "parameters": chosen}
+        return space.trial_parameters(space.parse(definition), seed)
+
+    assert trials(5)[:3] == trials(3)
+    assert trials(3) != trials(3, seed=1)
+    alone = trials(3, chosen={RATE: parameters[RATE]})
+    assert [trial[RATE] for trial in alone] == [trial[RATE] for trial in trials(3)]
+    assert len({value for trial in trials(5) for value in trial.values()}) == 10  # all differ
 
 
 @pytest.mark.parametrize(
-    ("definition", "says"),
+    ("definition", "message"),
     [
         (grid() | {"method": "bayes"}, "needs W&B's server"),
         (grid() | {"method": "grd"}, "'grid' or 'random', not 'grd'"),
@@ -156,11 +169,11 @@ def test_random_trials_depend_on_seed_and_index_alone():
         ),
         (
             grid(ema_decay={"min": 0.0, "max": 1.0}),
-            "grid search cannot go through config.ema_decay",
+            "config.ema_decay is continuous (uniform), so grid search cannot",
         ),
         (
             grid(ema_decay={"distribution": "log_uniform_values", "min": 0.1, "max": 1.0}),
-            "grid search cannot go through",
+            "is continuous (log_uniform_values), so grid search cannot",
         ),
         (
             grid(ema_decay={"distribution": "unifrm", "min": 0.0, "max": 1.0}),
@@ -180,7 +193,7 @@ def test_random_trials_depend_on_seed_and_index_alone():
         ),
         (
             grid(discriminator_steps={"values": [1, 2], "probabilities": [0.5, 0.5]}),
-            "for method random",
+            "which are for method random, not grid",
         ),
         (grid(discriminator_steps={"values": [1], "min": 3}), "has values, and 'min' too"),
         (
@@ -194,43 +207,44 @@ def test_random_trials_depend_on_seed_and_index_alone():
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(definition, says):
+def test_wrong_definitions_are_refused_in_one_line(definition, message):
     with pytest.raises(UserError) as caught:
         space.parse(definition)
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_sweep(tmp_path):
+def test_files_that_hold_no_sweep_are_refused(tmp_path):
     with pytest.raises(UserError, match="no sweep file"):
-        space.read(tmp_path / "none.yaml")
+        space.read_yaml(tmp_path / "none.yaml")
     file = tmp_path / "a.yaml"
-    for text, says in (("a: [", "is not YAML"), ("- a", "holds no mapping")):
+    for text, message in (("a: [", "is not YAML"), ("- a", "holds no mapping")):
         file.write_text(text)
-        with pytest.raises(UserError, match=says):
-            space.read(file)
+        with pytest.raises(UserError, match=message):
+            space.read_yaml(file)
 
 
-def test_the_sweep_of_a_config_file(tmp_path):
-    sweep = space.parse(space.of_config("configs/ring.py:unrolled"))
-    for trial in space.trials(sweep):
-        configs.load("configs/ring.py:unrolled", space.flags(trial))
+def test_a_config_file_may_define_its_sweep(tmp_path):
+    sweep = space.parse(space.read_config_sweep("configs/ring.py:unrolled"))
+    for trial in space.trial_parameters(sweep):
+        configs.load("configs/ring.py:unrolled", space.to_overrides(trial))
     with pytest.raises(UserError, match=r"has no sweep\(\)"):
-        space.of_config("configs/default.py")
+        space.read_config_sweep("configs/default.py")
     file = tmp_path / "x.py"
     file.write_text("def sweep(variant='a'):\n    return {'variant': variant}")
-    assert space.of_config(f"{file}:b") == {"variant": "b"}
-    assert space.of_config(str(file)) == {"variant": "a"}
-    for body, says in (
+    assert space.read_config_sweep(f"{file}:b") == {"variant": "b"}
+    assert space.read_config_sweep(str(file)) == {"variant": "a"}
+    for body, message in (
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("return 3", "returns 3, not a mapping"),
     ):
         file.write_text(f"def sweep():\n    {body}")
-        with pytest.raises(UserError, match=says):
-            space.of_config(str(file))
+        with pytest.raises(UserError, match=message):
+            space.read_config_sweep(str(file))
 
 
 def agents_command(sweep: dict, trial: dict) -> list[str]:
-    """The command that W&B's agent makes, by W&B's own functions; see `Agent._command_run` there."""
+    """The command that W&B's agent makes, by W&B's own functions: see its `Agent._command_run`."""
     from wandb.sdk.launch.sweeps import utils
 
     parts = utils.create_sweep_command(list(sweep["command"]))
@@ -245,10 +259,14 @@ def agents_command(sweep: dict, trial: dict) -> list[str]:
 
 
 VALUES = {
-    "config.unroll": 5, RATE: 1e-05, "config.unroll_resample": False, "config.wandb.tags": ["a", "b"],
-    "config.objective": "wasserstein + gradient_penalty(weight=10)", "config.steps": 1000.0,
+    "config.unroll": 5,
+    RATE: 1e-05,
+    "config.unroll_resample": False,
+    "config.wandb.tags": ["a", "b"],
+    "config.objective": "wasserstein + gradient_penalty(weight=10)",
+    "config.steps": 1000.0,
     "config.networks.mlp.generator_widths": [32, 16],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("macro", ["${args}", "${args_no_equals}"])
@@ -260,25 +278,28 @@ def test_the_command_of_a_wandb_agent_means_what_the_sweep_means_here(macro):
     overrides, rest = split_overrides(agents_command(sweep, VALUES))
     assert rest == ["/usr/bin/env", "python", "experiments/train.py", "--workdir=runs/x"]
     agents = configs.load("configs/ring.py:unrolled", overrides)
-    assert agents == configs.load("configs/ring.py:unrolled", space.flags(VALUES))
-    found = configs.flat(agents)
-    assert (found["unroll"], found["unroll_resample"], found["steps"]) == (5, False, 1000)
-    assert found["wandb.tags"] == ("a", "b") and found["networks.mlp.generator_widths"] == (32, 16)
+    assert agents == configs.load("configs/ring.py:unrolled", space.to_overrides(VALUES))
+    leaves = configs.flat(agents)
+    assert (leaves["unroll"], leaves["unroll_resample"], leaves["steps"]) == (5, False, 1000)
+    assert leaves["wandb.tags"] == ("a", "b") and leaves["networks.mlp.generator_widths"] == (
+        32,
+        16,
+    )
     assert (
-        found[RATE.removeprefix("config.")] == 1e-5
-        and found["objective.gradient_penalty.weight"] == 10
+        leaves[RATE.removeprefix("config.")] == 1e-5
+        and leaves["objective.gradient_penalty.weight"] == 10
     )
 
 
-def test_the_shipped_yaml_serves_both(root):
-    definition = space.read("configs/ring_sweep.yaml")
+def test_the_yaml_file_of_the_ring_means_the_same_here_and_in_wandb(root):
+    definition = space.read_yaml("configs/ring_sweep.yaml")
     sweep = space.parse(definition)
-    trials = space.trials(sweep)
+    trials = space.trial_parameters(sweep)
     assert len(trials) == 27
     command = agents_command(definition, trials[-1])
     assert command[:3] == ["/usr/bin/env", "python", "experiments/train.py"]
     overrides, rest = split_overrides(command[3:])
     assert rest == [f"--config={sweep.config}", "--workdir=runs/ring_sweep/$WANDB_RUN_ID"]
-    here = configs.load(sweep.config, [*sweep.overrides, *space.flags(trials[-1])])
+    here = configs.load(sweep.config, [*sweep.overrides, *space.to_overrides(trials[-1])])
     assert configs.load("configs/ring.py:unrolled", overrides) == here
     assert (here.unroll, here.seed, here.steps, here.wandb.use) == (5, 2, 8000, True)
