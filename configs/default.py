@@ -1,4 +1,9 @@
-"""Every field of an experiment, with its default. Other configs start from this one and change what they need."""
+"""Every field of an experiment, with its default. Other configs start from this one.
+
+A named part is text: ``name(setting=value)`` calls the function of that name, of the modules in
+brackets, with these settings. A function of your own is named ``package.module:function``. Parts are
+joined by ``+``.
+"""
 
 from ml_collections import ConfigDict
 
@@ -6,73 +11,62 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
 
-    # What is trained. Each named part calls the public function of that name in the module in brackets.
+    # What is trained.
     config.seed = 0
-    config.dataset = {"ring": {}}  # one of [gan_jax.data]
-    config.networks = {"mlp": {}}  # one of [gan_jax.networks]
-    config.objective = {
-        "non_saturating": {}
-    }  # a sum of terms [gan_jax.objectives.losses, gan_jax.objectives.penalties]
+    config.dataset = "ring"  # [gan_jax.data]
+    config.networks = "mlp"  # [gan_jax.networks]
+    config.objective = "non_saturating"  # sum of terms [gan_jax.losses, gan_jax.penalties]
     config.unroll = 0  # discriminator updates that the generator looks ahead
-    config.unroll_resample = False  # draw new latents in each look-ahead step
-    config.unroll_stop_gradient = False  # look ahead, but learn nothing through the look-ahead
-    config.unroll_rematerialise = False  # less memory for more time: recompute each look-ahead step
+    config.unroll_resample = False  # new latents in each look-ahead update
+    config.unroll_stop_gradient = False  # look ahead, but do not learn through the look-ahead
+    config.unroll_rematerialise = False  # recompute look-ahead updates: less memory, more time
 
-    config.augmentation = ()  # of what the discriminator sees, in order [gan_jax.objectives.augmentation]
-    config.augmentation_target = 0.0  # 0: always augment; else adaptively (ADA), with this target of mean sign(score of real)
-    config.gradient_regularisation = (
-        0.0  # weight of the squared gradient of the discriminator's loss, for the generator
-    )
-    config.progressive_growing = ()  # phases (resolution, batch size, steps, fade steps) of networks that grow; they rule batch_size
+    # Of what the discriminator sees, in order [gan_jax.objectives.augmentation]. A target above 0 makes
+    # it adaptive (ADA): the target of the mean sign of the scores of real samples.
+    config.augmentation = ""
+    config.augmentation_target = 0.0
+    # Weight, in the generator's loss, of the squared gradient norm of the discriminator's loss.
+    config.gradient_regularisation = 0.0
+    # Phases (resolution, batch size, steps, fade steps) of networks that grow, such as progan; their
+    # batch sizes replace config.batch_size.
+    config.progressive_growing = ()
 
-    # How the players move.
-    config.update_rule = {"alternating": {}}  # one of [gan_jax.training]
+    # How the networks are updated.
+    config.update_rule = "alternating"  # [gan_jax.training.steps]
     config.steps = 10_000  # generator updates
     config.batch_size = 64  # over all devices
-    config.discriminator_steps = 1  # discriminator updates per generator update
-    config.extra_discriminator_steps = {
-        "many": 0,
-        "first": 25,
-        "every": 500,
-    }  # many > 0: so many at the first steps and every so often
-    config.generator_optimizer = (
-        {"adam": {"learning_rate": 2e-4, "b1": 0.5}},
-    )  # stages in order [optax, gan_jax.training.optimizers]
-    config.discriminator_optimizer = ({"adam": {"learning_rate": 2e-4, "b1": 0.5}},)
+    config.discriminator_steps = 1  # discriminator updates per generator update (WGAN's n_critic)
+    # many > 0: this many discriminator updates at the first steps, and at each step divisible by every.
+    config.extra_discriminator_steps = ConfigDict({"many": 0, "first": 25, "every": 500})
+    # Stages in order [optax, gan_jax.training.optimizers].
+    config.generator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"
+    config.discriminator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"
+    config.ema_decay = 0.0  # of the generator's parameters; the EMA is what gets sampled
     config.ema_warmup = ""  # or "num_updates", "rampup" [gan_jax.training.schedules]
-    config.ema_decay = (
-        0.0  # decay of the moving average of the generator, which is what gets sampled
-    )
 
-    # Values of the fields in which the members of a population differ, one a member: {"seed": (0, 1, 2)}.
-    config.population = {}
+    # The fields in which the members of a population differ, a value for each member:
+    # {"seed": (0, 1, 2)}.
+    config.population = ConfigDict()
 
-    # Where it runs.
-    config.parallelism = (
-        "sharded"  # or "pmapped" [gan_jax.training.data_parallel]: the same numbers
-    )
-    config.precision = (
-        "float32"  # or "bfloat16": of the work inside the networks; all else stays float32
-    )
-    config.accumulation_steps = (
-        1  # parts that a batch is worked through in, for memory [gan_jax.objectives.accumulation]
-    )
-    config.steps_per_call = (
-        50  # steps in one call of the device; the intervals below are multiples of it
-    )
+    # Where it runs. None of these changes the numbers, but for rounding.
+    config.parallelism = "sharded"  # or "pmapped" [gan_jax.training.data_parallel]
+    config.precision = "float32"  # or "bfloat16": inside the networks
+    config.accumulation_steps = 1  # parts of a batch that are worked through in turn, for memory
+    config.steps_per_call = 50  # steps in one call of the device; divides the intervals below
+    config.python_path = ()  # folders of the modules that named parts of your own are in
 
-    # What is written to the workdir, every so many steps.
+    # What is written to the run directory, at intervals in steps.
     config.log_every = 500
     config.checkpoint_every = 5_000
-    config.keep_checkpoints = 2  # newest checkpoints kept, beside the best
+    config.keep_checkpoints = 2  # the newest ones; the best one is kept too
     config.sample_every = 5_000
     config.num_samples = 64  # in each sample grid
-    config.metrics = {}  # any of [gan_jax.evaluation.protocols]
+    config.metrics = ""  # [gan_jax.evaluation.protocols]
     config.evaluate_every = 5_000
-    config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept too
+    config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept
     config.best_mode = "min"  # or "max"
 
-    # W&B, where asked for. It never stops a run.
+    # W&B. It never stops a run.
     config.wandb = ConfigDict()
     config.wandb.use = False
     config.wandb.mode = "offline"  # or "online"
@@ -80,4 +74,4 @@ def get_config() -> ConfigDict:
     config.wandb.name = ""  # empty: made from the config
     config.wandb.group = ""
     config.wandb.tags = ()
-    return config.lock()  # a mistyped field of another config is an error
+    return config.lock()  # a mistyped field in another config is an error

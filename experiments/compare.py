@@ -32,13 +32,13 @@ def compare(arguments: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many train at the same time (2)")
     flags = parser.parse_args(rest)
 
-    from gan_jax.experiment import config
+    from gan_jax.experiment.config_files import load_settings
 
     runs = {spec.partition(":")[2] or Path(spec).stem: spec for spec in flags.config}
     if len(runs) != len(flags.config):
         raise UserError(f"the configs need names of their own: {', '.join(flags.config)}")
     for spec in runs.values():
-        config.load(spec, overrides)  # bad input is said before anything starts
+        load_settings(spec, overrides)  # bad input is said before anything starts
     if flags.jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {flags.jobs}")
     workdir = Path(flags.workdir)
@@ -96,8 +96,7 @@ def _draw(workdir: Path, names: list[str]) -> Path:
     from gan_jax.experiment import run_directory as workdirs
     from gan_jax.loggers import plots
 
-    configs = {name: workdirs.read_config(workdir / name) for name in names}
-    dataset = builder.build(configs[names[0]]).dataset
+    dataset = builder.build(workdirs.read_settings(workdir / names[0])).dataset
     captions = {name: _summary(workdirs.last_metrics(workdir / name)) for name in names}
     for name, caption in captions.items():
         print(f"{name}: {caption}")

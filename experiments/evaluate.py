@@ -15,7 +15,6 @@ FID's Inception network is not part of this package: convert its public weights 
     python -m gan_jax.metrics.inception weights-inception-2015-12-05-6726825d.pth inception.npz
 """
 
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -46,10 +45,10 @@ def evaluate(arguments: list[str]) -> None:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
     workdirs = [Path(path) for path in (flags.workdir, flags.compare) if path]
     steps = [flags.step, None]
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     for workdir in workdirs:
-        read_config(workdir)  # bad input is said before anything starts
+        read_settings(workdir)  # bad input is said before anything starts
     set_up_jax()
     if flags.compare and not flags.metrics:
         rows = [_recorded(workdir, step) for workdir, step in zip(workdirs, steps, strict=False)]
@@ -64,20 +63,17 @@ def evaluate(arguments: list[str]) -> None:
 def _scored(workdir: Path, step: int | None, flags: Any) -> list[dict[str, Any]]:
     """The rows of the metrics asked for, computed or found."""
     from gan_jax import evaluation
-    from gan_jax.evaluation import protocols
-    from gan_jax.experiment import training_loop
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.loading import load
+    from gan_jax.experiment.registry import build_protocols
+    from gan_jax.experiment.run_directory import read_settings
     from gan_jax.loggers.json_lines import JsonLines
 
-    config = read_config(workdir)
-    metrics = config["metrics"] if flags.metrics is None else _named(flags.metrics)
+    metrics = read_settings(workdir).metrics if flags.metrics is None else _named(flags.metrics)
     if not metrics:
-        raise UserError(
-            "nothing to measure: --metrics=fid50k,kid,pr or others of gan_jax.protocols"
-        )
-    asked = protocols.build(metrics, flags.num, flags.weights)
-    step, experiment, draw = training_loop.load_sampler(workdir, step)
-    reals = evaluation.RealSamples(config, experiment.dataset)
+        raise UserError("nothing to measure: --metrics=fid50k,kid,pr or other protocols")
+    asked = build_protocols(metrics, flags.num, flags.weights)
+    run = load(workdir, step)
+    step, draw, reals = run.step, run.sampler, run.experiment.real_samples()
     evaluation.check(asked, reals)
     subject = evaluation.GeneratedSamples(draw, reals, flags.seed)
     file = workdir / "metrics.jsonl"
@@ -103,25 +99,15 @@ def _scored(workdir: Path, step: int | None, flags: Any) -> list[dict[str, Any]]
     return rows
 
 
-def _named(text: str) -> dict[str, dict[str, Any]]:
-    from gan_jax.experiment.config import parse_parts
+def _named(text: str) -> Any:
+    from gan_jax.experiment.part_text import parse_parts
 
-    entries = [entry.strip() for entry in re.split(r",(?![^(]*\))", text)]
-    metrics: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        name = (
-            "inception_score" + entry[2:] if re.match(r"is\b", entry) else entry
-        )  # `is` is a word of Python's
-        try:
-            part = parse_parts("metrics", name)
-        except UserError as error:
-            raise UserError(
-                f"--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', not {entry!r}"
-            ) from error
-        if part.keys() & metrics.keys():
-            raise UserError(f"--metrics names {entry!r} twice")
-        metrics |= part
-    return metrics
+    try:
+        return parse_parts(text)
+    except ValueError as error:
+        raise UserError(
+            f"--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', not {text!r}: {error}"
+        ) from error
 
 
 def _recorded(workdir: Path, step: int | None) -> list[dict[str, Any]]:

@@ -38,11 +38,12 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
-    from gan_jax.experiment import training_loop
+    from gan_jax.experiment.loading import load
     from gan_jax.loggers import plots
 
-    step, run, draw = training_loop.load_sampler(Path(flags.workdir), flags.step)
-    classes = run.dataset.classes
+    run = load(flags.workdir, flags.step)
+    step, draw, dataset = run.step, run.sampler, run.experiment.dataset
+    classes = dataset.classes
     if flags.label is not None and not 0 <= flags.label < classes:
         raise UserError(f"--label is below the {classes} classes of this run, not {flags.label}")
     label, columns = plots.class_rows(flags.num, classes)
@@ -53,7 +54,7 @@ def sample(arguments: list[str]) -> None:
     if out.suffix == ".npy":
         np.save(out, samples)
     else:
-        plots.save_samples(out, samples, run.dataset, columns)
+        plots.save_samples(out, samples, dataset, columns)
     print(f"{out}: {flags.num} samples of step {step}")
 
 

@@ -105,9 +105,9 @@ def _make_plan(flags: argparse.Namespace, overrides: list[str]) -> "Plan":
     workdir = Path(flags.workdir)
     trials = make_trials(search, spec, overrides, flags.seed, search.name or workdir.name)
     if not search.metric:
-        config = trials[0].config
-        maximize = config["best_mode"] == "max"
-        search = replace(search, metric=config["best_metric"], maximize=maximize)
+        settings = trials[0].settings
+        maximize = settings.best_mode == "max"
+        search = replace(search, metric=settings.best_metric, maximize=maximize)
     if not search.metric:
         raise UserError(
             "the sweep has no metric: give it metric: {name: ..., goal: ...}, "

@@ -1,65 +1,66 @@
-"""Trains one config in one workdir; the same command resumes it.
+"""Trains one config in one run directory; the same command resumes it.
 
-    python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring [--config.discriminator_steps=5 ...]
+    python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring [--config.steps=5000 ...]
 
-Any field of configs/default.py is a flag; named parts take text such as
---config.objective='wasserstein + gradient_penalty(weight=10)'.
+Any field of configs/default.py is a flag. Named parts take text, such as
+--config.objective='wasserstein + gradient_penalty(weight=10)'; a function of your own is named
+package.module:function, and a config file may lie anywhere. What can be named:
 
-Many seeds or learning rates as one program: --config.population.seed='range(8)'; a run of each lies in members/.
-Many processes: the same command in each of them, with --distributed under SLURM, on a TPU pod or on GKE, and elsewhere
-with --coordinator=HOST:PORT --processes=N --process=I.
+{names}
+
+Many seeds or learning rates as one program: --config.population.seed='range(8)'; each member is a run in
+members/. Many processes: the same command in each of them, with --distributed under SLURM, on a TPU pod or
+on GKE, and elsewhere with --coordinator=HOST:PORT --processes=N --process=I.
 """
 
 import contextlib
 
-from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.experiment.command_line import Parser, expanded, main, split_overrides
-from gan_jax.loggers import progress
 
 
 def train(arguments: list[str]) -> None:
     overrides, rest = split_overrides(arguments)
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--config", required=True, metavar="FILE.py[:VARIANT]", help="a file under configs/"
-    )
-    parser.add_argument(
-        "--workdir", required=True, help="where checkpoints, metrics and samples go"
-    )
-    parser.add_argument(
-        "--distributed", action="store_true", help="one of several processes, as the cluster says"
-    )
-    parser.add_argument(
-        "--coordinator",
-        default="",
-        metavar="HOST:PORT",
-        help="address of process 0, the same for all",
-    )
-    parser.add_argument("--processes", type=int, default=0, help="how many there are")
-    parser.add_argument("--process", type=int, default=-1, help="which this is, from 0")
-    flags = parser.parse_args(rest)
+    flags = _parser(wants_help="-h" in rest or "--help" in rest).parse_args(rest)
 
-    from gan_jax.experiment import config, population
+    from gan_jax.distributed.cpu import set_up_jax
+    from gan_jax.experiment import population
+    from gan_jax.experiment.config_files import load_settings
+    from gan_jax.experiment.run_name import with_wandb_name
 
-    loaded = config.load(flags.config, overrides)
-    workdir = expanded(flags.workdir)
-    members = population.members(config.to_dict(loaded))
+    settings = with_wandb_name(flags.config, load_settings(flags.config, overrides))
+    run_dir = expanded(flags.workdir)
+    members = population.member_settings(settings)
     set_up_jax([len(members)] if members else [])
+
     from gan_jax.distributed import multihost
-    from gan_jax.experiment import training_loop
-    from gan_jax.sweeps.naming import with_wandb_name
+    from gan_jax.experiment.training_loop import run
+    from gan_jax.loggers.progress import format_number
 
     in_job = flags.distributed or flags.coordinator or flags.processes or flags.process >= 0
-    with (
-        multihost.job(flags.coordinator, flags.processes, flags.process)
-        if in_job
-        else contextlib.nullcontext()
-    ):
-        metrics = training_loop.run(with_wandb_name(flags.config, config.to_dict(loaded)), workdir)
+    job = multihost.job(flags.coordinator, flags.processes, flags.process)
+    with job if in_job else contextlib.nullcontext():
+        metrics = run(settings, run_dir)
         if not multihost.is_main_process():
             return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
-    print("  ".join(f"{name} {progress.format_number(value)}" for name, value in shown.items()))
+    print("  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
+
+
+def _parser(wants_help: bool) -> Parser:
+    names = ""
+    if wants_help:  # importing all that can be named takes a second
+        from gan_jax.experiment import registry
+
+        names = registry.describe()
+    parser = Parser((__doc__ or "").replace("{names}", names))
+    add = parser.add_argument
+    add("--config", required=True, metavar="FILE.py[:VARIANT]", help="a config file")
+    add("--workdir", required=True, help="the run directory: checkpoints, metrics and samples")
+    add("--distributed", action="store_true", help="one of several processes, as the cluster says")
+    add("--coordinator", default="", metavar="HOST:PORT", help="address of process 0")
+    add("--processes", type=int, default=0, help="how many processes there are")
+    add("--process", type=int, default=-1, help="which of them this is, from 0")
+    return parser
 
 
 if __name__ == "__main__":

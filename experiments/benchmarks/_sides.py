@@ -1,5 +1,6 @@
 """What the cases share: gan_jax's runs as calls, worker processes, access to PyTorch's side."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,8 +18,8 @@ import numpy as np
 from gan_jax.benchmarking import Call, SelfTimed
 from gan_jax.data import Dataset
 from gan_jax.data.dataset import finite
-from gan_jax.experiment import builder, executors, population
-from gan_jax.experiment import config as configs
+from gan_jax.experiment import executors, population
+from gan_jax.experiment.settings import Settings
 
 
 class TrainingRun:
@@ -29,18 +30,23 @@ class TrainingRun:
     """
 
     def __init__(
-        self, config: Any, steps: int, dataset: Dataset | None = None, **fields: Any
+        self, settings: Settings, steps: int, dataset: Dataset | None = None, **fields: Any
     ) -> None:
-        self.config = {**configs.to_dict(config), **fields}
-        self.experiment = builder.build(self.config, dataset)
-        self.program: Any = executors.SingleRun(self.config, self.experiment)
-        self.state = self.program.init()
+        settings = _with_steps_per_call(dataclasses.replace(settings, **fields), steps)
+        self.executor: executors.Executor = executors.SingleRun(settings, dataset)
+        self.state = self.executor.init()
         self.steps, self.steps_done = steps, 0
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run; of a population those of its first member."""
+        return self.executor.experiment.settings
 
     def __call__(self) -> None:
         end = self.steps_done + self.steps
-        for chunk in self.experiment.chunks(self.steps_done, end, self.steps):
-            self.state, metrics = self.program(chunk, self.state, self.program.batch(chunk))
+        for chunk in self.executor.experiment.chunks(self.steps_done, end):
+            batch = self.executor.batch(chunk)
+            self.state, metrics = self.executor.step(chunk, self.state, batch)
         self.steps_done = end
         jax.block_until_ready((self.state, metrics))
 
@@ -48,17 +54,24 @@ class TrainingRun:
 class PopulationRun(TrainingRun):
     """A population of ``size`` runs that differ in their seeds, as one program."""
 
-    def __init__(self, config: Any, size: int, steps: int, **fields: Any) -> None:
-        self.config = {
-            **configs.to_dict(config),
-            **fields,
-            "population": {"seed": tuple(range(size))},
-        }
-        members = population.members(self.config)
-        self.experiment = builder.build(members[0])
-        self.program = executors.PopulationRun(self.config, self.experiment, members)
-        self.state = self.program.init()
+    def __init__(self, settings: Settings, size: int, steps: int, **fields: Any) -> None:
+        settings = _with_steps_per_call(dataclasses.replace(settings, **fields), steps)
+        settings = dataclasses.replace(settings, population={"seed": tuple(range(size))})
+        self.executor = executors.PopulationRun(settings, population.member_settings(settings))
+        self.state = self.executor.init()
         self.steps, self.steps_done = steps, 0
+
+
+def _with_steps_per_call(settings: Settings, steps: int) -> Settings:
+    """The settings with so many steps in a call, and intervals that are multiples of it."""
+    intervals = (
+        "steps_per_call",
+        "log_every",
+        "checkpoint_every",
+        "sample_every",
+        "evaluate_every",
+    )
+    return dataclasses.replace(settings, **dict.fromkeys(intervals, steps))
 
 
 class WorkerProcess:

@@ -21,7 +21,8 @@ import optax
 from _sides import TrainingRun, has_cpp_compiler, noise_images, pytorch_peers
 
 from gan_jax.benchmarking import Call, Comparison
-from gan_jax.experiment import config as configs
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.part_text import Part
 from gan_jax.networks.layers import pixel_norm
 from gan_jax.networks.weights import Conv
 
@@ -39,12 +40,12 @@ def training_run(
     **fields: Any,
 ) -> TrainingRun:
     """Returns a run of a variant of configs/fashion_mnist.py, on noise of another size."""
-    networks: dict[str, Any] = {"width": width}
+    networks = Part("dcgan", {"width": width})
     if variant == "wgan_gp":
-        networks["discriminator_norm"] = "layer"
-    fields = {"networks": {"dcgan": networks}, "batch_size": batch_size} | fields
+        networks = networks.updated({"discriminator_norm": "layer"})
+    fields = {"networks": networks, "batch_size": batch_size} | fields
     images = noise_images(side, channels, count=4 * batch_size)
-    return TrainingRun(configs.load(f"{CONFIG}:{variant}"), steps, images, **fields)
+    return TrainingRun(load_settings(f"{CONFIG}:{variant}"), steps, images, **fields)
 
 
 def pytorch_game(

@@ -15,7 +15,7 @@ from pathlib import Path
 from _sides import PopulationRun, TrainingRun, WorkerProcess
 
 from gan_jax.benchmarking import Comparison, SelfTimed
-from gan_jax.experiment import config as configs
+from gan_jax.experiment.config_files import load_settings
 
 PACKAGES = ("flax", "optax")
 CONFIG = f"{Path(__file__).resolve().parents[2] / 'configs' / 'ring.py'}:non_saturating"
@@ -36,17 +36,17 @@ def one_after_another(runs: list[TrainingRun], size: int) -> Callable[[], SelfTi
 
 def comparisons(small: bool = False) -> Iterator[Comparison]:
     """Yields populations of 1, 8, 32 and 128; ``small`` for a quick look."""
-    config = configs.load(CONFIG)
+    settings = load_settings(CONFIG)
     sizes = ((1, 8), (4, 8)) if small else ((1, 64), (8, 64), (32, 64), (128, 64), (8, 512))
     steps = 2 if small else 20
     for size, batch_size in sizes:
         single_runs = [
-            TrainingRun(config, steps, batch_size=batch_size, seed=seed)
+            TrainingRun(settings, steps, batch_size=batch_size, seed=seed)
             for seed in range(min(size, MAX_TIMED_RUNS))
         ]
         peers = {"one after another": one_after_another(single_runs, size)}
         if size > 1:
-            peers["one device"] = PopulationRun(config, size, steps, batch_size=batch_size)
+            peers["one device"] = PopulationRun(settings, size, steps, batch_size=batch_size)
         ours = WorkerProcess("_population_worker.py", size, batch_size, steps)
         yield Comparison(
             f"{size} ring GANs, batch {batch_size}",

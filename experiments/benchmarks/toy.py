@@ -14,7 +14,7 @@ from typing import Any
 from _sides import TrainingRun, has_cpp_compiler, pytorch_peers
 
 from gan_jax.benchmarking import Call, Comparison
-from gan_jax.experiment import config as configs
+from gan_jax.experiment.config_files import load_settings
 
 PACKAGES = ("flax", "optax", "torch")
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ring.py"
@@ -24,7 +24,7 @@ COMPILE_MINUTES_FROM = 2
 
 def training_run(variant: str, steps: int, **fields: Any) -> TrainingRun:
     """Returns a run of a variant of configs/ring.py."""
-    return TrainingRun(configs.load(f"{CONFIG}:{variant}"), steps, **fields)
+    return TrainingRun(load_settings(f"{CONFIG}:{variant}"), steps, **fields)
 
 
 def pytorch_loop(

@@ -62,12 +62,12 @@ MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint and the norms that were logged."""
     from gan_jax.experiment.builder import build
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     rows, dataset = [], None
     for name, folders in runs.items():
         for seed, folder in folders.items():
-            dataset = dataset or build(read_config(folder)).dataset
+            dataset = dataset or build(read_settings(folder)).dataset
             row = {
                 "run": name,
                 "seed": seed,
@@ -201,11 +201,12 @@ def final_norms(folder: Path, samples: int) -> dict[str, float]:
     import jax.numpy as jnp
     import optax
 
-    from gan_jax.experiment.training_loop import load_state
+    from gan_jax.experiment.loading import load
     from gan_jax.game import Player, adversarial
     from gan_jax.objectives import losses
 
-    _, experiment, state = load_state(folder)
+    run = load(folder)
+    experiment, state = run.experiment, run.state
     game = adversarial(experiment.stages[-1].networks, {"minimax": losses.minimax()})
     generator, own = Player(state.generator.params), state.discriminator.params
     real = jnp.asarray(experiment.dataset.draw(UNSEEN, np.arange(samples))["real"]).reshape(

@@ -100,14 +100,14 @@ def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a cell and seed: modes and share of high quality of its last samples."""
     from gan_jax import metrics
     from gan_jax.experiment.builder import build
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     rows, datasets = [], {}
     for name, folders in runs.items():
         data, *choices = name.split("; ")
         for seed, folder in folders.items():
             if data not in datasets:
-                datasets[data] = build(read_config(folder)).dataset
+                datasets[data] = build(read_settings(folder)).dataset
             points = last_points(folder)
             row = {"data": data} | dict(zip(FACTORS, choices, strict=True)) | {"seed": seed}
             row |= {"diverged": points is None, "covered": 0, "high_quality": 0.0}

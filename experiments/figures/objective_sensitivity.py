@@ -107,15 +107,15 @@ def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a draw: its numbers, and the score, modes and share of high quality of its last samples."""
     from gan_jax import metrics
     from gan_jax.experiment.builder import build
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     rows, dataset, real, floor = [], None, None, None
     for name, folders in runs.items():
         objective, discriminator_steps = name.split(", discriminator steps = ")
         for draw, folder in folders.items():
-            config = read_config(folder)
+            settings = read_settings(folder)
             if dataset is None:
-                dataset, count = build(config).dataset, config["num_samples"]
+                dataset, count = build(settings).dataset, settings.num_samples
                 real, other = (
                     np.asarray(dataset.draw(REAL + i, np.arange(count))["real"]) for i in range(2)
                 )

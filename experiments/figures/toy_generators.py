@@ -67,13 +67,13 @@ COLOURS = {"clipping": "tab:red", "weight 10": "tab:blue", "weight 0.1": "tab:cy
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     from gan_jax import metrics
     from gan_jax.experiment.builder import build
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     rows, real, floor = [], {}, {}
     for name, folders in runs.items():
         data, method = name.split(", ")
         for seed, folder in folders.items():
-            dataset = build(read_config(folder)).dataset
+            dataset = build(read_settings(folder)).dataset
             history = trained(folder)
             if data not in real:
                 points = np.asarray(dataset.draw(1_000, np.arange(2 * PAIRS))["real"], float)

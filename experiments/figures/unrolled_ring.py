@@ -62,13 +62,13 @@ SMOKE = (
 def measure(runs: dict[str, dict[int, Path]], smoke: bool) -> dict:
     """A row a run and seed, with its state at each checkpoint; and for the picture the samples of the first that has any."""
     from gan_jax.experiment.builder import build
-    from gan_jax.experiment.run_directory import read_config
+    from gan_jax.experiment.run_directory import read_settings
 
     rows, pictures, steps = [], {}, 0
     for name, folders in runs.items():
         for seed, folder in folders.items():
-            config = read_config(folder)
-            dataset, steps = build(config).dataset, config["steps"]
+            settings = read_settings(folder)
+            dataset, steps = build(settings).dataset, settings.steps
             row = {
                 "run": name,
                 "seed": seed,

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +11,6 @@ from gan_jax import data
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import statistics_cache
-from gan_jax.experiment import registry
 from gan_jax.metrics.features import Extractor
 from gan_jax.metrics.statistics import FeatureStatistics, feature_statistics, merge_statistics
 
@@ -39,23 +37,24 @@ class RealSamples:
     config by name.
     """
 
-    def __init__(self, config: Mapping[str, Any], dataset: Dataset) -> None:
-        ((self.name, self._settings),) = config["dataset"].items()
-        self.train = dataset
-        self._splits = {"train": dataset}
+    def __init__(
+        self,
+        train: Dataset,
+        load_split: Callable[[str], Dataset] | None = None,
+        *,
+        name: str = "",
+        settings: Mapping[str, Any] = {},
+    ) -> None:
+        self.train, self.name, self._load_split, self._settings = train, name, load_split, settings
+        self._splits = {"train": train}
         self._kept: dict[tuple, Any] = {}
 
     def dataset(self, split: str) -> Dataset:
         """The dataset of a split. Raises UserError where the dataset has no splits, or not this one."""
         if split not in self._splits:
-            if "split" not in inspect.signature(getattr(data, self.name)).parameters:
-                raise UserError(
-                    f"the dataset {self.name} has no split {split!r}: choose split='train', what the run trains on"
-                )
-            settings = self._settings | {"split": split}
-            self._splits[split] = registry.build_part(
-                "dataset", (data,), Dataset, self.name, settings
-            )
+            if self._load_split is None:
+                raise UserError(f"there is no split {split!r}: choose split='train'")
+            self._splits[split] = self._load_split(split)
         return self._splits[split]
 
     def size(self, split: str) -> int:
@@ -70,12 +69,10 @@ class RealSamples:
     def _fingerprint(self, split: str) -> str:
         arrays = self.dataset(split).arrays
         if arrays is None:
-            settings = {key: value for key, value in self._settings.items() if key != "labels"} | {
-                "split": split
-            }
-            return hashlib.sha256(
-                f"{self.name} {sorted(settings.items())} {ENDLESS}".encode()
-            ).hexdigest()
+            settings = {key: value for key, value in self._settings.items() if key != "labels"}
+            settings["split"] = split
+            text = f"{self.name} {sorted(settings.items())} {ENDLESS}"
+            return hashlib.sha256(text.encode()).hexdigest()
         real = arrays["real"]
         digest = hashlib.sha256(f"{real.dtype.str} {real.shape}".encode())
         for rows in chunks(len(real)):

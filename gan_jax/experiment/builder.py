@@ -1,293 +1,351 @@
-"""From a config to objects: `build` is the one reader of what a config says about training."""
+"""From settings to an experiment: the dataset, the networks and the train step of each stage."""
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax import data, networks, training
+from gan_jax import data
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
+from gan_jax.evaluation import RealSamples
 from gan_jax.experiment import registry
-from gan_jax.experiment.config import to_text
-from gan_jax.game import Batch, Networks, Objective, PRNGKey, Term, adversarial
+from gan_jax.experiment.part_text import Part
+from gan_jax.experiment.registry import Hyperparameters, build_part, build_parts
+from gan_jax.experiment.settings import Settings
+from gan_jax.game import Batch, Networks, Objective, PRNGKey, adversarial
 from gan_jax.networks import spectral
-from gan_jax.objectives import augmentation, losses, penalties
+from gan_jax.objectives import augmentation, penalties
 from gan_jax.objectives.accumulation import accumulated
+from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.objectives.unrolling import unrolled
-from gan_jax.training import (
-    TrainState,
-    TrainStep,
-    init_state,
-    optimizers,
-    progressive_growing,
-    schedules,
-)
+from gan_jax.training import progressive_growing, schedules
+from gan_jax.training.progressive_growing import Phase
+from gan_jax.training.sampling import Sampler, sampler
+from gan_jax.training.steps import TrainState, TrainStep, init_state
+
+StepFactory = Callable[[Hyperparameters], TrainStep]
+"""``hyperparameters -> train step``. What is not among the hyperparameters is as the settings say; an
+empty mapping gives the train step of the settings themselves."""
 
 
-class Stage(NamedTuple):
-    """A stretch of training that one train step serves: all of it, or a phase of progressive growing."""
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one train step: all of training, or a phase of progressive growing.
+
+    Attributes:
+      networks: the networks that are trained.
+      make_step: makes the train step, not jitted, from hyperparameters, which may be traced.
+      prepare: turns a raw batch into the one that is trained on, inside jit.
+      batch_size: of the global batch.
+    """
 
     networks: Networks
-    train_step: TrainStep  # of one step, not jitted
-    prepare: Callable[[Batch], Batch]  # a raw batch as the one that is played; inside jit
+    make_step: StepFactory
+    prepare: Callable[[Batch], Batch]
     batch_size: int
 
 
-class Chunk(NamedTuple):
-    """Consecutive steps that are alike, for one call of the device."""
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive steps that are alike, computed in one call of the device.
 
-    stage: int  # index into Experiment.stages
-    first: int  # step
+    Attributes:
+      stage: index into `Experiment.stages`.
+      first: the first step.
+      steps: how many steps.
+      discriminator_steps: discriminator updates at each of these steps.
+      first_discriminator_step: discriminator updates before the first step.
+      fading: whether new layers are being faded in.
+    """
+
+    stage: int
+    first: int
     steps: int
-    discriminator_steps: int  # of the discriminator at each of these steps
-    first_discriminator_step: int  # number of discriminator steps before
+    discriminator_steps: int
+    first_discriminator_step: int
     fading: bool
 
-
-class Experiment(NamedTuple):
-    """What a config describes, as objects."""
-
-    dataset: Dataset
-    init: Callable[[PRNGKey], TrainState]
-    stages: tuple[Stage, ...]
-    chunks: Callable[
-        [int, int, int], Iterator[Chunk]
-    ]  # (first step, last step, most steps in a chunk)
-    # the chunk's batches, [steps, discriminator_steps, batch, ...]: the given rows of the global ones, of another seed where one is given
-    batch: Callable[..., Batch]  # (chunk, rows=slice(None), seed=None)
-    stage_at: Callable[
-        [int], tuple[Stage, float | None]
-    ]  # steps done -> the stage, and the fade to sample it with
+    @property
+    def end(self) -> int:
+        """The step after the last one."""
+        return self.first + self.steps
 
 
-def build(config: Mapping[str, Any], dataset: Dataset | None = None) -> Experiment:
-    """The objects that a config (plain dicts: `gan_jax.experiment.config.to_dict`) describes. Raises UserError.
+@dataclass(frozen=True)
+class Experiment:
+    """What settings describe, as objects: made by `build`.
 
-    ``dataset``: that of the config, where it is at hand already. Numbers in the config may be traced arrays: a population
-    builds its members inside ``vmap``.
+    Attributes:
+      settings: what it was built from.
+      dataset: the real samples.
+      stages: in the order of training; more than one in progressive growing.
+      init: the state before the first step, from one key.
+      phases: of progressive growing, one for each stage; empty without it.
     """
-    dataset = dataset or registry.build_part("dataset", (data,), Dataset, *_only(config, "dataset"))
-    phases = (
-        progressive_growing.check(config["progressive_growing"])
-        if config["progressive_growing"]
-        else ()
-    )
-    sizes: list[tuple[int | None, int]] = [(phase.resolution, phase.batch_size) for phase in phases]
-    sizes = sizes or [(None, config["batch_size"])]
-    made = [_stage(config, dataset, resolution, batch_size) for resolution, batch_size in sizes]
-    stages, init = tuple(stage for stage, _ in made), made[-1][1]
-    extra = config["extra_discriminator_steps"]
-    schedule = {"discriminator_steps": config["discriminator_steps"]} | (
-        dict(extra) if extra["many"] else {"many": config["discriminator_steps"]}
-    )
 
-    def chunks(first: int, last: int, most: int) -> Iterator[Chunk]:
+    settings: Settings
+    dataset: Dataset
+    stages: tuple[Stage, ...]
+    init: Callable[[PRNGKey], TrainState]
+    phases: tuple[Phase, ...] = ()
+
+    def chunks(self, first: int, end: int) -> Iterator[Chunk]:
+        """Cuts the steps from ``first`` to ``end`` into chunks of at most ``steps_per_call`` steps.
+
+        Chunks end at multiples of ``steps_per_call``, and before a step of another kind.
+        """
         step = first
-        while step < last:
-            alike = _kind(step)
-            end = min(last, (step // most + 1) * most)  # calls end where the intervals of a run do
-            stop = next((later for later in range(step + 1, end) if _kind(later) != alike), end)
-            index, fading, discriminator_steps = alike
-            yield Chunk(
-                index,
-                step,
-                stop - step,
-                discriminator_steps,
-                schedules.discriminator_steps_before(step, **schedule),
-                fading,
-            )
+        while step < end:
+            kind = self._kind(step)
+            longest = self.settings.steps_per_call
+            limit = min(end, (step // longest + 1) * longest)
+            later = (other for other in range(step + 1, limit) if self._kind(other) != kind)
+            stop = next(later, limit)
+            stage, fading, discriminator_steps = kind
+            before = schedules.discriminator_steps_before(step, **self._schedule)
+            yield Chunk(stage, step, stop - step, discriminator_steps, before, fading)
             step = stop
 
-    def _kind(step: int) -> tuple[int, bool, int]:
-        index = progressive_growing.phase_index(phases, step) if phases else 0
-        fading = (
-            bool(phases)
-            and step - progressive_growing.starts(phases)[index] < phases[index].fade_steps
-        )
-        return index, fading, schedules.discriminator_steps_at(step, **schedule)
+    def batch(self, chunk: Chunk, samples: slice = slice(None), seed: int | None = None) -> Batch:
+        """Returns the batches of a chunk, leaves ``[steps, discriminator_steps, batch, ...]``.
 
-    def batch(chunk: Chunk, rows: slice = slice(None), seed: int | None = None) -> Batch:
-        size, seed = stages[chunk.stage].batch_size, config["seed"] if seed is None else seed
+        Args:
+          chunk: of `chunks`.
+          samples: which samples of each global batch; all by default.
+          seed: of the stream of samples; the settings' own by default.
+        """
         batch: dict[str, Any] = data.batches(
-            dataset,
-            seed,
+            self.dataset,
+            self.settings.seed if seed is None else seed,
             chunk.first,
             chunk.steps,
             chunk.discriminator_steps,
-            size,
-            rows,
+            self.stages[chunk.stage].batch_size,
+            samples,
             first_discriminator_step=chunk.first_discriminator_step,
         )
         if chunk.fading:
-            fades = np.asarray(
-                progressive_growing.fade(phases, jnp.arange(chunk.first, chunk.first + chunk.steps))
-            )
+            steps = np.arange(chunk.first, chunk.end)
+            fades = np.asarray(progressive_growing.fade(self.phases, steps))
             batch["fade"] = np.broadcast_to(fades[:, None, None], batch["sample_index"].shape)
         return batch
 
-    def stage_at(done: int) -> tuple[Stage, float | None]:
-        index, fading, _ = _kind(max(done - 1, 0))
-        return stages[index], float(
-            progressive_growing.fade(phases, max(done - 1, 0))
-        ) if fading else None
+    def stage_after(self, steps: int) -> tuple[Stage, float | None]:
+        """Returns the stage after so many steps, and the fade to sample it with (None: no fade)."""
+        step = max(steps - 1, 0)
+        stage, fading, _ = self._kind(step)
+        fade = float(progressive_growing.fade(self.phases, step)) if fading else None
+        return self.stages[stage], fade
 
-    return Experiment(dataset, init, stages, chunks, batch, stage_at)
+    def sampler(self, state: TrainState, steps: int) -> Sampler:
+        """Returns a sampler of the generator's EMA in ``state``, which is the state after ``steps`` steps."""
+        stage, fade = self.stage_after(steps)
+        return sampler(stage.networks, state.generator_ema, classes=self.dataset.classes, fade=fade)
 
-
-def _stage(
-    config: Mapping[str, Any], dataset: Dataset, resolution: int | None, batch_size: int
-) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
-    name, settings = _only(config, "networks")
-    if resolution is not None:
-        if "resolution" not in inspect.signature(getattr(networks, name, dict.fromkeys)).parameters:
+    def load_split(self, split: str) -> Dataset:
+        """Builds another split of the dataset. Raises UserError if the dataset has no such split."""
+        part = self.settings.dataset
+        if not registry.takes("dataset", part, "split"):
             raise UserError(
-                f"config.progressive_growing needs networks that grow, such as progan, not {name}"
+                f"the dataset {part.name} has no split {split!r}: choose split='train', the data "
+                "that the run trains on"
             )
-        settings = settings | {"resolution": resolution}
-    nets = registry.build_part(
-        "networks", (networks,), Networks, name, settings, shape=dataset.shape, classes=dataset.classes,
-        dtype=config["precision"],
-    )  # fmt: skip
-    augmentations = [
-        registry.build_part(
-            "augmentation", (augmentation,), augmentation.Augmentation, name, settings
-        )
-        for stage in config["augmentation"]
-        for name, settings in stage.items()
+        dataset: Dataset = build_part("dataset", part.updated({"split": split}))
+        return dataset
+
+    def real_samples(self) -> RealSamples:
+        """Returns the real data that the generator is scored against."""
+        part = self.settings.dataset
+        return RealSamples(self.dataset, self.load_split, name=part.name, settings=part.settings)
+
+    @property
+    def _schedule(self) -> dict[str, int]:
+        extra, usual = self.settings.extra_discriminator_steps, self.settings.discriminator_steps
+        if not extra.many:
+            return {"discriminator_steps": usual, "many": usual}
+        return {
+            "discriminator_steps": usual,
+            "many": extra.many,
+            "first": extra.first,
+            "every": extra.every,
+        }
+
+    def _kind(self, step: int) -> tuple[int, bool, int]:
+        """The stage of a step, whether layers are being faded in, and its discriminator steps."""
+        stage, fading = 0, False
+        if self.phases:
+            stage = progressive_growing.phase_index(self.phases, step)
+            into_phase = step - progressive_growing.starts(self.phases)[stage]
+            fading = into_phase < self.phases[stage].fade_steps
+        return stage, fading, schedules.discriminator_steps_at(step, **self._schedule)
+
+
+def build(settings: Settings, dataset: Dataset | None = None) -> Experiment:
+    """Builds what settings describe.
+
+    Args:
+      settings: parsed from a config.
+      dataset: that of the settings, if it is built already.
+
+    Raises:
+      UserError: an unknown name or setting, or parts that do not fit each other.
+    """
+    registry.extend_python_path(settings.python_path)
+    if dataset is None:
+        dataset = build_part("dataset", settings.dataset)
+    if not settings.progressive_growing:
+        stage, init = _build_stage(settings, dataset, settings.batch_size)
+        return Experiment(settings, dataset, (stage,), init)
+    phases = progressive_growing.check(settings.progressive_growing)
+    built = [
+        _build_stage(settings, dataset, phase.batch_size, phase.resolution) for phase in phases
     ]
-    adaptive = bool(augmentations) and _on(config["augmentation_target"])
+    stages, inits = zip(*built, strict=True)
+    return Experiment(settings, dataset, stages, inits[-1], phases)
+
+
+def _build_stage(
+    settings: Settings, dataset: Dataset, batch_size: int, resolution: int | None = None
+) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
+    networks = _build_networks(settings, dataset, resolution)
+    adaptive = bool(settings.augmentation) and _is_on(settings, "augmentation_target")
     if adaptive:
-        nets = augmentation.with_strength(nets)
+        networks = augmentation.with_strength(networks)
+    parameters = jax.eval_shape(networks.init, jax.random.key(0))[1]
+    has_spectral = "spectral" in (parameters["network"] if adaptive else parameters)
+    augmentations = build_parts("augmentation", settings.augmentation)
 
-    generator_optimizer = _optimizer(config, "generator_optimizer")
-    discriminator_optimizer = _optimizer(config, "discriminator_optimizer")
-    if "spectral" in _variables(nets, adaptive):
-        discriminator_optimizer = optax.chain(
-            discriminator_optimizer, spectral.spectral_iteration()
-        )
-    if adaptive:
-        discriminator_optimizer = augmentation.adapt_strength(
-            discriminator_optimizer, batch_size / 500_000
-        )
+    def optimizers(numbers: Hyperparameters) -> tuple[optax.GradientTransformation, ...]:
+        generator = _build_optimizer(settings, "generator_optimizer", numbers)
+        discriminator = _build_optimizer(settings, "discriminator_optimizer", numbers)
+        if has_spectral:
+            discriminator = optax.chain(discriminator, spectral.spectral_iteration())
+        if adaptive:
+            discriminator = augmentation.adapt_strength(discriminator, batch_size / 500_000)
+        return generator, discriminator
 
-    objective = _objective(config, nets, augmentations, adaptive)
-    if config["unroll"]:
-        _check_differentiable(config)
-        objective = unrolled(
-            objective,
-            config["unroll"],
-            discriminator_optimizer,
-            resample=config["unroll_resample"],
-            stop_gradient=config["unroll_stop_gradient"],
-            rematerialise=config["unroll_rematerialise"],
+    def make_step(numbers: Hyperparameters) -> TrainStep:
+        generator_optimizer, discriminator_optimizer = optimizers(numbers)
+        objective = _build_objective(settings, networks, augmentations, adaptive, numbers)
+        step: TrainStep = build_part(
+            "update_rule",
+            settings.update_rule,
+            numbers,
+            objective=_unrolled(settings, objective, discriminator_optimizer),
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            ema_decay=_ema_decay(settings, numbers),
         )
-    decay = config["ema_decay"]
-    if config["ema_warmup"]:
-        decay = getattr(schedules, "ema_" + config["ema_warmup"])(decay)
-    train_step = registry.build_part(
-        "update_rule",
-        (training,),
-        TrainStep,
-        *_only(config, "update_rule"),
-        objective=objective,
-        generator_optimizer=generator_optimizer,
-        discriminator_optimizer=discriminator_optimizer,
-        ema_decay=decay,
+        return step
+
+    def init(rng: PRNGKey) -> TrainState:
+        return init_state(networks, *optimizers({}), rng)
+
+    return Stage(networks, make_step, _preparation(resolution), batch_size), init
+
+
+def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None) -> Networks:
+    part = settings.networks
+    if resolution is not None:
+        if not registry.takes("networks", part, "resolution"):
+            raise UserError(
+                f"config.progressive_growing needs networks that grow, such as progan, not {part.name}"
+            )
+        part = part.updated({"resolution": resolution})
+    networks: Networks = build_part(
+        "networks",
+        part,
+        shape=dataset.shape,
+        classes=dataset.classes,
+        dtype=settings.precision,
     )
-
-    def prepare(batch: Batch) -> Batch:
-        batch = data.decode(batch)
-        if resolution is None:
-            return batch
-        # The discriminator steps are one more batch dimension here.
-        fade = batch.get("fade")
-        real = jax.vmap(
-            lambda real, fade: progressive_growing.resize(real, resolution, fade),
-            in_axes=(0, None if fade is None else 0),
-        )
-        return batch | {"real": real(batch["real"], fade)}
-
-    return (
-        Stage(nets, train_step, prepare, batch_size),
-        lambda rng: init_state(nets, generator_optimizer, discriminator_optimizer, rng),
-    )
+    return networks
 
 
-def _objective(
-    config: Mapping[str, Any], nets: Networks, augmentations: list, adaptive: bool
+def _build_objective(
+    settings: Settings,
+    networks: Networks,
+    augmentations: list[Augmentation],
+    adaptive: bool,
+    numbers: Hyperparameters,
 ) -> Objective:
     terms = {
-        name: registry.build_part("objective", (losses, penalties), Term, name, settings)
-        for name, settings in config["objective"].items()
+        _term_name(part): build_part("objective", part, numbers) for part in settings.objective
     }
     try:
-        objective = adversarial(nets, terms)
+        objective = adversarial(networks, terms)
     except ValueError as error:
         raise UserError(f"config.objective: {error}") from error
     if adaptive:
-        objective = augmentation.adaptive(objective, augmentations, config["augmentation_target"])
+        target = numbers.get("augmentation_target", settings.augmentation_target)
+        objective = augmentation.adaptive(objective, augmentations, target)
     elif augmentations:
         objective = augmentation.augmented(objective, augmentation.composed(augmentations))
-    if _on(config["gradient_regularisation"]):
-        objective = penalties.gradient_regularised(objective, config["gradient_regularisation"])
-    return accumulated(objective, config["accumulation_steps"])
+    if _is_on(settings, "gradient_regularisation"):
+        weight = numbers.get("gradient_regularisation", settings.gradient_regularisation)
+        objective = penalties.gradient_regularised(objective, weight)
+    return accumulated(objective, settings.accumulation_steps)
 
 
-def _optimizer(config: Mapping[str, Any], field: str) -> optax.GradientTransformation:
-    stages = []
-    for stage in config[field]:
-        for name, settings in stage.items():
-            made = registry.build_part(
-                field, (optimizers, optax), optax.GradientTransformation, name, settings
-            )
-            if not isinstance(made, optax.GradientTransformation):
-                raise UserError(f"config.{field} names {name!r}, which is not an optimizer")
-            stages.append(made)
-    if not stages:
+def _unrolled(
+    settings: Settings, objective: Objective, optimizer: optax.GradientTransformation
+) -> Objective:
+    return unrolled(
+        objective,
+        settings.unroll,
+        optimizer,
+        resample=settings.unroll_resample,
+        stop_gradient=settings.unroll_stop_gradient,
+        rematerialise=settings.unroll_rematerialise,
+    )
+
+
+def _build_optimizer(
+    settings: Settings, field: str, numbers: Hyperparameters
+) -> optax.GradientTransformation:
+    parts: tuple[Part, ...] = getattr(settings, field)
+    if not parts:
         raise UserError(
             f"config.{field} is empty: name an optimizer, as in 'adam(learning_rate=0.0001)'"
         )
-    return optax.chain(*stages)
+    return optax.chain(*build_parts(field, parts, numbers))
 
 
-def _check_differentiable(config: Mapping[str, Any]) -> None:
-    """Refuses optimizers that a look-ahead cannot be differentiated through.
-
-    Adam's square root has an infinite derivative at 0, where dead units put it; a sign has the derivative 0 everywhere.
-    """
-    for stage in config["discriminator_optimizer"]:
-        for name, settings in stage.items():
-            if name in ("lion", "sign_sgd", "signum", "rprop", "optimistic_adam", "scale_by_sign"):
-                raise UserError(
-                    f"config.unroll cannot learn through {name}, which is not differentiable: take adam or sgd"
-                )
-            takes = inspect.signature(getattr(optax, name, dict.fromkeys)).parameters
-            root = settings.get("eps_root", 0)
-            if "eps_root" in takes and not _on(root):
-                raise UserError(
-                    f"config.unroll differentiates {name}, which needs eps_root > 0: "
-                    f"--config.discriminator_optimizer.{name}.eps_root=1e-14"
-                )
+def _ema_decay(settings: Settings, numbers: Hyperparameters) -> schedules.Decay:
+    decay = numbers.get("ema_decay", settings.ema_decay)
+    if settings.ema_warmup == "num_updates":
+        return schedules.ema_num_updates(decay)
+    if settings.ema_warmup == "rampup":
+        return schedules.ema_rampup(decay)
+    return decay
 
 
-def _variables(nets: Networks, adaptive: bool) -> Any:
-    """What the discriminator's parameters hold at the top, without computing them."""
-    discriminator = jax.eval_shape(nets.init, jax.random.key(0))[1]
-    return discriminator["network"] if adaptive else discriminator
+def _preparation(resolution: int | None) -> Callable[[Batch], Batch]:
+    if resolution is None:
+        return data.decode
+
+    def prepare(batch: Batch) -> Batch:
+        batch = data.decode(batch)
+        fade = batch.get("fade")
+        # The discriminator steps are one more batch dimension here.
+        resize = jax.vmap(
+            lambda real, fade: progressive_growing.resize(real, resolution, fade),
+            in_axes=(0, None if fade is None else 0),
+        )
+        return batch | {"real": resize(batch["real"], fade)}
+
+    return prepare
 
 
-def _only(config: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
-    if len(config[field]) != 1:
-        raise UserError(f"config.{field} names one part, not {to_text(config[field])!r}")
-    ((name, settings),) = config[field].items()
-    return name, settings
+def _term_name(part: Part) -> str:
+    """The name of a term in metrics: the function's own, without its module."""
+    return part.name.rpartition(":")[2]
 
 
-def _on(value: Any) -> bool:
-    """Whether a numeric field asks for anything; a traced one does."""
-    return not isinstance(value, int | float) or value != 0
+def _is_on(settings: Settings, field: str) -> bool:
+    """Whether a number asks for anything, or is one that the members of a population differ in."""
+    return bool(getattr(settings, field)) or field in settings.population

@@ -1,7 +1,12 @@
-"""How the steps of a run are computed: by itself on all devices, or as one of a population in one program."""
+"""How the steps of a run are computed: one run on all devices, or the members of a population in one program.
+
+`SingleRun` and `PopulationRun` have one interface, `Executor`: the training loop does not know which of
+the two it drives.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -9,128 +14,241 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gan_jax import random
+from gan_jax.data import Dataset
 from gan_jax.distributed import mesh, multihost
-from gan_jax.distributed.mesh import members_per_device
+from gan_jax.errors import UserError
 from gan_jax.experiment import population
-from gan_jax.experiment.builder import Chunk, Experiment
-from gan_jax.game import Batch, Metrics
-from gan_jax.training import TrainState, data_parallel, fused
+from gan_jax.experiment.builder import Chunk, Experiment, Stage, build
+from gan_jax.experiment.registry import Hyperparameters
+from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.validation import check_experiment, check_settings
+from gan_jax.game import Batch, Metrics, PRNGKey
+from gan_jax.training import data_parallel
+from gan_jax.training.steps import TrainState, TrainStep, fused
 
-Config = Mapping[str, Any]
+
+class Executor(Protocol):
+    """The programs of a run, or of all members of a population: of ``len(members)`` runs.
+
+    Attributes:
+      experiment: what is trained; of a population, that of its first member.
+      members: the settings of each run.
+      may_retry: whether a run that diverged is tried again when it is started again.
+    """
+
+    experiment: Experiment
+    members: Sequence[Settings]
+    may_retry: bool
+
+    def directories(self, run_dir: Path) -> list[Path]:
+        """Returns the run directory of each member, if the whole runs in ``run_dir``."""
+        ...
+
+    def init(self) -> TrainState:
+        """Computes the state before the first step."""
+        ...
+
+    def join(self, states: Sequence[TrainState]) -> TrainState:
+        """Returns the state that `step` takes, from that of each member."""
+        ...
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """Returns the batches of a chunk as `step` takes them."""
+        ...
+
+    def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        """Computes a chunk's steps; metrics are ``[steps]``, of a population ``[members, steps]``."""
+        ...
+
+    def to_host(self, state: TrainState) -> TrainState:
+        """Returns a state from which `member` is quick to take parts."""
+        ...
+
+    def member(self, tree: Any, index: int) -> Any:
+        """Returns one member's part of a state or of metrics."""
+        ...
+
+    def key(self, index: int) -> PRNGKey:
+        """Returns one member's key."""
+        ...
+
+
+def make_executor(settings: Settings, dataset: Dataset | None = None) -> Executor:
+    """Checks settings, builds them and returns the executor that trains them.
+
+    Args:
+      settings: of one run or of a population.
+      dataset: in place of that of the settings.
+
+    Raises:
+      UserError: bad input.
+    """
+    members = population.member_settings(settings)
+    if members:
+        return PopulationRun(settings, members, dataset)
+    return SingleRun(settings, dataset)
 
 
 class SingleRun:
-    """The programs of one run: each batch is split over all devices, as ``config.parallelism`` says."""
+    """One run: each batch is split over all devices, as ``config.parallelism`` says."""
 
-    def __init__(self, config: Config, experiment: Experiment) -> None:
-        self.experiment = experiment
-        mapped = data_parallel.PARALLELISM[config["parallelism"]]
-        self.programs = [
-            mapped(fused(stage.train_step, stage.prepare)) for stage in experiment.stages
+    may_retry = True
+
+    def __init__(self, settings: Settings, dataset: Dataset | None = None) -> None:
+        check_settings(settings, jax.device_count())
+        self.experiment = build(settings, dataset)
+        self.members = [settings]
+        check_experiment(self.experiment)
+        parallel = data_parallel.PARALLELISM[settings.parallelism]
+        self._programs = [
+            parallel(fused(stage.make_step({}), stage.prepare)) for stage in self.experiment.stages
         ]
-        self.key = mesh.compute_replicated(lambda: random.key(config["seed"]))
+        self._key = mesh.compute_replicated(lambda: random.key(settings.seed))
+
+    def directories(self, run_dir: Path) -> list[Path]:
+        return [run_dir]
 
     def init(self) -> TrainState:
-        """The state before the first step."""
-        return _started(
-            jax.jit(self.experiment.init, out_shardings=mesh.replicated_sharding()), self.key
-        )
+        init = jax.jit(self.experiment.init, out_shardings=mesh.replicated_sharding())
+        return _call_with_one_blas_thread(init, self._key)
 
-    def joined(self, states: Sequence[TrainState]) -> TrainState:
-        """The state of all runs, from theirs."""
+    def join(self, states: Sequence[TrainState]) -> TrainState:
         return states[0]
 
     def batch(self, chunk: Chunk) -> Batch:
-        """The chunk's batches."""
-        return self.experiment.batch(
-            chunk, multihost.process_slice(self.experiment.stages[chunk.stage].batch_size)
-        )
+        size = self.experiment.stages[chunk.stage].batch_size
+        return self.experiment.batch(chunk, multihost.process_slice(size))
 
-    def __call__(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """The state after the chunk's steps, and its metrics ``[steps]``."""
-        return self.programs[chunk.stage](state, batch, self.key)
+    def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        return self._programs[chunk.stage](state, batch, self._key)
 
-    def host(self, state: TrainState) -> TrainState:
-        """The state as `of` takes it apart."""
+    def to_host(self, state: TrainState) -> TrainState:
         return state
 
-    def of(self, tree: Any, index: int) -> Any:
-        """What belongs to run ``index``."""
+    def member(self, tree: Any, index: int) -> Any:
         return tree
 
-    def key_of(self, index: int) -> jax.Array:
-        """The key of run ``index``."""
-        return self.key
+    def key(self, index: int) -> PRNGKey:
+        return self._key
 
 
 class PopulationRun:
-    """The program of a population: its members, whose leaves are ``[members, ...]``, are spread over the devices.
+    """The members of a population: leaves are ``[members, ...]``, split over the devices.
 
-    Where they do not divide evenly, copies of the last member fill up the program; nobody asks for them.
+    If the members do not divide evenly over the devices, copies of the last member fill the program;
+    their results are never looked at.
     """
 
-    def __init__(self, config: Config, experiment: Experiment, members: Sequence[Config]) -> None:
-        self.experiment = experiment
-        devices, size = members_per_device(len(members), jax.device_count())
-        self.copies = size - len(members)
-        self.seeds = [member["seed"] for member in members] + [members[-1]["seed"]] * self.copies
-        self.numbers = {
-            path: np.pad(values, (0, self.copies), "edge")
-            for path, values in population.numbers(config).items()
+    may_retry = False
+
+    def __init__(
+        self, settings: Settings, members: Sequence[Settings], dataset: Dataset | None = None
+    ) -> None:
+        for member in members:
+            check_settings(member)
+        _check_population(settings)
+        self.experiment = build(members[0], dataset)
+        self.members = members
+        check_experiment(self.experiment)
+        devices, size = mesh.members_per_device(len(members), jax.device_count())
+        self._copies = size - len(members)
+        seeds = [member.seed for member in members]
+        self._seeds = seeds + [seeds[-1]] * self._copies
+        self._numbers: Mapping[str, Any] = {
+            path: np.pad(values, (0, self._copies), "edge")
+            for path, values in population.hyperparameters(settings).items()
         }
-        members_mesh = mesh.device_mesh(jax.devices()[:devices])
-        self.place = mesh.split_sharding(members_mesh)
-        self.programs = [
-            data_parallel.population_step(
-                population.step_of_member(config, experiment.dataset, index), members_mesh
-            )
-            for index in range(len(experiment.stages))
+        devices_mesh = mesh.device_mesh(jax.devices()[:devices])
+        self._sharding = mesh.split_sharding(devices_mesh)
+        stages = build(settings, self.experiment.dataset).stages
+        self._programs = [
+            data_parallel.population_step(_fused_factory(stage), devices_mesh) for stage in stages
         ]
-        self.keys = jax.vmap(random.key)(jnp.asarray(self.seeds, jnp.uint32))
+        self._keys = jax.vmap(random.key)(jnp.asarray(self._seeds, jnp.uint32))
+
+    def directories(self, run_dir: Path) -> list[Path]:
+        return [run_dir / "members" / f"{index:03d}" for index in range(len(self.members))]
 
     def init(self) -> TrainState:
-        """The states before the first step."""
-        # One by one: a batch of QR decompositions, of orthogonal weights, can stand still for ever on a CPU of few cores.
-        return _started(
-            jax.jit(lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self.place),
-            self.keys,
+        # One by one: a batch of QR decompositions, of orthogonal weights, can hang on a CPU of few cores.
+        init = jax.jit(
+            lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self._sharding
         )
+        return _call_with_one_blas_thread(init, self._keys)
 
-    def joined(self, states: Sequence[TrainState]) -> TrainState:
-        """The state of all members, from theirs."""
-        return jax.device_put(
-            population.stacked([*states, *[states[-1]] * self.copies]), self.place
+    def join(self, states: Sequence[TrainState]) -> TrainState:
+        states = [*states, *[states[-1]] * self._copies]
+        stacked = jax.tree.map(
+            lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *states
         )
+        joined: TrainState = jax.device_put(stacked, self._sharding)
+        return joined
 
     def batch(self, chunk: Chunk) -> Batch:
-        """The chunk's batches, ``[members, ...]``."""
-        return population.batches(lambda seed: self.experiment.batch(chunk, seed=seed), self.seeds)
+        # What members of one seed share is made once.
+        made = {
+            seed: self.experiment.batch(chunk, seed=seed) for seed in dict.fromkeys(self._seeds)
+        }
+        batch: Batch = jax.tree.map(
+            lambda *leaves: _stack(leaves), *(made[seed] for seed in self._seeds)
+        )
+        return batch
 
-    def __call__(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """The states after the chunk's steps, and metrics ``[members, steps]``."""
-        return self.programs[chunk.stage](self.numbers, state, batch, self.keys)
+    def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        return self._programs[chunk.stage](self._numbers, state, batch, self._keys)
 
-    def host(self, state: TrainState) -> TrainState:
-        """The states on the host: taking members out of arrays on devices is slow."""
-        return jax.device_get(state)
+    def to_host(self, state: TrainState) -> TrainState:
+        # Taking members out of arrays on devices is slow.
+        on_host: TrainState = jax.device_get(state)
+        return on_host
 
-    def of(self, tree: Any, index: int) -> Any:
-        """What belongs to one member, from arrays on the host."""
+    def member(self, tree: Any, index: int) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf[index]), tree)
 
-    def key_of(self, index: int) -> jax.Array:
-        """The key of one member."""
-        return self.keys[index]
+    def key(self, index: int) -> PRNGKey:
+        return self._keys[index]
 
 
-def _started(init: Any, key: jax.Array) -> TrainState:
-    """What the jitted ``init(key)`` returns, computed with one thread for LAPACK.
+def _check_population(settings: Settings) -> None:
+    if jax.process_count() > 1:
+        raise UserError(
+            "a population runs in one process, on all of its devices: start it without --distributed"
+        )
+    if settings.keep_checkpoints < 2:
+        raise UserError(
+            "config.keep_checkpoints must be at least 2 for a population: a kill may leave its "
+            "members a checkpoint apart"
+        )
 
-    On busy cores its threads wait for each other hundreds of times as long as a QR decomposition of small weights takes; and
-    the bits no longer depend on how many cores there are.
+
+def _fused_factory(stage: Stage) -> Any:
+    """``hyperparameters -> fused step`` of one member."""
+
+    def make(numbers: Hyperparameters) -> TrainStep:
+        try:
+            return fused(stage.make_step(numbers), stage.prepare)
+        except jax.errors.ConcretizationTypeError as error:
+            raise UserError(
+                f"one of {', '.join(numbers)} cannot differ between the members of a population: "
+                "run them one by one"
+            ) from error
+
+    return make
+
+
+def _call_with_one_blas_thread(init: Any, key: jax.Array) -> TrainState:
+    """Calls the jitted ``init(key)`` with one thread for LAPACK.
+
+    On busy cores its threads wait for each other hundreds of times as long as a QR decomposition of
+    small weights takes, and the bits no longer depend on how many cores there are.
     """
     compiled = init.lower(
         key
-    ).compile()  # loads LAPACK where it is needed: only what is loaded can be limited
+    ).compile()  # loads LAPACK if needed: only what is loaded can be limited
     with threadpool_limits(1, user_api="blas"):
-        return jax.block_until_ready(compiled(key))
+        state: TrainState = jax.block_until_ready(compiled(key))
+        return state
+
+
+def _stack(leaves: Sequence[Any]) -> Any:
+    return jnp.stack(leaves) if isinstance(leaves[0], jax.Array) else np.stack(leaves)

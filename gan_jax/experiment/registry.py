@@ -1,115 +1,319 @@
-"""Named parts of a config: `{"name": settings}` calls the public function of that name.
+"""What the named parts of a config can name, and how a part is built.
 
-Modules are the registry: what a module defines in public, and returns the kind of thing that the field holds, can be named.
+A part is ``name(setting=value)``: the function of that name is called with those settings. Names are
+those of the modules listed in `NAMESPACES`; a function of any other module is named
+``package.module:function``.
 """
 
+import importlib
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from gan_jax.errors import UserError, did_you_mean
-from gan_jax.game import Networks
-from gan_jax.networks import NetworksFactory
+import optax
 
-Rooms = tuple[types.ModuleType, ...]
+from gan_jax import data, networks
+from gan_jax.data import Dataset
+from gan_jax.errors import UserError, did_you_mean, first_line
+from gan_jax.evaluation import Protocol, protocols
+from gan_jax.experiment.part_text import Part, parse_parts
+from gan_jax.game import Networks, Term
+from gan_jax.networks import NetworksFactory
+from gan_jax.objectives import augmentation, losses, penalties
+from gan_jax.objectives.augmentation import Augmentation
+from gan_jax.training import optimizers, steps
+from gan_jax.training.steps import TrainStep
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """What a field of the config can name.
+
+    Attributes:
+      modules: where names are looked up, in this order.
+      returns: what the functions return; functions that return something else cannot be named.
+      hidden: functions of that kind that a config cannot name.
+    """
+
+    modules: tuple[types.ModuleType, ...]
+    returns: Any
+    hidden: tuple[str, ...] = ()
+
+
+NAMESPACES: Mapping[str, Namespace] = {
+    "dataset": Namespace((data,), Dataset),
+    "networks": Namespace((networks,), Networks),
+    "objective": Namespace((losses, penalties), Term),
+    "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
+    "update_rule": Namespace((steps,), TrainStep, hidden=("fused",)),
+    "generator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
+    "discriminator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
+    "metrics": Namespace((protocols,), Protocol),
+}
+"""The namespace of each field that holds named parts."""
+
+Hyperparameters = Mapping[str, Any]
+"""Numbers that replace those of the settings, by the dotted path of their config field.
+
+They may be traced: the members of a population differ in them, inside one program.
+"""
+
+
+def names(field: str) -> list[str]:
+    """Returns the names that a field of the config can name; optax's are in its documentation."""
+    namespace = NAMESPACES[field]
+    own = [module for module in namespace.modules if module is not optax]
+    return sorted(
+        name
+        for module in own
+        for name in module.__all__
+        if _function(module, name, namespace) is not None
+    )
+
+
+def describe() -> str:
+    """Returns the names of every field as text, for ``--help``."""
+    lines = []
+    for field, namespace in NAMESPACES.items():
+        if field == "generator_optimizer":
+            continue
+        title = "optimizers" if field == "discriminator_optimizer" else field
+        also = ", any function of optax" if optax in namespace.modules else ""
+        lines.append(f"  {title}: {', '.join(names(field))}{also}")
+    return "\n".join(lines)
 
 
 def build_part(
-    field: str, rooms: Rooms, kind: Any, name: str, settings: Mapping[str, Any], **given: Any
+    field: str,
+    part: Part,
+    hyperparameters: Hyperparameters = types.MappingProxyType({}),
+    **context: Any,
 ) -> Any:
-    """Calls the function ``name`` of ``rooms``, which returns ``kind``, with ``settings`` and what it takes of ``given``.
+    """Calls the function that a part names, with the part's settings.
 
-    A setting that is itself ``{name: settings}`` is built by the same rule (a schedule for a learning rate). Raises
-    UserError: an unknown name or setting, or a value of another type than the function's signature says.
+    Args:
+      field: of the config, a key of `NAMESPACES`.
+      part: the function's name and its settings.
+      hyperparameters: values that replace settings of this part, by full path.
+      **context: arguments that come from the rest of the run, such as ``shape`` for networks; each is
+        passed if the function takes it, and cannot be set by the part.
+
+    Returns:
+      What the function returns: a dataset, networks, a term, ...
+
+    Raises:
+      UserError: an unknown name or setting, a missing one, or a value of another type.
     """
-    function = next((found for room in rooms if (found := _public(room, name, kind))), None)
-    if function is None:
-        known = {entry for room in rooms for entry in dir(room) if _public(room, entry, kind)}
-        raise UserError(f"config.{field} names {name!r}: {did_you_mean(name, known)}")
-    where = f"config.{field}.{name}"
-    parameters, hints = _parameters(function), _hints(function)
-    built: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key not in parameters or key in given:
-            raise UserError(
-                f"{where} has no setting {key!r}: {did_you_mean(key, set(parameters) - set(given))}"
-            )
-        if hints.get(key) is NetworksFactory and isinstance(value, dict):
-            value = _networks_factory(f"{field}.{name}.{key}", rooms, value, given)
-        elif isinstance(value, dict) and len(value) == 1 and "Mapping" not in str(hints.get(key)):
-            ((inner, inner_settings),) = value.items()
-            value = build_part(f"{field}.{name}.{key}", rooms, None, inner, inner_settings)
-        else:
-            _check_type(f"{where}.{key}", value, hints.get(key))
-        built[key] = value
-    built |= {key: value for key, value in given.items() if key in parameters}
-    for key, parameter in parameters.items():
-        if parameter.default is parameter.empty and key not in built:
-            raise UserError(f"{where} needs {key}: {name}({key}=...)")
-    return function(**built)
+    function = _resolve(field, part.name)
+    made = _call(f"{field}.{part.name}", field, function, part, hyperparameters, context)
+    _check_result(field, part, made)
+    return made
 
 
-def _networks_factory(
-    field: str, rooms: Rooms, named: Mapping[str, Any], given: Mapping[str, Any]
-) -> NetworksFactory:
-    """The function of a shape that makes the named networks, in the run's dtype unless they set one."""
-    if len(named) != 1:
-        raise UserError(f"config.{field} names one network, not {sorted(named)}")
-    ((name, settings),) = named.items()
-    dtype = {"dtype": given["dtype"]} if "dtype" in given and "dtype" not in settings else {}
+def build_parts(
+    field: str,
+    parts: tuple[Part, ...],
+    hyperparameters: Hyperparameters = types.MappingProxyType({}),
+) -> list[Any]:
+    """Builds parts in their order: see `build_part`."""
+    return [build_part(field, part, hyperparameters) for part in parts]
 
-    def make(shape: tuple[int, ...], classes: int = 0) -> Networks:
-        made: Networks = build_part(
-            field, rooms, Networks, name, settings, shape=shape, classes=classes, **dtype
+
+def takes(field: str, part: Part, setting: str) -> bool:
+    """Returns whether the function that a part names takes a setting."""
+    return setting in _parameters(_resolve(field, part.name))
+
+
+def build_protocols(
+    parts: tuple[Part, ...], samples: int | None = None, weights: str = ""
+) -> list[Protocol]:
+    """Builds the protocols that a text of metrics names.
+
+    Args:
+      parts: as in ``config.metrics``.
+      samples: replaces every protocol's own number of generated samples.
+      weights: file of the extractor's weights, for each protocol that takes one and names none.
+
+    Raises:
+      UserError: an unknown name or setting, or weights that are missing.
+    """
+    built = []
+    for part in parts:
+        settings: dict[str, Any] = {} if samples is None else {"samples": samples}
+        if weights and "weights" not in part.settings and takes("metrics", part, "weights"):
+            settings["weights"] = weights
+        built.append(build_part("metrics", part.updated(settings)))
+    return built
+
+
+def extend_python_path(folders: tuple[str, ...]) -> None:
+    """Makes the modules in some folders importable: those that a run's own parts were found in."""
+    for folder in folders:
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def _resolve(field: str, name: str) -> Callable[..., Any]:
+    if ":" in name:
+        return _import(field, name)
+    namespace = NAMESPACES[field]
+    for module in namespace.modules:
+        function = _function(module, name, namespace)
+        if function is not None:
+            return function
+    known = set(names(field))
+    if optax in namespace.modules:
+        known |= {other for other in dir(optax) if _is_public(optax, other)}
+    raise UserError(
+        f"config.{field} names {name!r}: {did_you_mean(name, known)} "
+        "A function of your own is named package.module:function"
+    )
+
+
+def _import(field: str, name: str) -> Callable[..., Any]:
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UserError(
+            f"config.{field} names {name}, but {first_line(error)}: put the module's folder into "
+            "PYTHONPATH or config.python_path"
+        ) from error
+    except Exception as error:
+        raise UserError(
+            f"config.{field} names {name}, but importing {module_name} fails: "
+            f"{type(error).__name__}: {first_line(error)}"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        known = [n for n in dir(module) if callable(getattr(module, n)) and not n.startswith("_")]
+        raise UserError(
+            f"config.{field} names {name}, but {module_name} has no function {function_name!r}: "
+            f"{did_you_mean(function_name, known)}"
         )
-        return made
-
-    return make
+    return typing.cast(Callable[..., Any], function)
 
 
-def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
-    """The parameters by name, with those of ``**settings: Unpack[SomeTypedDict]`` as keywords."""
-    parameters = {}
+def _function(
+    module: types.ModuleType, name: str, namespace: Namespace
+) -> Callable[..., Any] | None:
+    """The function of that name, if the module exports it and it returns the kind that is wanted."""
+    if module is optax:
+        return getattr(optax, name) if _is_public(optax, name) else None
+    if name not in module.__all__ or name in namespace.hidden:
+        return None
+    function = getattr(module, name)
+    if not inspect.isfunction(function) or _hints(function).get("return") != namespace.returns:
+        return None
+    return function
+
+
+def _is_public(module: types.ModuleType, name: str) -> bool:
+    return not name.startswith("_") and inspect.isfunction(getattr(module, name, None))
+
+
+def _call(
+    path: str,
+    field: str,
+    function: Callable[..., Any],
+    part: Part,
+    hyperparameters: Hyperparameters,
+    context: Mapping[str, Any],
+) -> Any:
+    parameters = _parameters(function)
+    arguments = _arguments(path, field, part, parameters, hyperparameters, context)
+    arguments |= {name: value for name, value in context.items() if name in parameters}
+    for name, (_, required) in parameters.items():
+        if required and name not in arguments:
+            raise UserError(f"config.{path} needs {name}: {part.name}({name}=...)")
+    return function(**arguments)
+
+
+def _arguments(
+    path: str,
+    field: str,
+    part: Part,
+    parameters: Mapping[str, tuple[Any, bool]],
+    hyperparameters: Hyperparameters,
+    context: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The settings of a part as its function takes them: parts built, numbers replaced."""
+    arguments: dict[str, Any] = {}
+    for name, value in part.settings.items():
+        if name not in parameters or name in context:
+            known = set(parameters) - set(context)
+            raise UserError(f"config.{path} has no setting {name!r}: {did_you_mean(name, known)}")
+        annotation = parameters[name][0]
+        if annotation is NetworksFactory:
+            arguments[name] = _networks_factory(f"{path}.{name}", value, context)
+        elif isinstance(value, Part):
+            inner = f"{path}.{name}.{value.name}"
+            function = _resolve_any(field, f"{path}.{name}", value.name)
+            arguments[name] = _call(inner, field, function, value, hyperparameters, {})
+        else:
+            _check_type(f"config.{path}.{name}", value, annotation)
+            arguments[name] = hyperparameters.get(f"{path}.{name}", value)
+    for full_path, number in hyperparameters.items():  # a setting that was left at its default
+        above, _, name = full_path.rpartition(".")
+        if above == path and name in parameters:
+            arguments[name] = number
+    return arguments
+
+
+def _resolve_any(field: str, path: str, name: str) -> Callable[..., Any]:
+    """A function that a setting names: of the field's modules, whatever it returns, such as a schedule."""
+    if ":" in name:
+        return _import(path, name)
+    for module in NAMESPACES[field].modules:
+        if _is_public(module, name):
+            return typing.cast(Callable[..., Any], getattr(module, name))
+    known = {
+        n for module in NAMESPACES[field].modules for n in dir(module) if _is_public(module, n)
+    }
+    raise UserError(f"config.{path} names {name!r}: {did_you_mean(name, known)}")
+
+
+def _networks_factory(path: str, value: Any, context: Mapping[str, Any]) -> NetworksFactory:
+    """The networks that others are made of: a function of the sample's shape and the classes."""
+    part = value if isinstance(value, Part) else parse_parts(str(value))[0]
+    function = _resolve("networks", part.name)
+    parameters = _parameters(function)
+    made_later = {"shape": None, "classes": None}
+    settings = _arguments(f"{path}.{part.name}", "networks", part, parameters, {}, made_later)
+    if "dtype" in parameters and "dtype" in context:
+        settings.setdefault("dtype", context["dtype"])
+    return typing.cast(NetworksFactory, partial(function, **settings))
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
+    """The annotation of each parameter, and whether it has to be given."""
+    hints = _hints(function)
+    parameters: dict[str, tuple[Any, bool]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not parameter.VAR_KEYWORD:
-            parameters[name] = parameter
+        if parameter.kind is parameter.VAR_POSITIONAL:
             continue
-        for unpacked in typing.get_args(_hints(function).get(name)):
-            for key in typing.get_type_hints(unpacked):
-                parameters[key] = inspect.Parameter(key, parameter.KEYWORD_ONLY, default=None)
+        if parameter.kind is parameter.VAR_KEYWORD:  # **settings: Unpack[SomeTypedDict]
+            for unpacked in typing.get_args(hints.get(name)):
+                for key, annotation in typing.get_type_hints(unpacked).items():
+                    parameters[key] = (annotation, False)
+            continue
+        parameters[name] = (hints.get(name), parameter.default is parameter.empty)
     return parameters
 
 
-def _public(room: types.ModuleType, name: str, kind: Any) -> Callable | None:
-    """The public function of that name which the room defines, if it returns ``kind`` (None: anything)."""
-    found = None if name.startswith("_") else getattr(room, name, None)
-    if not inspect.isfunction(found) or not found.__module__.startswith(room.__name__):
-        return None
-    # Other libraries' annotations are not ours to rely on.
-    if (
-        kind is None
-        or not room.__name__.startswith("gan_jax")
-        or _hints(found).get("return") == kind
-    ):
-        return found
-    return None
-
-
-def _hints(function: Callable) -> dict[str, Any]:
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        hints = typing.get_type_hints(function)
-        for unpacked in [
-            hint for hint in hints.values() if typing.get_origin(hint) is typing.Unpack
-        ]:
-            hints |= typing.get_type_hints(typing.get_args(unpacked)[0])
-        return hints
-    except Exception:  # a library's annotation may name what cannot be imported
+        return typing.get_type_hints(function)
+    except Exception:  # an annotation of another library may name what cannot be imported
         return {}
 
 
-PLAIN = {
+PLAIN_TYPES: Mapping[Any, tuple[type, ...]] = {
     int: (int,),
     float: (int, float),
     bool: (bool,),
@@ -119,17 +323,34 @@ PLAIN = {
 }
 
 
-def _check_type(where: str, value: Any, hint: Any) -> None:
-    """Refuses plain values where other plain types belong. Tracers (a population's hyperparameters) and the like pass."""
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    allowed = [PLAIN.get(typing.get_origin(kind) or kind) for kind in kinds]
-    plain = [types_ for types_ in allowed if types_ is not None]
-    if len(plain) < len(allowed) or not isinstance(value, int | float | bool | str | tuple | None):
+def _check_type(path: str, value: Any, annotation: Any) -> None:
+    """Refuses a plain value if the annotation names other plain types."""
+    is_union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(annotation) if is_union else (annotation,)
+    allowed = [PLAIN_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
+    if None in allowed or not isinstance(value, int | float | bool | str | tuple | None):
         return
-    fits = [
-        isinstance(value, types_) and (not isinstance(value, bool) or bool in types_)
-        for types_ in plain
-    ]
-    if not any(fits):
-        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
-        raise UserError(f"{where} takes {names}, not {value!r}")
+    for accepted in allowed:
+        if isinstance(value, accepted or ()) and (
+            not isinstance(value, bool) or bool in (accepted or ())
+        ):
+            return
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    raise UserError(f"{path} takes {expected}, not {value!r}")
+
+
+def _check_result(field: str, part: Part, made: Any) -> None:
+    returns = NAMESPACES[field].returns
+    if inspect.isclass(returns) and not _is_protocol(returns):
+        fits = isinstance(made, returns)
+    else:  # train steps and augmentations are functions
+        fits = callable(made)
+    if not fits:
+        expected = getattr(returns, "__name__", str(returns))
+        raise UserError(
+            f"config.{field} names {part.name}, which returns {type(made).__name__}, not {expected}"
+        )
+
+
+def _is_protocol(kind: Any) -> bool:
+    return bool(getattr(kind, "_is_protocol", False))

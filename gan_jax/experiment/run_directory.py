@@ -1,90 +1,109 @@
-"""The folder of a run: its config, and the metrics that it wrote."""
+"""The directory of a run: its settings, its metrics, whether it has ended, and who may write it."""
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from gan_jax import errors
-from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
+from gan_jax import files
+from gan_jax.errors import UserError, first_line
+from gan_jax.experiment.differences import identity_differences
+from gan_jax.experiment.settings import Settings, dumps, loads
 from gan_jax.loggers import json_lines
 
-FREE = ("steps", "parallelism", "accumulation_steps", "log_every", "checkpoint_every", "keep_checkpoints", "sample_every", "num_samples", "evaluate_every",
-        "metrics", "best_metric", "best_mode", "wandb", "steps_per_call", "unroll_rematerialise")  # fmt: skip
-"""Fields that a resumed run may change: none of them changes the numbers of a step."""
+CONFIG, METRICS, CHECKPOINTS, SAMPLES = "config.json", "metrics.jsonl", "checkpoints", "samples"
+"""What a run directory holds."""
+
+DIVERGED = "diverged"
+"""The file that says why a run cannot go on: its numbers are no longer finite."""
 
 
 @contextlib.contextmanager
-def opened(workdir: Path, config: Mapping[str, Any]) -> Iterator[None]:
-    """Makes the workdir of a run, or checks that the one there is of the same run, and keeps other processes out of it.
+def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
+    """Makes the directory of a run, or checks that it is that of the same run, and locks it.
 
-    Raises UserError, touching nothing, where it is of another run or another process is writing it.
+    Raises:
+      UserError: the directory holds another run, or another process is writing it. Nothing is
+        touched then.
     """
-    file = workdir / "config.json"
     with contextlib.ExitStack() as held:
         try:
-            new = not workdir.exists() or (workdir.is_dir() and not any(workdir.iterdir()))
-            if not new and not workdir.is_dir():
-                raise UserError(f"workdir {workdir} is a file, not a folder")
-            workdir.mkdir(parents=True, exist_ok=True)
-            handle = os.open(workdir, os.O_RDONLY)
+            is_new = not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir()))
+            if not is_new and not run_dir.is_dir():
+                raise UserError(f"run directory {run_dir} is a file, not a directory")
+            run_dir.mkdir(parents=True, exist_ok=True)
+            handle = os.open(run_dir, os.O_RDONLY)
             held.callback(os.close, handle)
-            _lock(handle, workdir)
-            if not new:
-                _check_same(workdir, config)
-            file.write_text(configs.dumps(config))
+            _lock(handle, run_dir)
+            if not is_new:
+                _check_same_run(run_dir, settings)
+            text = dumps(settings)
+            if is_new or (run_dir / CONFIG).read_text(encoding="utf-8") != text:
+                files.write_text(run_dir / CONFIG, text)
         except OSError as error:
-            raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
+            raise UserError(f"run directory {run_dir} cannot be used: {error.strerror}") from error
         yield
 
 
-def _lock(handle: int, workdir: Path) -> None:
-    """A lock that ends with the process, however it ends. Raises UserError where another process has it."""
+def read_settings(run_dir: str | Path) -> Settings:
+    """Reads the settings of the run in a directory. Raises UserError if there is none."""
+    file = Path(run_dir) / CONFIG
+    try:
+        return loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{run_dir} is not the directory of a run: it has no {CONFIG}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
+
+
+def last_metrics(run_dir: str | Path) -> dict[str, float]:
+    """Returns the newest value of each metric of a run; scores of `evaluate.py` are left out."""
+    latest: dict[str, float] = {}
+    for row in json_lines.read_metrics(Path(run_dir) / METRICS):
+        if "protocol" not in row:
+            latest |= row
+    return latest
+
+
+def has_ended(run_dir: str | Path, steps: int) -> Literal["finished", "diverged"] | None:
+    """Returns how a run of so many steps has ended; None if it has not."""
+    if (Path(run_dir) / DIVERGED).exists():
+        return "diverged"
+    # The checkpoint is the last thing that a run writes, and it appears whole.
+    names = [path.name for path in (Path(run_dir) / CHECKPOINTS).glob("*")]
+    saved = [int(name) for name in names if name.isdecimal()]
+    return "finished" if saved and max(saved) >= steps else None
+
+
+def divergence(run_dir: Path) -> str:
+    """Returns why a run has diverged; empty if it has not."""
+    file = run_dir / DIVERGED
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _lock(handle: int, run_dir: Path) -> None:
+    """Takes a lock that ends with the process, however it ends. Raises UserError if it is taken."""
     try:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise UserError(
-            f"workdir {workdir} is being written by another process: wait for it, or end it"
+            f"run directory {run_dir} is being written by another process: wait for it, or end it"
         ) from error
     except (ImportError, OSError):
         pass  # Windows, or a file system without locks
 
 
-def _check_same(workdir: Path, config: Mapping[str, Any]) -> None:
-    changed = {
-        path: values
-        for path, values in configs.differences(read_config(workdir), config).items()
-        if path.split(".")[0] not in FREE
-    }
+def _check_same_run(run_dir: Path, settings: Settings) -> None:
+    changed = identity_differences(read_settings(run_dir), settings)
     if changed:
         shown = "; ".join(
             f"{path} is {old!r} there and {new!r} here"
             for path, (old, new) in list(changed.items())[:4]
         )
         raise UserError(
-            f"workdir {workdir} holds a run of another config: {shown}. Choose another --workdir"
+            f"run directory {run_dir} holds a run of another config: {shown}. "
+            "Choose another --workdir"
         )
-
-
-def read_config(workdir: Path) -> dict[str, Any]:
-    """The config of the run in a workdir, as plain dicts. Raises UserError where there is none."""
-    try:
-        return configs.loads((workdir / "config.json").read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"{workdir} is not the workdir of a run: it has no config.json") from error
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{workdir / 'config.json'} cannot be read: {errors.first_line(error)}"
-        ) from error
-
-
-def last_metrics(workdir: Path) -> dict[str, float]:
-    """The newest value of each metric of the run in ``workdir``."""
-    latest: dict[str, float] = {}
-    for row in json_lines.read_metrics(workdir / "metrics.jsonl"):
-        latest |= {name: value for name, value in row.items() if "protocol" not in row}
-    return latest

@@ -1,25 +1,28 @@
-"""One run's folder while it trains: what is measured, drawn, logged and saved there."""
+"""What a run writes into its directory while it trains: metrics, pictures, checkpoints."""
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor as ThreadPool
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import jax
 import numpy as np
 
-from gan_jax import evaluation
+from gan_jax import evaluation, files
 from gan_jax.distributed import multihost
-from gan_jax.evaluation import Protocol, RealSamples, evaluation_key
-from gan_jax.experiment import checkpoint, score_histograms
+from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluation_key
+from gan_jax.experiment import run_directory
 from gan_jax.experiment.builder import Experiment
-from gan_jax.loggers import json_lines, plots, wandb
-from gan_jax.training import TrainState
-from gan_jax.training.sampling import Sampler, sampler
-
-DIVERGED = "diverged"
-"""The file that says why a run cannot go on: its numbers are no longer finite."""
+from gan_jax.experiment.checkpoint import Checkpoints
+from gan_jax.experiment.overrides import flat
+from gan_jax.experiment.part_text import Part, parts_text
+from gan_jax.experiment.run_directory import CHECKPOINTS, DIVERGED, METRICS, SAMPLES
+from gan_jax.experiment.score_histograms import score_histograms
+from gan_jax.experiment.settings import Settings
+from gan_jax.game import PRNGKey
+from gan_jax.loggers import Logger, json_lines, plots, wandb
+from gan_jax.training.steps import TrainState
 
 
 class TrainingDiverged(RuntimeError):
@@ -27,144 +30,168 @@ class TrainingDiverged(RuntimeError):
 
 
 class RunWriter:
-    """A run in its workdir, alone or as a member of a population. A context manager: leaving it waits for what is pending.
+    """Writes one run, alone or as a member of a population. Leaving the context waits for pending writes.
 
-    Where there are several processes, each has one, and all of them call the same methods; the first writes. Pictures are
-    drawn by the thread of ``pictures`` while training goes on.
+    In a job of several processes each process has a writer, and all of them call the same methods; the
+    first process writes. Pictures are drawn by the thread of ``pictures`` while training goes on.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], workdir: Path, experiment: Experiment, pictures: Executor
+        self, settings: Settings, run_dir: Path, experiment: Experiment, pictures: ThreadPool
     ) -> None:
-        self.config, self.workdir, self.experiment, self.pictures = (
-            config,
-            workdir,
-            experiment,
-            pictures,
-        )
-        self.drawn: Future | None = None
-        self.checkpoints = checkpoints_in(workdir, config)
-        self.logs: list[Any] = []
-        self.last: dict[str, float] = {}
+        self.settings, self.run_dir, self.experiment = settings, run_dir, experiment
+        self.checkpoints = open_checkpoints(run_dir, settings)
+        self._pictures = pictures
+        self._pending_picture: Future[None] | None = None
+        self._loggers: list[Logger] = []
 
-    def __enter__(self) -> "RunWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.checkpoints.close()
         try:
-            if self.drawn is not None:
-                self.drawn.result()
+            if self._pending_picture is not None:
+                self._pending_picture.result()
         finally:
-            for log in self.logs:
-                log.close()
+            for logger in self._loggers:
+                logger.close()
 
     @property
-    def diverged(self) -> str:
-        """Why the run cannot go on; empty where it can."""
-        file = self.workdir / DIVERGED
-        return file.read_text().strip() if file.exists() else ""
+    def divergence(self) -> str:
+        """Why the run cannot go on; empty if it can."""
+        return run_directory.divergence(self.run_dir)
+
+    def forget_divergence(self) -> None:
+        """Removes the note that the run has diverged, so that it may try again."""
+        if multihost.is_main_process():
+            (self.run_dir / DIVERGED).unlink(missing_ok=True)
 
     def start(self) -> None:
-        """Opens its logs."""
+        """Opens the loggers."""
         if multihost.is_main_process():
-            (self.workdir / "samples").mkdir(exist_ok=True)
-            self.logs.append(json_lines.JsonLines(self.workdir / "metrics.jsonl"))
-            if self.config["wandb"]["use"]:
-                name = self.config["wandb"]["name"] or self.workdir.name
-                self.logs.append(wandb.WandB(self.workdir, self.config, name, self.config["wandb"]))
+            (self.run_dir / SAMPLES).mkdir(exist_ok=True)
+            self._loggers.append(json_lines.JsonLines(self.run_dir / METRICS))
+            if self.settings.wandb.use:
+                self._loggers.append(_wandb_logger(self.run_dir, self.settings))
 
     def evaluate(
-        self, protocols: Sequence[Protocol], reals: RealSamples, state: TrainState, step: int
+        self, protocols: Sequence[Protocol], real: RealSamples, state: TrainState, step: int
     ) -> dict[str, float]:
-        """The values of the protocols for the averaged generator."""
+        """Scores the generator's EMA by some protocols."""
         values: dict[str, float] = {}
         if protocols:
-            subject = evaluation.GeneratedSamples(
-                sampler_of(self.experiment, state, step), reals, self.config["seed"]
-            )
+            sampler = self.experiment.sampler(state, step)
+            generated = GeneratedSamples(sampler, real, self.settings.seed)
             for protocol in protocols:
-                values |= evaluation.scores(protocol, subject)
+                values |= evaluation.scores(protocol, generated)
         return values
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes a row of numbers."""
-        self.last |= values
-        for log in self.logs:
-            log.scalars(step, dict(values) | {"time": time.time()})
+        """Writes a row of metrics."""
+        for logger in self._loggers:
+            logger.scalars(step, dict(values) | {"time": time.time()})
 
-    def draw(self, state: TrainState, step: int, key: jax.Array) -> None:
-        """Draws what the generator makes from fixed latents: a grid of images, or points over the real ones.
+    def draw(self, state: TrainState, step: int, key: PRNGKey) -> None:
+        """Draws what the generator makes of fixed latents: a grid of images, or points over real ones.
 
-        The samples are taken and, if they are points, saved at once: no checkpoint comes before them, from which a run that
-        was killed goes on. The picture follows. What went wrong with the one before is raised here.
+        The samples are taken, and points are saved, at once, before any checkpoint from which a killed
+        run goes on. The picture follows. What went wrong with the previous picture is raised here.
         """
-        dataset = self.experiment.dataset
-        label, columns = plots.class_rows(self.config["num_samples"], dataset.classes)
-        draw = sampler_of(self.experiment, state, step)
-        samples = draw(evaluation_key(self.config["seed"]), self.config["num_samples"], label)
-        found = (
-            score_histograms.score_histograms(self.experiment, state, step, key)
-            if step and self.config["wandb"]["use"]
-            else {}
-        )
+        dataset, number = self.experiment.dataset, self.settings.num_samples
+        label, columns = plots.class_rows(number, dataset.classes)
+        sampler = self.experiment.sampler(state, step)
+        samples = sampler(evaluation_key(self.settings.seed), number, label)
+        histograms: dict[str, np.ndarray] = {}
+        if step and self.settings.wandb.use:
+            histograms = score_histograms(self.experiment, state, step, key)
         if not multihost.is_main_process():
             return
-        if self.drawn is not None:
-            self.drawn.result()
-        path = self.workdir / "samples" / f"step_{step:08d}.png"
+        if self._pending_picture is not None:
+            self._pending_picture.result()
+        path = self.run_dir / SAMPLES / f"step_{step:08d}.png"
         if len(dataset.shape) < 3:
             np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
-        self.drawn = self.pictures.submit(self._write, path, samples, step, columns, found)
+        self._pending_picture = self._pictures.submit(
+            self._write_picture, path, samples, step, columns, histograms
+        )
 
-    def _write(
+    def save(self, state: TrainState, step: int, metrics: Mapping[str, float]) -> None:
+        """Saves a checkpoint."""
+        self.checkpoints.save(step, state, dict(metrics))
+
+    def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
+        """Checks that the metrics of the last calls, up to ``step``, are finite.
+
+        Raises:
+          TrainingDiverged: with the first step whose metrics are not finite. Such a state is not worth
+            saving.
+        """
+        first_bad: dict[str, int] = {}
+        for name in history[0]:
+            finite = np.isfinite(np.concatenate([np.ravel(call[name]) for call in history]))
+            if not finite.all():
+                first_bad[name] = int(np.argmin(finite)) - len(finite) + 1 + step
+        if not first_bad:
+            return
+        name = min(first_bad, key=lambda name: first_bad[name])
+        steps = self.checkpoints.steps()
+        kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
+        reason = f"{name} is not finite from step {first_bad[name]} on ({kept} in {self.run_dir})"
+        if multihost.is_main_process():
+            files.write_text(self.run_dir / DIVERGED, reason + "\n")
+        raise TrainingDiverged(reason)
+
+    def _write_picture(
         self,
         path: Path,
         samples: np.ndarray,
         step: int,
         columns: int | None,
-        found: Mapping[str, np.ndarray],
+        histograms: Mapping[str, np.ndarray],
     ) -> None:
         plots.save_samples(path, samples, self.experiment.dataset, columns)
-        for log in self.logs:
-            log.image(step, "samples", path)
-            if found:
-                log.histograms(step, found)
-
-    def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
-        """Raises TrainingDiverged with the first step whose metrics are not finite: such a state is not worth saving."""
-        finite = {
-            name: np.isfinite(np.concatenate([np.ravel(call[name]) for call in history]))
-            for name in history[0]
-        }
-        late = {
-            name: int(np.argmin(good)) - len(good) + 1 + step
-            for name, good in finite.items()
-            if not good.all()
-        }
-        if late:
-            name = min(late, key=lambda name: late[name])
-            steps = self.checkpoints.steps()
-            kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
-            reason = f"{name} is not finite from step {late[name]} on ({kept} in {self.workdir})"
-            if multihost.is_main_process():
-                (self.workdir / DIVERGED).write_text(reason + "\n")
-            raise TrainingDiverged(reason)
+        for logger in self._loggers:
+            logger.image(step, SAMPLES, path)
+            if histograms:
+                logger.histograms(step, histograms)
 
 
-def checkpoints_in(workdir: Path, config: Mapping[str, Any]) -> checkpoint.Checkpoints:
-    """The checkpoints of the run in a workdir."""
-    return checkpoint.Checkpoints(
-        workdir / "checkpoints",
-        config["keep_checkpoints"],
-        config["best_metric"],
-        config["best_mode"] == "max",
+def open_checkpoints(run_dir: Path, settings: Settings) -> Checkpoints:
+    """Returns the checkpoints of the run in a directory."""
+    return Checkpoints(
+        run_dir / CHECKPOINTS,
+        settings.keep_checkpoints,
+        settings.best_metric,
+        settings.best_mode == "max",
     )
 
 
-def sampler_of(experiment: Experiment, state: TrainState, step: int) -> Sampler:
-    """What draws samples of the averaged generator after ``step`` steps."""
-    stage, fade = experiment.stage_at(step)
-    return sampler(
-        stage.networks, state.generator_ema, classes=experiment.dataset.classes, fade=fade
+def readable(settings: Settings) -> dict[str, Any]:
+    """Returns settings as tables and filters of W&B like them: flat, and each field of parts as text too."""
+    texts: dict[str, Any] = {}
+    for field, value in vars(settings).items():
+        if isinstance(value, Part):
+            texts[field] = str(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
+            texts[field] = parts_text(value)
+    leaves = {
+        path: value
+        for path, value in flat(settings).items()
+        if value not in ({}, ()) and not path.startswith("wandb.")
+    }
+    return leaves | texts
+
+
+def _wandb_logger(run_dir: Path, settings: Settings) -> Logger:
+    return wandb.WandbLogger(
+        run_dir,
+        config=readable(settings),
+        name=settings.wandb.name or run_dir.name,
+        mode=settings.wandb.mode,
+        project=settings.wandb.project,
+        group=settings.wandb.group,
+        tags=settings.wandb.tags,
+        best_metric=settings.best_metric,
+        best_mode=settings.best_mode,
     )

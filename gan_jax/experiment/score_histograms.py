@@ -1,4 +1,4 @@
-"""How a run's discriminator scores single samples: what histograms of scores are drawn from."""
+"""The discriminator's scores of single samples, from which histograms are drawn."""
 
 import functools
 from collections.abc import Callable
@@ -8,22 +8,34 @@ import numpy as np
 
 from gan_jax.experiment.builder import Experiment
 from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, conditions, per_sample
-from gan_jax.training import TrainState
+from gan_jax.training.steps import TrainState
 
 
 def score_histograms(
     experiment: Experiment, state: TrainState, step: int, key: PRNGKey
 ) -> dict[str, np.ndarray]:
-    """The raw scores of ``step``'s real batch and of as many generated samples, ``[n]`` each, by the names of their histograms.
+    """Computes the raw scores of one step's real batch and of as many generated samples.
 
-    ``state``: after ``step >= 1`` steps. The generator is the one that plays, not its average; nothing is augmented. Two
-    histograms that lie apart say that the discriminator has won; ones that coincide, that it sees no difference (at the
-    equilibrium D = 1/2 of Goodfellow et al., "Generative Adversarial Nets" (2014), proposition 1, all scores are 0).
+    The generator is the one that is trained, not its EMA; nothing is augmented. Two histograms that lie
+    apart say that the discriminator has won; two that coincide, that it sees no difference. At the
+    equilibrium, D = 1/2, all scores are 0.
+
+    Args:
+      experiment: of the run.
+      state: after ``step`` steps.
+      step: at least 1.
+      key: of the run.
+
+    Returns:
+      ``{"histograms/real_scores": [batch], "histograms/fake_scores": [batch]}``, float32.
+
+    References:
+      Goodfellow et al., "Generative Adversarial Nets" (2014), proposition 1.
     """
-    (chunk,) = experiment.chunks(step - 1, step, 1)
+    (chunk,) = experiment.chunks(step - 1, step)
     stage = experiment.stages[chunk.stage]
-    batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk, slice(None)))
-    real, fake = _scored(
+    batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk))
+    real, fake = _scores(
         stage.networks,
         stage.prepare,
         state.generator.params,
@@ -31,7 +43,7 @@ def score_histograms(
         batch,
         jax.random.fold_in(key, step),
     )
-    # Not "scores/real", which is their mean over the steps: a name of W&B's has one type.
+    # Not "scores/real", which is their mean over the steps: W&B wants one type for each name.
     return {
         "histograms/real_scores": np.asarray(real, np.float32),
         "histograms/fake_scores": np.asarray(fake, np.float32),
@@ -39,7 +51,7 @@ def score_histograms(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _scored(
+def _scores(
     networks: Networks,
     prepare: Callable[[Batch], Batch],
     generator: Params,
@@ -47,10 +59,9 @@ def _scored(
     batch: Batch,
     rng: PRNGKey,
 ) -> tuple[Array, Array]:
-    batch = jax.tree.map(lambda leaf: leaf[-1], prepare(batch))  # the last turn
-    given = conditions(batch)
-    latents = per_sample(rng, batch["sample_index"], lambda key: networks.latent(key, 1)[0])
+    last = jax.tree.map(lambda leaf: leaf[-1], prepare(batch))  # the last discriminator step
+    given = conditions(last)
+    latents = per_sample(rng, last["sample_index"], lambda key: networks.latent(key, 1)[0])
     fake = networks.generate(generator, latents, **given)
-    return networks.score(discriminator, batch["real"], **given), networks.score(
-        discriminator, fake, **given
-    )
+    real_scores = networks.score(discriminator, last["real"], **given)
+    return real_scores, networks.score(discriminator, fake, **given)

@@ -1,304 +1,316 @@
-"""Runs a config in a workdir: trains, evaluates, draws, saves, and goes on from where it was."""
+"""Trains what settings describe: steps, evaluates, draws, saves, and goes on from where a run was."""
 
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gan_jax import data, errors, evaluation
-from gan_jax.distributed import mesh, multihost
-from gan_jax.errors import UserError
-from gan_jax.evaluation import Protocol, RealSamples, protocols
-from gan_jax.experiment import config as configs
-from gan_jax.experiment import population
-from gan_jax.experiment import run_directory as workdirs
-from gan_jax.experiment.builder import Experiment, build
-from gan_jax.experiment.executors import PopulationRun, SingleRun
-from gan_jax.experiment.run_writer import (
-    DIVERGED,
-    RunWriter,
-    TrainingDiverged,
-    checkpoints_in,
-    sampler_of,
-)
-from gan_jax.experiment.validation import check_experiment, check_fields
-from gan_jax.loggers import json_lines, progress
-from gan_jax.training import TrainState
-from gan_jax.training.sampling import Sampler
+from gan_jax import data, evaluation
+from gan_jax.distributed import multihost
+from gan_jax.errors import UserError, first_line
+from gan_jax.evaluation import Protocol, RealSamples
+from gan_jax.experiment import run_directory
+from gan_jax.experiment.builder import Chunk
+from gan_jax.experiment.executors import Executor, make_executor
+from gan_jax.experiment.loading import abstract_state
+from gan_jax.experiment.registry import build_protocols
+from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
+from gan_jax.experiment.settings import Settings
+from gan_jax.game import Batch
+from gan_jax.loggers import json_lines
+from gan_jax.loggers.progress import Progress
+from gan_jax.training.steps import TrainState
 
-__all__ = ["TrainingDiverged", "load_sampler", "run"]
+__all__ = ["TrainingDiverged", "run"]
+
+Values = dict[int, dict[str, float]]
+"""Metrics of each member that is still training, by its index."""
 
 
 def run(
-    config: Mapping[str, Any], workdir: str | Path, members: Sequence[str | Path] | None = None
+    settings: Settings, run_dir: str | Path, member_dirs: Sequence[str | Path] = ()
 ) -> dict[str, float]:
-    """Trains what ``config`` describes in ``workdir``, from its newest checkpoint on; returns the last metrics.
+    """Trains what settings describe in a directory, from its newest checkpoint on.
 
-    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/``, ``samples/``. With ``config.population`` each member has
-    these in a folder of its own, ``members/000`` and so on in the workdir or those given as ``members``, and is a run like
-    any other; the metrics returned are means over the members.
+    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``samples/``. With
+    ``settings.population`` each member has these in a directory of its own and is a run like any other.
+    SIGINT and SIGTERM save a checkpoint first.
 
-    SIGINT and SIGTERM save a checkpoint and raise KeyboardInterrupt. Raises UserError for bad input and TrainingDiverged
-    where numbers are no longer finite; members of a population that diverge are left behind, unless all do.
+    Args:
+      settings: of one run or of a population.
+      run_dir: the run directory.
+      member_dirs: a directory for each member, in place of ``members/000`` and so on in ``run_dir``.
+
+    Returns:
+      The last metrics; of a population their means over the members.
+
+    Raises:
+      UserError: bad input, before anything is written.
+      TrainingDiverged: numbers are no longer finite. Members of a population that diverge are left
+        behind, unless all do.
+      KeyboardInterrupt: after a signal.
     """
-    config, workdir = configs.to_dict(config), Path(workdir)
-    together = bool(config["population"])
-    each = population.members(config, called=not members) if together else [config]
-    for own in each:
-        check_fields(own, 1 if together else jax.device_count())
-    if together and jax.process_count() > 1:
-        raise UserError(
-            "a population runs in one process, on all of its devices: start it without --distributed"
-        )
-    if together and config["keep_checkpoints"] < 2:
-        raise UserError(
-            "config.keep_checkpoints must be at least 2 for a population: a kill may leave its members a checkpoint apart"
-        )
-    experiment = build(each[0])
-    check_experiment(experiment)
-    measured = evaluation.ordered(protocols.build(config["metrics"]))
-    reals = RealSamples(each[0], experiment.dataset)
-    evaluation.check(measured, reals, config["best_metric"])
-    program = PopulationRun(config, experiment, each) if together else SingleRun(config, experiment)
-    folders = [Path(folder) for folder in members or ()] or [workdir]
-    if together and not members:
-        folders = [workdir / "members" / f"{index:03d}" for index in range(len(each))]
-    opened = [(workdir, config)] if together and not members else []
-    with contextlib.ExitStack() as open_runs:
-        _open([*opened, *zip(folders, each, strict=True)], open_runs)
-        pictures = open_runs.enter_context(ThreadPoolExecutor(1, "pictures"))
-        runs = [
-            open_runs.enter_context(RunWriter(own, folder, experiment, pictures))
-            for own, folder in zip(each, folders, strict=True)
+    run_dir = Path(run_dir)
+    executor = make_executor(settings)
+    experiment = executor.experiment
+    protocols = evaluation.ordered(build_protocols(settings.metrics))
+    real = experiment.real_samples()
+    evaluation.check(protocols, real, settings.best_metric)
+    directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
+    with contextlib.ExitStack() as resources:
+        whole = [] if member_dirs or directories == [run_dir] else [(run_dir, settings)]
+        _open([*whole, *zip(directories, executor.members, strict=True)], resources)
+        pictures = resources.enter_context(ThreadPoolExecutor(1, "pictures"))
+        writers = [
+            resources.enter_context(RunWriter(member, directory, experiment, pictures))
+            for member, directory in zip(executor.members, directories, strict=True)
         ]
-        found = _restored(runs, _abstract_state(experiment))
-        first = found[0] if found else 0
-        name = workdir if not together else f"{workdir}: {len(runs)} members"
-        if first >= config["steps"]:
-            print(f"{name} is done: {first} steps", flush=True)
-            return _mean_metrics(folders)
+        restored = _restore(executor, writers)
+        first = restored[0] if restored else 0
+        title = str(run_dir) if len(writers) == 1 else f"{run_dir}: {len(writers)} members"
+        if first >= settings.steps:
+            print(f"{title} is done: {first} steps", flush=True)
+            return _mean_metrics(directories)
         if multihost.is_main_process():
-            print(
-                f"{name}: {f'resuming at step {first}' if found else 'starting'}, {config['steps']} steps",
-                flush=True,
-            )
-        state = program.joined(found[1]) if found else program.init()
-        for member in runs:
-            member.start()
-        under_way = threading.Event()
-        open_runs.callback(under_way.set)
-        pictures.submit(under_way.wait)  # the import of matplotlib would hold up the first step
+            how = f"resuming at step {first}" if restored else "starting"
+            print(f"{title}: {how}, {settings.steps} steps", flush=True)
+        state = executor.join(restored[1]) if restored else executor.init()
+        for writer in writers:
+            writer.start()
+        loop = _Loop(settings, executor, writers, protocols, real)
+        resources.callback(loop.first_call_done.set)
+        # Importing matplotlib would hold up the first call.
+        pictures.submit(loop.first_call_done.wait)
         try:
-            _train(config, program, runs, measured, reals, state, first, under_way)
+            loop.train(state, first)
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() > 1:
-                multihost.exit_on_lost_process(errors.first_line(error))
+                multihost.exit_on_lost_process(first_line(error))
             raise
-    return _mean_metrics(folders)
+    return _mean_metrics(directories)
 
 
-def load_state(workdir: Path, step: int | None = None) -> tuple[int, Experiment, TrainState]:
-    """The step, the experiment and the state of a run's newest checkpoint, or of ``step``. Raises UserError."""
-    config = workdirs.read_config(workdir)
-    if config["population"]:
-        raise UserError(
-            f"{workdir} holds a population: choose a member, such as {workdir / 'members' / '000'}"
+@dataclass(frozen=True)
+class _Due:
+    """What is to be done after a call."""
+
+    log: bool
+    evaluate: bool
+    draw: bool
+    save: bool
+
+
+class _Loop:
+    """The loop over calls of many steps each, and what happens between the calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        writers: Sequence[RunWriter],
+        protocols: Sequence[Protocol],
+        real: RealSamples,
+    ) -> None:
+        self.settings, self.executor, self.writers = settings, executor, writers
+        self.protocols, self.real = protocols, real
+        self.first_call_done = threading.Event()
+        self._training = {i: writer for i, writer in enumerate(writers) if not writer.divergence}
+        self._history: list[Any] = []
+
+    def train(self, state: TrainState, first: int) -> None:
+        """Trains from step ``first`` to the last one."""
+        if not first:
+            self._draw(self.executor.to_host(state), 0)
+        progress = Progress(self.settings.steps, first, quiet=not multihost.is_main_process())
+        with _StopSignals() as stop:
+            for chunk, batch in self._batches(first):
+                state, metrics = self.executor.step(chunk, state, batch)
+                self._history.append(metrics)
+                if chunk.first == first:
+                    jax.block_until_ready(state)
+                    self.first_call_done.set()
+                    progress.compiled(chunk.end)
+                # Read once: a signal from here on waits for the next call, which saves.
+                name = stop.received
+                stopping = multihost.any_process(bool(name))
+                self._after_call(state, chunk.end, stopping, progress)
+                if stopping and chunk.end < self.settings.steps:
+                    self._stop(chunk.end, name or "a signal to another process")
+
+    def _batches(self, first: int) -> Iterator[tuple[Chunk, Batch]]:
+        """The chunks of the run and their batches; batches of host arrays are made ahead."""
+        chunks = self.executor.experiment.chunks(first, self.settings.steps)
+        batches = ((chunk, self.executor.batch(chunk)) for chunk in chunks)
+        if self.executor.experiment.dataset.arrays is None:
+            # Drawn on the device. All programs are started from this thread: two threads that start
+            # programs while one waits for a collective can wait for each other for ever.
+            return batches
+        return data.prefetched(batches)
+
+    def _after_call(self, state: TrainState, step: int, stopping: bool, progress: Progress) -> None:
+        due = self._due(step, stopping)
+        if not (due.log or due.evaluate or due.draw):
+            return
+        if due.evaluate or due.draw or due.save:
+            state = self.executor.to_host(state)
+        scores = self._evaluate(state, step) if due.evaluate else {}
+        values: Values = {index: dict(scores.get(index, {})) for index in self._training}
+        if due.log:
+            self._add_means(values, step)
+            shown = [_main_metrics(values[i], scores.get(i, {})) for i in self._training]
+            rate = progress.report(step, shown)
+            for index in self._training:
+                values[index]["steps_per_second"] = rate
+        for index, writer in self._training.items():
+            if values[index]:
+                writer.log(step, values[index])
+        if due.draw:
+            self._draw(state, step)
+        if due.save:
+            for index, writer in self._training.items():
+                writer.save(self.executor.member(state, index), step, values[index])
+
+    def _due(self, step: int, stopping: bool) -> _Due:
+        settings = self.settings
+
+        def interval(every: int) -> bool:
+            return step % every == 0 or step == settings.steps
+
+        save = interval(settings.checkpoint_every) or stopping
+        return _Due(
+            log=interval(settings.log_every) or save,
+            evaluate=interval(settings.evaluate_every) and bool(self.protocols),
+            draw=interval(settings.sample_every),
+            save=save,
         )
-    experiment = build(config)
-    if not (workdir / "checkpoints").is_dir():
-        raise UserError(f"{workdir} has no checkpoint yet")
-    with checkpoints_in(workdir, config) as checkpoints:
-        found = checkpoints.restore(_abstract_state(experiment), step)
-    if not found:
-        raise UserError(f"{workdir} has no checkpoint yet")
-    return found[0], experiment, found[1]
 
-
-def load_sampler(workdir: Path, step: int | None = None) -> tuple[int, Experiment, Sampler]:
-    """The step, the experiment and the sampler of a run's newest checkpoint, or of ``step``. Raises UserError."""
-    found, experiment, state = load_state(workdir, step)
-    return found, experiment, sampler_of(experiment, state, found)
-
-
-def _open(runs: Sequence[tuple[Path, Mapping[str, Any]]], until: contextlib.ExitStack) -> None:
-    """Makes or checks all workdirs: by the first process, the others wait for it. Raises UserError."""
-    refused: UserError | None = None
-    if multihost.is_main_process():
-        try:
-            for workdir, config in runs:
-                until.enter_context(workdirs.opened(workdir, config))
-        except UserError as error:
-            refused = error
-    if multihost.any_process(refused is not None):
-        raise refused or UserError("process 0 refused the workdir: see there")
-
-
-def _abstract_state(experiment: Experiment) -> TrainState:
-    """The shapes, dtypes and places of a state, without computing it: replicated over all devices."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=mesh.replicated_sharding()
-        ),
-        jax.eval_shape(experiment.init, jax.random.key(0)),
-    )
-
-
-def _restored(runs: Sequence[RunWriter], like: TrainState) -> tuple[int, list[TrainState]] | None:
-    """The newest step of which all runs have a sound checkpoint, and their states; None where there is none.
-
-    Of members that diverged any state will do: they are left behind. Raises UserError.
-    """
-    if len(runs) == 1:
-        if multihost.is_main_process():
-            (runs[0].workdir / DIVERGED).unlink(missing_ok=True)  # alone, it may try again
-        found = runs[0].checkpoints.restore(like)
-        return found and (found[0], [found[1]])
-    alive = [run for run in runs if not run.diverged]
-    if not alive:
-        raise TrainingDiverged(
-            "all members diverged before; choose another --workdir to try other settings"
-        )
-    for step in sorted(
-        set.intersection(*(set(run.checkpoints.steps()) for run in alive)), reverse=True
-    ):
-        states: dict[RunWriter, TrainState] = {}
-        try:
-            for run in alive:
-                restored = run.checkpoints.restore(like, step)
-                assert restored is not None
-                states[run] = restored[1]
-        except UserError as error:
-            print(f"warning: {error}; trying the one before it", flush=True)
-            continue
-        any_state = states[alive[0]]
-        return step, [states.get(run, any_state) for run in runs]
-    return None
-
-
-def _mean_metrics(folders: Sequence[Path]) -> dict[str, float]:
-    each = [workdirs.last_metrics(folder) for folder in folders]
-    if len(each) == 1:
-        return each[0]
-    values = {name: [one[name] for one in each if one.get(name) is not None] for name in each[0]}
-    return {name: float(np.mean(found)) for name, found in values.items() if found}
-
-
-def _train(
-    config: Mapping[str, Any],
-    program: SingleRun | PopulationRun,
-    runs: Sequence[RunWriter],
-    measured: Sequence[Protocol],
-    reals: RealSamples,
-    state: TrainState,
-    first: int,
-    under_way: threading.Event,
-) -> None:
-    """The loop over calls of many steps each, and what happens between them; ``under_way`` is set after the first."""
-
-    def due(interval: str, step: int) -> bool:
-        return step % config[interval] == 0 or step == config["steps"]
-
-    alive = {index: run for index, run in enumerate(runs) if not run.diverged}
-    if not first:
-        host = program.host(state)
-        for index, run in alive.items():
-            run.draw(program.of(host, index), 0, program.key_of(index))
-    shown = progress.Progress(config["steps"], first, quiet=not multihost.is_main_process())
-    history: list[Any] = []
-    chunks = program.experiment.chunks(first, config["steps"], config["steps_per_call"])
-    with _Stop() as stop:
-        for chunk, batch in data.prefetched((chunk, program.batch(chunk)) for chunk in chunks):
-            state, metrics = program(chunk, state, batch)
-            history.append(metrics)
-            step = chunk.first + chunk.steps
-            if chunk.first == first:
-                jax.block_until_ready(state)
-                under_way.set()
-                shown.compiled(step)
-            asked = (
-                stop.asked
-            )  # read once: a signal from here on waits for the next call, which saves
-            stopping = multihost.any_process(bool(asked))
-            evaluating, drawing = (
-                due("evaluate_every", step) and measured,
-                due("sample_every", step),
+    def _evaluate(self, state: TrainState, step: int) -> Values:
+        return {
+            index: writer.evaluate(
+                self.protocols, self.real, self.executor.member(state, index), step
             )
-            saving = due("checkpoint_every", step) or stopping
-            logging = due("log_every", step) or saving
-            if not (logging or evaluating or drawing):
+            for index, writer in self._training.items()
+        }
+
+    def _draw(self, state: TrainState, step: int) -> None:
+        for index, writer in self._training.items():
+            writer.draw(self.executor.member(state, index), step, self.executor.key(index))
+
+    def _add_means(self, values: Values, step: int) -> None:
+        """Adds the means of the metrics since the last row; members that have diverged are left behind."""
+        history, self._history = jax.device_get(self._history), []
+        for index, writer in list(self._training.items()):
+            calls = [self.executor.member(call, index) for call in history]
+            try:
+                writer.check_finite(calls, step)
+            except TrainingDiverged as error:
+                del self._training[index], values[index]
+                if not self._training:
+                    raise
+                print(f"member {index} diverged: {error}", flush=True)
                 continue
-            host = program.host(state) if evaluating or drawing or saving else state
-            scored = {}
-            if evaluating:
-                for index, run in alive.items():
-                    scored[index] = run.evaluate(measured, reals, program.of(host, index), step)
-            values: dict[int, dict[str, float]] = {
-                index: dict(scored.get(index, {})) for index in alive
-            }
-            if logging:
-                fetched, history = jax.device_get(history), []
-                for index, run in list(alive.items()):
-                    own = [program.of(call, index) for call in fetched]
-                    try:
-                        run.check_finite(own, step)
-                    except TrainingDiverged as error:
-                        del alive[index], values[index]
-                        if not alive:
-                            raise
-                        print(f"member {index} diverged: {error}", flush=True)
-                        continue
-                    values[index] |= json_lines.mean_of(own)
-                rate = shown.report(
-                    step, [_shown(values[index], scored.get(index, {})) for index in alive]
-                )
-                for index in alive:
-                    values[index]["steps_per_second"] = rate
-            for index, run in alive.items():
-                if values[index]:
-                    run.log(step, values[index])
-                if drawing:
-                    run.draw(program.of(host, index), step, program.key_of(index))
-                if saving:
-                    run.checkpoints.save(step, program.of(host, index), values[index])
-            if stopping and step < config["steps"]:
-                for run in runs:
-                    run.checkpoints.close()
-                by = asked or "a signal to another process"
-                print(
-                    f"stopped by {by} at step {step}, saved; the same command resumes", flush=True
-                )
-                raise KeyboardInterrupt
+            values[index] |= json_lines.mean_of(calls)
+
+    def _stop(self, step: int, signal_name: str) -> None:
+        for writer in self.writers:
+            writer.checkpoints.close()
+        print(
+            f"stopped by {signal_name} at step {step}, saved; the same command resumes", flush=True
+        )
+        raise KeyboardInterrupt
 
 
-def _shown(values: Mapping[str, float], scored: Mapping[str, float]) -> dict[str, float]:
-    """What a progress line shows: the scores, and both losses."""
-    return dict(scored) | {name: values[name] for name in ("discriminator/loss", "generator/loss")}
+class _StopSignals:
+    """Notes SIGINT and SIGTERM, so that a run can save itself first; a second one stops at once."""
 
-
-class _Stop:
-    """Notes SIGINT and SIGTERM while training, so that a run can save itself first; a second one stops at once."""
-
-    def __enter__(self) -> "_Stop":
-        self.asked = ""
-        self._old: dict[int, Callable | int | None] = {}
+    def __enter__(self) -> "_StopSignals":
+        self.received = ""
+        self._handlers: dict[int, Callable[..., Any] | int | None] = {}
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
-                self._old[number] = signal.signal(number, self._ask)
-            except ValueError:  # not in the main thread: whoever owns that handles signals
+                self._handlers[number] = signal.signal(number, self._note)
+            except ValueError:  # not in the main thread, which handles signals in its own way
                 pass
         return self
 
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
+    def _note(self, number: int, frame: Any) -> None:
+        if self.received:
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
+        self.received = signal.Signals(number).name
 
     def __exit__(self, *_: Any) -> None:
-        for number, old in self._old.items():
-            signal.signal(number, old)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+
+def _open(runs: Sequence[tuple[Path, Settings]], resources: contextlib.ExitStack) -> None:
+    """Opens all run directories: by the first process, while the others wait for it. Raises UserError."""
+    refusal: UserError | None = None
+    if multihost.is_main_process():
+        try:
+            for run_dir, settings in runs:
+                resources.enter_context(run_directory.opened(run_dir, settings))
+        except UserError as error:
+            refusal = error
+    if multihost.any_process(refusal is not None):
+        raise refusal or UserError("process 0 refused the run directory: see its output")
+
+
+def _restore(
+    executor: Executor, writers: Sequence[RunWriter]
+) -> tuple[int, list[TrainState]] | None:
+    """Restores the newest step of which all runs have a sound checkpoint; None if there is none.
+
+    A run that diverged may try again if it is alone; a member of a population stays behind, and gets
+    any state.
+    """
+    like = abstract_state(executor.experiment)
+    if executor.may_retry:
+        (writer,) = writers
+        writer.forget_divergence()
+        restored = writer.checkpoints.restore(like)
+        return (restored[0], [restored[1]]) if restored else None
+    training = [writer for writer in writers if not writer.divergence]
+    if not training:
+        raise TrainingDiverged(
+            "all members have diverged; choose another --workdir to try other settings"
+        )
+    common = set.intersection(*(set(writer.checkpoints.steps()) for writer in training))
+    for step in sorted(common, reverse=True):
+        states: dict[RunWriter, TrainState] = {}
+        try:
+            for writer in training:
+                restored = writer.checkpoints.restore(like, step)
+                assert restored is not None  # a step that is asked for is there, or refused
+                states[writer] = restored[1]
+        except UserError as error:
+            print(f"warning: {error}; trying the one before it", flush=True)
+            continue
+        any_state = states[training[0]]
+        return step, [states.get(writer, any_state) for writer in writers]
+    return None
+
+
+def _mean_metrics(directories: Sequence[Path]) -> dict[str, float]:
+    runs = [run_directory.last_metrics(directory) for directory in directories]
+    if len(runs) == 1:
+        return runs[0]
+    means: dict[str, float] = {}
+    for name in runs[0]:
+        values = [metrics[name] for metrics in runs if metrics.get(name) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means
+
+
+def _main_metrics(values: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:
+    """What a progress line shows: the scores, and both losses."""
+    losses = {name: values[name] for name in ("discriminator/loss", "generator/loss")}
+    return dict(scores) | losses

@@ -1,106 +1,147 @@
-"""What is refused before a run starts: fields out of bounds, and parts of a config that do not fit each other."""
+"""What is refused before a run starts: fields out of bounds, and parts that do not fit each other."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, first_line
 from gan_jax.experiment.builder import Experiment, Stage
+from gan_jax.experiment.settings import Settings
 from gan_jax.game import Batch
-from gan_jax.training import TrainState, data_parallel
+from gan_jax.training import data_parallel
+from gan_jax.training.steps import TrainState
+
+AT_LEAST_ONE = (
+    "steps",
+    "batch_size",
+    "discriminator_steps",
+    "steps_per_call",
+    "log_every",
+    "checkpoint_every",
+    "sample_every",
+    "evaluate_every",
+    "keep_checkpoints",
+    "num_samples",
+    "accumulation_steps",
+)
+INTERVALS = ("log_every", "checkpoint_every", "sample_every", "evaluate_every")
+CHOICES = {
+    "ema_warmup": ("", "num_updates", "rampup"),
+    "best_mode": ("min", "max"),
+    "parallelism": tuple(data_parallel.PARALLELISM),
+    "precision": ("float32", "bfloat16"),
+}
 
 
-def check_fields(config: Mapping[str, Any], devices: int = 1) -> None:
-    """Bounds of the plain fields, for batches that are split over so many devices. Raises UserError."""
-    for field in ("steps", "batch_size", "discriminator_steps", "steps_per_call", "log_every", "checkpoint_every", "sample_every",
-                  "evaluate_every", "keep_checkpoints", "num_samples", "accumulation_steps"):  # fmt: skip
-        if config[field] < 1:
-            raise UserError(f"config.{field} must be at least 1, not {config[field]}")
-    if config["unroll"] < 0:
-        raise UserError(f"config.unroll must be at least 0, not {config['unroll']}")
-    if not 0 <= config["ema_decay"] < 1:
-        raise UserError(f"config.ema_decay must be in [0, 1), not {config['ema_decay']}")
-    if config["ema_warmup"] not in ("", "num_updates", "rampup"):
-        raise UserError(
-            f"config.ema_warmup is '', 'num_updates' or 'rampup', not {config['ema_warmup']!r}"
-        )
-    for field in ("log_every", "checkpoint_every", "sample_every", "evaluate_every"):
-        if config[field] % config["steps_per_call"]:
+def check_settings(settings: Settings, devices: int = 1) -> None:
+    """Checks the bounds of the plain fields.
+
+    Args:
+      settings: of one run.
+      devices: how many devices each batch is split over.
+
+    Raises:
+      UserError: a value out of its bounds.
+    """
+    for field in AT_LEAST_ONE:
+        if getattr(settings, field) < 1:
+            raise UserError(f"config.{field} must be at least 1, not {getattr(settings, field)}")
+    for field in ("unroll", "seed"):
+        if getattr(settings, field) < 0:
+            raise UserError(f"config.{field} must be at least 0, not {getattr(settings, field)}")
+    if not 0 <= settings.ema_decay < 1:
+        raise UserError(f"config.ema_decay must be in [0, 1), not {settings.ema_decay}")
+    for field, choices in CHOICES.items():
+        _check_choice(f"config.{field}", getattr(settings, field), choices)
+    _check_choice("config.wandb.mode", settings.wandb.mode, ("offline", "online"))
+    for field in INTERVALS:
+        if getattr(settings, field) % settings.steps_per_call:
             raise UserError(
-                f"config.{field} must be a multiple of config.steps_per_call, {config['steps_per_call']}, not {config[field]}"
+                f"config.{field} must be a multiple of config.steps_per_call, "
+                f"{settings.steps_per_call}, not {getattr(settings, field)}"
             )
-    if config["best_mode"] not in ("min", "max"):
-        raise UserError(f"config.best_mode is 'min' or 'max', not {config['best_mode']!r}")
-    if config["parallelism"] not in data_parallel.PARALLELISM:
-        raise UserError(
-            f"config.parallelism is {' or '.join(map(repr, data_parallel.PARALLELISM))}, not {config['mapping']!r}"
-        )
-    if config["precision"] not in ("float32", "bfloat16"):
-        raise UserError(f"config.precision is 'float32' or 'bfloat16', not {config['precision']!r}")
-    if config["wandb"]["mode"] not in ("offline", "online"):
-        raise UserError(
-            f"config.wandb.mode is 'offline' or 'online', not {config['wandb']['mode']!r}"
-        )
-    for phase in config["progressive_growing"]:
-        if not (
-            isinstance(phase, tuple)
-            and len(phase) in (3, 4)
-            and all(isinstance(entry, int) for entry in phase)
-        ):
-            raise UserError(
-                f"config.progressive_growing has phases (resolution, batch size, steps, fade steps), not {phase!r}"
-            )
-    sizes = [phase[1] for phase in config["progressive_growing"]] or [config["batch_size"]]
-    for size in sizes:
-        if size % devices:
-            raise UserError(
-                f"a batch of {size} does not divide over {devices} devices: change config.batch_size"
-            )
-        shares = devices if config["parallelism"] == "pmapped" else 1
-        if size // shares % config["accumulation_steps"]:
-            raise UserError(
-                f"config.accumulation_steps must divide the batch of {size // shares}{' on each device' * (shares > 1)}, "
-                f"not {config['accumulate']}"
-            )
-    if jnp.size(config["seed"]) == 1 and config["seed"] < 0:
-        raise UserError(f"config.seed must be at least 0, not {config['seed']}")
+    for phase in settings.progressive_growing:
+        _check_phase(phase)
+    for size in [phase[1] for phase in settings.progressive_growing] or [settings.batch_size]:
+        _check_batch_size(settings, size, devices)
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Traces each stage once, without computing anything, so that parts that do not fit are refused before a run starts.
+    """Traces each stage once, without computing anything, so that parts that do not fit are refused early.
 
-    Raises UserError: labels that nobody gives, a pack that does not divide the batch, networks of another shape.
+    Raises:
+      UserError: labels that the dataset does not have, a pack that does not divide the batch,
+        networks of another shape.
     """
     state = jax.eval_shape(experiment.init, jax.random.key(0))
-    dataset = experiment.dataset
     for index, stage in enumerate(experiment.stages):
-        lead = (1, stage.batch_size)  # one turn
-        dtype = dataset.arrays["real"].dtype if dataset.arrays else jnp.float32
-        batch = {
-            "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dtype),
-            "sample_index": jax.ShapeDtypeStruct(lead, jnp.int32),
-        }
-        if dataset.classes:
-            batch["label"] = jax.ShapeDtypeStruct(lead, jnp.int32)
-        if index:
-            batch["fade"] = jax.ShapeDtypeStruct(lead, jnp.float32)
+        batch = _abstract_batch(experiment, stage, fading=index > 0)
+        step = stage.make_step({})
 
-        def one_step(state: TrainState, batch: Batch, stage: Stage = stage) -> TrainState:
-            return stage.train_step(state, stage.prepare(batch), jax.random.key(0))[0]
+        def one_step(
+            state: TrainState, batch: Batch, stage: Stage = stage, step: Any = step
+        ) -> TrainState:
+            after: TrainState = step(state, stage.prepare(batch), jax.random.key(0))[0]
+            return after
 
         try:
             after = jax.eval_shape(one_step, state, batch)
         except UserError:
             raise
         except (ValueError, TypeError) as error:
-            raise UserError(
-                f"the parts of this config do not fit: {str(error).strip().splitlines()[0]}"
-            ) from error
-        if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
-            lambda x: (x.shape, x.dtype), state
-        ):
+            raise UserError(f"the parts of this config do not fit: {first_line(error)}") from error
+        if _shapes(after) != _shapes(state):
             raise UserError(
                 "the parts of this config do not fit: a step changes the shapes or dtypes of the state"
             )
+
+
+def _abstract_batch(experiment: Experiment, stage: Stage, fading: bool) -> dict[str, Any]:
+    """The shapes of a batch of one discriminator step."""
+    dataset, lead = experiment.dataset, (1, stage.batch_size)
+    dtype = dataset.arrays["real"].dtype if dataset.arrays else jnp.float32
+    batch = {
+        "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dtype),
+        "sample_index": jax.ShapeDtypeStruct(lead, jnp.int32),
+    }
+    if dataset.classes:
+        batch["label"] = jax.ShapeDtypeStruct(lead, jnp.int32)
+    if fading:
+        batch["fade"] = jax.ShapeDtypeStruct(lead, jnp.float32)
+    return batch
+
+
+def _shapes(state: TrainState) -> Any:
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+
+
+def _check_choice(field: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{field} is {' or '.join(map(repr, choices))}, not {value!r}")
+
+
+def _check_phase(phase: Any) -> None:
+    if not (
+        isinstance(phase, tuple)
+        and len(phase) in (3, 4)
+        and all(isinstance(entry, int) for entry in phase)
+    ):
+        raise UserError(
+            "config.progressive_growing has phases (resolution, batch size, steps, fade steps), "
+            f"not {phase!r}"
+        )
+
+
+def _check_batch_size(settings: Settings, size: int, devices: int) -> None:
+    if size % devices:
+        raise UserError(
+            f"a batch of {size} does not divide over {devices} devices: change config.batch_size"
+        )
+    per_device = size // devices if settings.parallelism == "pmapped" else size
+    if per_device % settings.accumulation_steps:
+        where = " on each device" if settings.parallelism == "pmapped" and devices > 1 else ""
+        raise UserError(
+            f"config.accumulation_steps must divide the batch of {per_device}{where}, "
+            f"not {settings.accumulation_steps}"
+        )

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.experiment import config as configs
 from gan_jax.loggers import json_lines
 
 BY_STEP = ("discriminator/", "generator/", "scores/")
@@ -27,7 +26,7 @@ _starting = (
 )  # members of a population start together, and `wandb.init` is not made for that
 
 
-class WandB:
+class WandbLogger:
     """A W&B run, offline unless told otherwise. Whatever W&B does wrong is said once, and training goes on without it.
 
     Calls return at once: a thread hands them to W&B in order. ``name`` and ``settings`` (the config's field ``wandb``:
@@ -36,14 +35,21 @@ class WandB:
     """
 
     def __init__(
-        self, workdir: str | Path, config: Mapping[str, Any], name: str, settings: Mapping[str, Any]
+        self,
+        run_dir: str | Path,
+        *,
+        config: Mapping[str, Any],
+        name: str,
+        mode: str,
+        project: str,
+        group: str,
+        tags: tuple,
+        best_metric: str = "",
+        best_mode: str = "min",
     ) -> None:
-        self._workdir, self._config, self._name, self._settings = (
-            Path(workdir),
-            config,
-            name,
-            settings,
-        )
+        self._workdir, self._config, self._name = Path(run_dir), config, name
+        self._settings = {"mode": mode, "project": project, "group": group, "tags": tags}
+        self._best_metric, self._best_mode = best_metric, best_mode
         self._run: Any = None
         self._broken = False
         self._defined: set[str] = set()
@@ -120,7 +126,7 @@ class WandB:
         identity.write_text(run_id + "\n")
         arguments = dict(
             project=settings["project"], name=self._name, group=settings["group"] or None, tags=list(settings["tags"]),
-            dir=str(self._workdir), config=readable(self._config), resume="allow",
+            dir=str(self._workdir), config=dict(self._config), resume="allow",
             reinit="create_new",  # members of a population log side by side
             settings=wandb.Settings(
                 init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS, silent=True, console="off", disable_git=True,
@@ -159,28 +165,13 @@ class WandB:
         self._run.log({"train/step": step} | dict(values))
 
     def _finish(self) -> None:
-        name, highest = self._config.get("best_metric"), self._config.get("best_mode") == "max"
+        name, highest = self._best_metric, self._best_mode == "max"
         file = self._workdir / "metrics.jsonl"
         if name and file.exists():  # of all that the run has done, before a resume too
             found = json_lines.best(json_lines.read_metrics(file), name, highest)
             if found:
                 self._run.summary.update({f"best/{name}": found[1], "best/step": found[0]})
         self._run.finish()
-
-
-def readable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as W&B's tables and filters like it: a flat dict, and each named part as text too."""
-    fields = {
-        name: configs.to_text(config[name])
-        for name in configs.NAMED + configs.CHAINS
-        if config.get(name)
-    }
-    leaves = {
-        path: value
-        for path, value in configs.flat(config).items()
-        if value != {} and not path.startswith("wandb.")
-    }
-    return fields | leaves
 
 
 def _flushing(wandb: Any) -> dict[str, float]:

@@ -25,6 +25,21 @@ from gan_jax.game import (
     sample_indices,
 )
 
+__all__ = [
+    "Augmentation",
+    "adapt_strength",
+    "adaptive",
+    "augmented",
+    "color",
+    "composed",
+    "cutout",
+    "diff_augment",
+    "flip",
+    "instance_noise",
+    "translation",
+    "with_strength",
+]
+
 Augmentation = Callable[[PRNGKey, Array], Array]
 """``(rng, sample [...]) -> sample [...]``: of one sample, not of a batch."""
 

@@ -15,6 +15,21 @@ from gan_jax.game import Array, Round, Term
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.infogan import code_error
 
+__all__ = [
+    "auxiliary_classifier",
+    "f_gan",
+    "feature_matching",
+    "hinge",
+    "least_squares",
+    "minimax",
+    "mutual_information",
+    "non_saturating",
+    "relativistic",
+    "relativistic_average",
+    "softplus",
+    "wasserstein",
+]
+
 softplus = jax.nn.softplus
 
 

@@ -21,6 +21,21 @@ from gan_jax.game import (
 )
 from gan_jax.objectives.augmentation import flip, instance_noise, translation
 
+__all__ = [
+    "consistency",
+    "dragan",
+    "drift",
+    "gradient_penalty",
+    "gradient_regularised",
+    "interpolate",
+    "lipschitz_penalty",
+    "mode_seeking",
+    "r1",
+    "r2",
+    "slopes",
+    "squared_slopes",
+]
+
 EPSILON = 1e-12
 """Added under the square root of a slope: the root's derivative is infinite at a zero gradient (dead units)."""
 

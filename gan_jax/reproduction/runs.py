@@ -1,14 +1,17 @@
 """The runs of a figure: which seeds to train, training them, and reading their samples."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.run_directory import has_ended
+from gan_jax.experiment.settings import Settings
 from gan_jax.reproduction.records import SECONDS_SUFFIX, add_seconds
 
 Directories = Mapping[int, Path]
@@ -62,7 +65,7 @@ def untrained_seeds(
     """
     untrained = {}
     for name, directories in run_directories(runs, seeds, workdir).items():
-        steps = configs.load(str(root / runs[name].config), runs[name].overrides).steps
+        steps = load_settings(str(root / runs[name].config), runs[name].overrides).steps
         untrained[name] = [
             seed for seed, directory in directories.items() if not has_ended(directory, steps)
         ]
@@ -104,42 +107,26 @@ def train_runs(
             print(f"{name}: {len(seeds)} seeds have ended before", flush=True)
             continue
         print(f"{name}: {len(untrained[name])} of {len(seeds)} seeds to train", flush=True)
-        config = _population_config(name, run, untrained[name], root)
+        settings = _population_settings(name, run, untrained[name], root)
         members = [directories[name][seed] for seed in untrained[name]]
         seconds = workdir / f"{folder_name(name)}_from_{min(seeds)}{SECONDS_SUFFIX}"
         try:
             with add_seconds(seconds):
-                training_loop.run(config, workdir / folder_name(name), members)
+                training_loop.run(settings, workdir / folder_name(name), members)
         except training_loop.TrainingDiverged as error:
             print(f"{name}: all seeds diverged: {error}", flush=True)
     return directories
 
 
-def _population_config(name: str, run: Run, seeds: Sequence[int], root: Path) -> dict[str, Any]:
-    """Returns the config of ``run`` with a population of these seeds."""
-    config = configs.to_dict(configs.load(str(root / run.config), run.overrides))
-    population: dict[str, Any] = {"seed": tuple(seeds)}
+def _population_settings(name: str, run: Run, seeds: Sequence[int], root: Path) -> Settings:
+    """Returns the settings of ``run`` with a population of these seeds."""
+    columns: dict[str, tuple[float, ...]] = {"seed": tuple(seeds)}
     for path, values in run.numbers.items():
         if len(values) <= max(seeds):
             raise UserError(f"{name} has numbers for {len(values)} seeds, not for {max(seeds) + 1}")
-        node = population
-        *parents, field = path.split(".")
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[field] = tuple(values[seed] for seed in seeds)
-    return config | {"population": population}
-
-
-def has_ended(directory: Path, steps: int) -> bool:
-    """Returns whether a run has all its checkpoints, or has diverged and will never have them."""
-    from gan_jax.experiment.run_writer import DIVERGED
-
-    if (directory / DIVERGED).exists():
-        return True
-    # The last checkpoint is the last thing that a run writes, and it appears whole.
-    checkpoints = (directory / "checkpoints").glob("*")
-    saved = [int(path.name) for path in checkpoints if path.name.isdecimal()]
-    return bool(saved) and max(saved) >= steps
+        columns[path] = tuple(values[seed] for seed in seeds)
+    settings = load_settings(str(root / run.config), run.overrides)
+    return dataclasses.replace(settings, population=columns)
 
 
 def samples_over_training(directory: Path) -> list[tuple[int, np.ndarray]]:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from gan_jax import errors, files
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import population
-from gan_jax.experiment.run_directory import FREE
-from gan_jax.experiment.run_writer import DIVERGED
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.differences import RESUMABLE
+from gan_jax.experiment.overrides import flat
+from gan_jax.experiment.run_directory import has_ended
+from gan_jax.experiment.settings import Settings
 from gan_jax.sweeps import naming, space
 from gan_jax.sweeps.space import Sweep
 
@@ -35,14 +37,14 @@ class Trial:
       number: its position in the search space.
       name: its name, and that of its folder.
       parameters: its parameters, ``{"config.unroll": 5, ...}``.
-      config: its config.
+      settings: its settings.
       key: identifies the run, however its sweep is extended.
     """
 
     number: int
     name: str
     parameters: dict[str, Any]
-    config: dict[str, Any]
+    settings: Settings
     key: str
 
 
@@ -70,7 +72,7 @@ class Plan:
 def make_trials(
     sweep: Sweep, spec: str, overrides: Sequence[str], seed: int, wandb_group: str
 ) -> list[Trial]:
-    """Returns every trial with its config. If several trials are the same run, the first is kept.
+    """Returns every trial with its settings. If several trials are the same run, the first is kept.
 
     Args:
       sweep: the search space.
@@ -90,45 +92,42 @@ def make_trials(
     trials: dict[str, Trial] = {}
     for number, parameters in enumerate(space.trial_parameters(sweep, seed)):
         all_overrides = [*sweep.overrides, *overrides, *space.to_overrides(parameters)]
-        config = _trial_config(sweep, spec, all_overrides, wandb_group)
-        key = _trial_key(config, parameters)
+        settings = _trial_settings(sweep, spec, all_overrides, wandb_group)
+        key = _trial_key(settings, parameters)
         if key in trials:
             continue
         name = naming.trial_name(parameters, number if sweep.method == "random" else None)
         if name in {trial.name for trial in trials.values()}:
             name = f"{name}_{key[:6]}"
-        trials[key] = Trial(number, name, parameters, config, key)
+        trials[key] = Trial(number, name, parameters, settings, key)
     return list(trials.values())
 
 
-def _trial_config(
+def _trial_settings(
     sweep: Sweep, spec: str, overrides: Sequence[str], wandb_group: str
-) -> dict[str, Any]:
-    """Returns the config of one trial, with the sweep's group and metric if it names none."""
-    config = configs.to_dict(configs.load(spec, overrides))
-    if config.get("population"):
+) -> Settings:
+    """Returns the settings of one trial, with the sweep's group and metric if they name none."""
+    settings = load_settings(spec, overrides)
+    if settings.population:
         raise UserError("config.population cannot be swept: sweep the values that it lists")
-    wandb = config["wandb"]
-    config["wandb"] = {
-        **wandb,
-        "group": wandb["group"] or wandb_group,
-        "tags": (*wandb["tags"], "sweep"),
-    }
-    if not config["best_metric"] and sweep.metric:
-        config["best_metric"] = sweep.metric
-        config["best_mode"] = "max" if sweep.maximize else "min"
-    return config
+    wandb = settings.wandb
+    wandb = replace(wandb, group=wandb.group or wandb_group, tags=(*wandb.tags, "sweep"))
+    settings = replace(settings, wandb=wandb)
+    if not settings.best_metric and sweep.metric:
+        mode = "max" if sweep.maximize else "min"
+        settings = replace(settings, best_metric=sweep.metric, best_mode=mode)
+    return settings
 
 
-def _trial_key(config: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+def _trial_key(settings: Settings, parameters: Mapping[str, Any]) -> str:
     """Returns a hash of everything that changes a run's numbers, and of what the sweep varies."""
     swept = [name.removeprefix("config.") for name in parameters]
 
     def matters(path: str) -> bool:
         is_swept = any(path == name or path.startswith(f"{name}.") for name in swept)
-        return is_swept or path.split(".")[0] not in FREE
+        return is_swept or path.split(".")[0] not in RESUMABLE
 
-    leaves = {path: value for path, value in configs.flat(config).items() if matters(path)}
+    leaves = {path: value for path, value in flat(settings).items() if matters(path)}
     return naming.digest(sorted(leaves.items()))
 
 
@@ -247,7 +246,7 @@ def group_trials(trials: Sequence[Trial], group_size: int) -> list[Group]:
 
 
 def _can_train_together(trials: Sequence[Trial]) -> bool:
-    return population.joined([trial.config for trial in trials]) is not None
+    return population.joined([trial.settings for trial in trials]) is not None
 
 
 def run_directory(workdir: Path, trial: Trial) -> Path:
@@ -263,13 +262,9 @@ def failure_file(workdir: Path, trial: Trial) -> Path:
 def run_status(workdir: Path, trial: Trial) -> Status:
     """Returns what has become of a run, from its files."""
     directory = run_directory(workdir, trial)
-    if (directory / DIVERGED).exists():
-        return "diverged"
-    # The last checkpoint is the last thing that a run writes, and it appears whole.
-    checkpoints = (directory / "checkpoints").glob("*")
-    steps = [int(path.name) for path in checkpoints if path.name.isdecimal()]
-    if steps and max(steps) >= trial.config["steps"]:
-        return "finished"
+    ended = has_ended(directory, trial.settings.steps)
+    if ended:
+        return ended
     if failure_file(workdir, trial).exists():
         return "failed"
     return "started" if (directory / "config.json").exists() else "waiting"

@@ -10,8 +10,9 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.evaluation.protocol import BY_STEP
+from gan_jax.experiment.run_name import short_names
 from gan_jax.loggers import json_lines, plots, progress
-from gan_jax.sweeps import naming, sensitivity
+from gan_jax.sweeps import sensitivity
 from gan_jax.sweeps.plan import Plan, Trial, run_directory, run_status
 from gan_jax.sweeps.space import SEED
 
@@ -47,7 +48,7 @@ def _result_row(plan: Plan, trial: Trial) -> dict[str, Any]:
         "index": trial.number,
         "name": trial.name,
         **{name: value for name, value in trial.parameters.items() if name != SEED},
-        "seed": trial.config["seed"],
+        "seed": trial.settings.seed,
         "status": status,
         "step": step,
         "metric": last.get(plan.sweep.metric) if status == "finished" else None,
@@ -184,7 +185,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def _print_sensitivity(plan: Plan, analysis: sensitivity.Analysis) -> None:
-    short = naming.short_names([effect.parameter for effect in analysis.effects])
+    short = short_names([effect.parameter for effect in analysis.effects])
     header = ("share", "p", "best at", "mean there", "effect +- standard error")
     table = [(f"what moves {plan.sweep.metric}", *header)]
     for effect in analysis.effects:
@@ -212,7 +213,7 @@ def _print_sensitivity(plan: Plan, analysis: sensitivity.Analysis) -> None:
 def _draw(plan: Plan, analysis: sensitivity.Analysis, scored: _ScoredRuns) -> None:
     """Draws parallel coordinates of all runs, and heat maps of pairs of parameters."""
     ranked = [effect.parameter for effect in analysis.effects] or list(scored.parameters)
-    short = naming.short_names(ranked)
+    short = short_names(ranked)
     columns = {short[name]: scored.parameters[name] for name in ranked}
     logarithmic = [short[name] for name in ranked if plan.sweep.parameters[name].is_logarithmic]
     drawing, panels = plots.figure(size=(max(6.0, 1.9 * (len(columns) + 1)), 4.2))

@@ -9,11 +9,11 @@ import jax
 
 from gan_jax import evaluation
 from gan_jax.errors import UserError, did_you_mean
-from gan_jax.evaluation import protocols
 from gan_jax.evaluation.protocol import BY_STEP
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.validation import check_experiment, check_fields
+from gan_jax.experiment.registry import build_protocols
+from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.loggers import progress
 from gan_jax.sweeps import report
 from gan_jax.sweeps.plan import (
@@ -35,8 +35,8 @@ def check_groups(plan: Plan) -> None:
       UserError: if a run cannot be built, or does not give the metric.
     """
     for group in plan.groups:
-        config = group[0].config
-        measured = evaluation.ordered(protocols.build(config["metrics"]))
+        settings = group[0].settings
+        measured = evaluation.ordered(build_protocols(settings.metrics))
         names = [name for protocol in measured for name in protocol.names()]
         metric = plan.sweep.metric
         if metric not in names and not metric.startswith(BY_STEP):
@@ -44,10 +44,10 @@ def check_groups(plan: Plan) -> None:
             raise UserError(
                 f"the sweep's metric is {metric!r}, which no metric of this config gives: {hint}"
             )
-        check_fields(config, 1 if len(group) > 1 else jax.device_count())
-        experiment = build(config)
+        check_settings(settings, 1 if len(group) > 1 else jax.device_count())
+        experiment = build(settings)
         check_experiment(experiment)
-        evaluation.check(measured, evaluation.RealSamples(config, experiment.dataset))
+        evaluation.check(measured, experiment.real_samples())
 
 
 def run_sweep(plan: Plan) -> int:
@@ -112,11 +112,11 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
 def _train(workdir: Path, trials: Sequence[Trial]) -> None:
     directories = [run_directory(workdir, trial) for trial in trials]
     if len(trials) == 1:
-        training_loop.run(trials[0].config, directories[0])
+        training_loop.run(trials[0].settings, directories[0])
         return
-    config = population.joined([trial.config for trial in trials])
-    assert config is not None, "the trials of a group can always be joined"
-    training_loop.run(config, workdir, directories)
+    settings = population.joined([trial.settings for trial in trials])
+    assert settings is not None, "the trials of a group can always be joined"
+    training_loop.run(settings, workdir, directories)
 
 
 def _count_ended(plan: Plan) -> int:

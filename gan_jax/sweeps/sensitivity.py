@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.sweeps.naming import format_value
+from gan_jax.experiment.run_name import format_value
 
 MOST_LEVELS = 8
 """Numbers with more different values than this are put into bins."""

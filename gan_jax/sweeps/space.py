@@ -22,7 +22,7 @@ from typing import Any
 
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.experiment.command_line import split_overrides
-from gan_jax.experiment.config import load_module
+from gan_jax.experiment.config_files import load_module
 from gan_jax.sweeps import distributions
 from gan_jax.sweeps.distributions import Parameter
 

@@ -7,6 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+__all__ = [
+    "average_over",
+    "clip_weights",
+    "orthogonal_regularization",
+]
+
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
     """Keeps every parameter within ``[-bound, bound]`` after the update: ``u <- clip(p + u, -bound, bound) - p``.

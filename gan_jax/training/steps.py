@@ -12,6 +12,19 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, Metrics, Networks, Objective, Params, Player, PRNGKey, update
 from gan_jax.training.schedules import Decay
 
+__all__ = [
+    "Pair",
+    "TrainState",
+    "TrainStep",
+    "alternating",
+    "consensus",
+    "extragradient",
+    "fused",
+    "init_state",
+    "simultaneous",
+    "symplectic",
+]
+
 
 class TrainState(NamedTuple):
     """All that training changes. With the seed, ``step`` fixes all randomness, so nothing else needs saving."""

@@ -458,9 +458,7 @@ WRONG = {
     "layers without activations": lambda: networks.mlp((2,), activation=("tanh", "relu")),
     "labels of packs": lambda: networks.packed((2,), 3, networks=networks.mlp),
     "labels beside a code": lambda: networks.latent_code((8, 8, 1), 3, networks=networks.dcgan),
-    "no code": lambda: networks.latent_code(
-        (8, 8, 1), categories=1, networks=networks.dcgan
-    ),
+    "no code": lambda: networks.latent_code((8, 8, 1), categories=1, networks=networks.dcgan),
     "code without a classifier": lambda: networks.latent_code((2,), networks=networks.mlp),
     "label given": lambda: networks.mlp((2,)).score({}, jnp.zeros((1, 2)), label=jnp.zeros(1, int)),
     "label missing": lambda: networks.mlp((2,), 3).generate({}, jnp.zeros((1, 2))),

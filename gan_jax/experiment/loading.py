@@ -1,0 +1,97 @@
+"""A trained run, back from its directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gan_jax.distributed import mesh
+from gan_jax.errors import UserError
+from gan_jax.experiment.builder import Experiment, build
+from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
+from gan_jax.experiment.run_writer import open_checkpoints
+from gan_jax.experiment.settings import Settings
+from gan_jax.game import Networks
+from gan_jax.training.sampling import Sampler
+from gan_jax.training.steps import TrainState
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A checkpoint of a run, with all that its settings describe: made by `load`.
+
+    Attributes:
+      run_dir: where the run lies.
+      step: the steps trained.
+      experiment: what the settings describe.
+      state: the parameters and optimizer states of both networks, and the generator's EMA.
+      sampler: samples of the generator's EMA.
+    """
+
+    run_dir: Path
+    step: int
+    experiment: Experiment
+    state: TrainState
+    sampler: Sampler
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        return self.experiment.settings
+
+    @property
+    def networks(self) -> Networks:
+        """The networks, as plain functions of parameters: those in ``state``."""
+        return self.experiment.stage_after(self.step)[0].networks
+
+    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+        """Draws samples of the generator's EMA.
+
+        Args:
+          n: how many.
+          seed: of their latents; sample i depends on the seed, i and its label alone.
+          label: of all samples, if the networks take labels; None: each class in turn.
+
+        Returns:
+          ``[n, *shape]`` float32, images in [-1, 1].
+        """
+        labels = None if label is None else np.full(n, label)
+        return self.sampler(jax.random.key(seed), n, labels)
+
+
+def load(run_dir: str | Path, step: int | None = None) -> LoadedRun:
+    """Loads a run from its directory.
+
+    Args:
+      run_dir: ``"runs/x"``; of a population the directory of a member, ``"runs/x/members/000"``.
+      step: of which checkpoint; None: the newest that is sound.
+
+    Raises:
+      UserError: no run, no checkpoint, or none of that step.
+    """
+    run_dir = Path(run_dir)
+    settings = read_settings(run_dir)
+    if settings.population:
+        raise UserError(
+            f"{run_dir} holds a population: choose a member, such as {run_dir / 'members' / '000'}"
+        )
+    experiment = build(settings)
+    if not (run_dir / CHECKPOINTS).is_dir():
+        raise UserError(f"{run_dir} has no checkpoint yet")
+    with open_checkpoints(run_dir, settings) as checkpoints:
+        restored = checkpoints.restore(abstract_state(experiment), step)
+    if restored is None:
+        raise UserError(f"{run_dir} has no checkpoint yet")
+    step, state = restored
+    return LoadedRun(run_dir, step, experiment, state, experiment.sampler(state, step))
+
+
+def abstract_state(experiment: Experiment) -> TrainState:
+    """Returns the shapes, dtypes and shardings of a state, replicated over all devices."""
+    sharding = mesh.replicated_sharding()
+    state: TrainState = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        jax.eval_shape(experiment.init, jax.random.key(0)),
+    )
+    return state

@@ -1,0 +1,147 @@
+"""The text form of named parts: ``name(key=value) + other``.
+
+It is the one notation for the objective, networks, optimizers and every other named part, in config
+files, on the command line, in sweeps and in config.json.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+STRING_OR_REFERENCE = re.compile(
+    r"""(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"""|(?P<module>[A-Za-z_][\w.]*):(?P<function>[A-Za-z_]\w*)"""
+    r"""|\b(?P<keyword>is)\b"""
+)
+"""What has to be told apart before Python's parser reads the text: strings, in which nothing is
+replaced; references to functions of other packages; and ``is``, a metric and a word of Python's."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A function by name, and the settings it is called with.
+
+    Attributes:
+      name: a name that the field of the config knows, such as ``"adam"``, or a function of any
+        importable module, ``"package.module:function"``.
+      settings: keyword arguments. A value may be a part itself: a schedule in place of a learning
+        rate, the networks that are packed.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if not self.settings:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={_text(v)}' for key, v in self.settings.items())})"
+
+    def updated(self, settings: Mapping[str, Any]) -> "Part":
+        """Returns the part with some settings replaced or added."""
+        return replace(self, settings={**self.settings, **settings})
+
+
+def parts_text(parts: Iterable[Part]) -> str:
+    """Returns parts as text, the inverse of `parse_parts`."""
+    return " + ".join(map(str, parts))
+
+
+def parse_parts(text: str) -> tuple[Part, ...]:
+    """Parses parts, which are joined by ``+`` or by commas.
+
+    A setting is a number, a string, a tuple, true or false, or a part. A bare word is a string, so
+    ``labels=auxiliary`` needs no quotes.
+
+    Args:
+      text: ``"wasserstein + gradient_penalty(weight=10)"``; empty for no parts.
+
+    Returns:
+      The parts in their order.
+
+    Raises:
+      ValueError: the text is not of this form, or names a part twice. Nothing is evaluated.
+    """
+    if not text.strip():
+        return ()
+    try:
+        tree = ast.parse(STRING_OR_REFERENCE.sub(_replaced, text.strip()), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ValueError("it is not written like name(key=value) + other") from error
+    parts = tuple(_parts(tree))
+    names = [part.name for part in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it names {name} twice")
+    return parts
+
+
+def parse_value(text: str) -> Any:
+    """Parses one setting: a number, a tuple, true or false, a part with settings; else it is text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    try:
+        parts = parse_parts(text)
+    except ValueError:
+        return text
+    return parts[0] if len(parts) == 1 and parts[0].settings else text
+
+
+def _replaced(match: re.Match[str]) -> str:
+    if match["string"]:
+        return match["string"]
+    # As attributes Python's parser takes them.
+    return "inception_score" if match["keyword"] else f"{match['module']}.{match['function']}"
+
+
+def _parts(tree: ast.AST) -> list[Part]:
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
+        return _parts(tree.left) + _parts(tree.right)
+    if isinstance(tree, ast.Tuple):
+        return [part for element in tree.elts for part in _parts(element)]
+    return [_part(tree)]
+
+
+def _part(tree: ast.AST) -> Part:
+    if not isinstance(tree, ast.Call):
+        return Part(_name(tree))
+    if tree.args:
+        raise ValueError(f"settings are written key=value in {ast.unparse(tree)}")
+    settings: dict[str, Any] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            raise ValueError(f"settings are written key=value in {ast.unparse(tree)}")
+        settings[keyword.arg] = _value(keyword.value)
+    return Part(_name(tree.func), settings)
+
+
+def _name(tree: ast.AST) -> str:
+    if isinstance(tree, ast.Name):
+        return tree.id
+    if isinstance(tree, ast.Attribute):
+        return f"{ast.unparse(tree.value)}:{tree.attr}"
+    raise ValueError(f"{ast.unparse(tree)} is not the name of a part")
+
+
+def _value(tree: ast.AST) -> Any:
+    if isinstance(tree, ast.Name):
+        return tree.id == "true" if tree.id in ("true", "false") else tree.id
+    if isinstance(tree, ast.Call | ast.Attribute):
+        return _part(tree)
+    try:
+        return _without_lists(ast.literal_eval(tree))
+    except (ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{ast.unparse(tree)} is not a value") from error
+
+
+def _without_lists(value: Any) -> Any:
+    return tuple(map(_without_lists, value)) if isinstance(value, list | tuple) else value
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, Part) else repr(value)

@@ -1,0 +1,251 @@
+"""What a run is told, parsed once from its config into frozen dataclasses: the only reader of configs."""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.errors import UserError, did_you_mean, first_line
+from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_text
+
+Parts = tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class ExtraDiscriminatorSteps:
+    """Steps at which the discriminator takes more updates: WGAN's 100 at the first 25 and each 500th.
+
+    Attributes:
+      many: discriminator updates at such a step; 0: there are none.
+      first: this many first steps are such steps.
+      every: so is each step divisible by this.
+    """
+
+    many: int
+    first: int
+    every: int
+
+
+@dataclass(frozen=True)
+class WandbSettings:
+    """Whether and how a run is logged to W&B. Empty texts are made up from the run."""
+
+    use: bool
+    mode: str
+    project: str
+    name: str
+    group: str
+    tags: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run is told. The fields are those of `configs/default.py`, which documents them."""
+
+    seed: int
+    dataset: Part
+    networks: Part
+    objective: Parts
+    unroll: int
+    unroll_resample: bool
+    unroll_stop_gradient: bool
+    unroll_rematerialise: bool
+    augmentation: Parts
+    augmentation_target: float
+    gradient_regularisation: float
+    progressive_growing: tuple[Any, ...]
+    update_rule: Part
+    steps: int
+    batch_size: int
+    discriminator_steps: int
+    extra_discriminator_steps: ExtraDiscriminatorSteps
+    generator_optimizer: Parts
+    discriminator_optimizer: Parts
+    ema_warmup: str
+    ema_decay: float
+    population: Mapping[str, tuple[Any, ...]]
+    parallelism: str
+    precision: str
+    accumulation_steps: int
+    steps_per_call: int
+    log_every: int
+    checkpoint_every: int
+    keep_checkpoints: int
+    sample_every: int
+    num_samples: int
+    metrics: Parts
+    evaluate_every: int
+    best_metric: str
+    best_mode: str
+    wandb: WandbSettings
+    python_path: tuple[Any, ...]
+
+
+def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:
+    """Parses a config.
+
+    Args:
+      config: all fields of `configs/default.py`, as a ConfigDict or as plain dicts, lists and
+        numbers.
+
+    Returns:
+      The settings; their values have the fields' types, but are not checked any further:
+      `gan_jax.experiment.validation` does that.
+
+    Raises:
+      UserError: an unknown or missing field, or a value of another type.
+    """
+    plain = config.to_dict() if isinstance(config, ConfigDict) else config
+    return typing.cast(Settings, _dataclass(Settings, plain, ""))
+
+
+def dumps(settings: Settings) -> str:
+    """Returns settings as the JSON text of config.json."""
+    return json.dumps(as_config(settings), indent=2) + "\n"
+
+
+def loads(text: str) -> Settings:
+    """Parses the text of a config.json. Raises ValueError if it is not JSON, UserError as `parse`."""
+    config = json.loads(text)
+    if not isinstance(config, dict):
+        raise UserError("it is not a config: a mapping of fields is expected")
+    return parse(config)
+
+
+def as_config(settings: Any) -> Any:
+    """Returns settings as plain dicts, tuples, texts and numbers: what `parse` takes."""
+    if isinstance(settings, Part):
+        return str(settings)
+    if isinstance(settings, tuple):
+        if settings and all(isinstance(entry, Part) for entry in settings):
+            return parts_text(settings)
+        return tuple(map(as_config, settings))
+    if dataclasses.is_dataclass(settings):
+        return {
+            f.name: _config_of(f.type, getattr(settings, f.name))
+            for f in dataclasses.fields(settings)
+        }
+    if isinstance(settings, Mapping):
+        return {key: as_config(value) for key, value in settings.items()}
+    return settings
+
+
+def parse_field(path: str, kind: Any, value: Any) -> Any:
+    """Returns a config's value as the type of its field.
+
+    Args:
+      path: of the field, for the error.
+      kind: the annotation of the field in `Settings`.
+      value: from a config file, a config.json, or the text of a flag.
+
+    Raises:
+      UserError: a value of another type.
+    """
+    if dataclasses.is_dataclass(kind) and kind is not Part:
+        if not isinstance(value, Mapping):
+            names = (f"config.{path}.{f.name}" for f in dataclasses.fields(kind))
+            raise UserError(f"config.{path} has parts: set them one by one, {', '.join(names)}")
+        return _dataclass(kind, value, f"{path}.")
+    if kind == Part or kind == Parts:
+        return _parse_parts(path, kind, value)
+    if typing.get_origin(kind) is tuple:
+        return _parse_tuple(path, value)
+    if kind is not str and isinstance(value, str):
+        value = parse_value(value)
+    if kind is bool and not isinstance(value, bool) and value in (0, 1):
+        value = bool(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e4
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UserError(f"config.{path} takes {KINDS[kind]}, not {_shown(value)}")
+    return value
+
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def field_types(kind: type) -> dict[str, Any]:
+    """Returns the types of a settings dataclass's fields, by name."""
+    return typing.get_type_hints(kind)
+
+
+def _dataclass(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
+    known = field_types(kind)
+    for name in values:
+        if name not in known:
+            raise UserError(
+                f"unknown config key config.{prefix}{name}: {did_you_mean(name, known)}"
+            )
+    missing = [name for name in known if name not in values]
+    if missing:
+        raise UserError(
+            f"this config lacks {', '.join(f'config.{prefix}{name}' for name in missing)}"
+        )
+    parsed = {}
+    for name, annotation in known.items():
+        if name == "population":
+            parsed[name] = _columns(name, values[name])
+        else:
+            parsed[name] = parse_field(f"{prefix}{name}", annotation, values[name])
+    return kind(**parsed)
+
+
+def _parse_parts(path: str, kind: Any, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise UserError(
+            f"config.{path} takes text like 'name(key=value) + other', not {_shown(value)}"
+        )
+    try:
+        parts = parse_parts(value)
+    except ValueError as error:
+        raise UserError(
+            f"config.{path} takes parts like 'name(key=value) + other', not {value!r}: "
+            f"{first_line(error)}"
+        ) from error
+    if kind == Parts:
+        return parts
+    if len(parts) != 1:
+        raise UserError(f"config.{path} names one part, not {value!r}")
+    return parts[0]
+
+
+def _parse_tuple(path: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        literal = parse_value(value)
+        value = (
+            literal if isinstance(literal, list | tuple) else tuple(filter(None, value.split(",")))
+        )
+    if not isinstance(value, list | tuple):
+        value = (value,)
+    return tuple(tuple(v) if isinstance(v, list) else v for v in value)
+
+
+def _columns(name: str, value: Any) -> dict[str, tuple[Any, ...]]:
+    """A population's values by dotted path, from nested or flat mappings."""
+    if not isinstance(value, Mapping):
+        raise UserError(
+            f"config.{name} takes fields with a tuple of values each, not {_shown(value)}"
+        )
+    columns: dict[str, tuple[Any, ...]] = {}
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            columns |= {f"{key}.{path}": values for path, values in _columns(name, entry).items()}
+        else:
+            columns[key] = tuple(entry) if isinstance(entry, list) else entry
+    return columns
+
+
+def _config_of(annotation: Any, value: Any) -> Any:
+    if annotation == Parts:  # no parts at all are an empty text, not an empty tuple
+        return parts_text(value)
+    return as_config(value)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Part) else repr(value)
