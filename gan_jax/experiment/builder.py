@@ -273,8 +273,10 @@ def _build_objective(
     adaptive: bool,
     numbers: Hyperparameters,
 ) -> Objective:
+    # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is written.
     terms = {
-        _term_name(part): build_part("objective", part, numbers) for part in settings.objective
+        _term_name(part): build_part("objective", part, numbers)
+        for part in sorted(settings.objective, key=_term_name)
     }
     try:
         objective = adversarial(networks, terms)

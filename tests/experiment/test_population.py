@@ -1,5 +1,6 @@
 """Populations: members are ordinary runs, trained as they would be alone."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,11 +14,13 @@ import pytest
 
 from gan_jax.distributed.mesh import members_per_device
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.checkpoint import Checkpoints
-from gan_jax.experiment.run_directory import read_config
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.loading import load
+from gan_jax.experiment.run_directory import read_settings
+from gan_jax.experiment.settings import Settings, dumps
 from gan_jax.loggers import json_lines
 
 TINY = [
@@ -31,16 +34,16 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def tiny(root: Path, *overrides: str) -> dict:
-    given = [*TINY, "objective=minimax + drift(weight=0.001)", "unroll=1", *overrides]
-    return configs.to_dict(configs.load(str(root / "configs" / "ring.py:unrolled"), given))
+def tiny(root: Path, *overrides: str) -> Settings:
+    flags = [*TINY, "objective=minimax + drift(weight=0.001)", "unroll=1", *overrides]
+    return load_settings(str(root / "configs" / "ring.py:unrolled"), flags)
 
 
 def final_state(folder: Path, step: int | None = None):
-    config = read_config(folder)
-    with Checkpoints(folder / "checkpoints", config["keep_checkpoints"]) as checkpoints:
+    settings = read_settings(folder)
+    with Checkpoints(folder / "checkpoints", settings.keep_checkpoints) as checkpoints:
         step, state = checkpoints.restore(
-            jax.eval_shape(build(config).init, jax.random.key(0)), step
+            jax.eval_shape(build(settings).init, jax.random.key(0)), step
         )
     return step, np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(state)])
 
@@ -53,9 +56,9 @@ def together(tmp_path_factory):
 
 
 def test_each_member_equals_the_same_run_alone(together, root, tmp_path):
-    for index, member in enumerate(population.members(tiny(root, *COLUMNS))):
+    for index, member in enumerate(population.member_settings(tiny(root, *COLUMNS))):
         folder = together / "members" / f"{index:03d}"
-        assert read_config(folder) == member
+        assert read_settings(folder) == member
         if index in (0, 2):
             training_loop.run(member, tmp_path / str(index))
             (step, state), (own_step, own) = final_state(folder), final_state(tmp_path / str(index))
@@ -118,11 +121,11 @@ def test_members_are_ordinary_runs(together, root, tmp_path):
             "checkpoints",
             "samples",
         }
-    step, _, sampler = training_loop.load_sampler(folders[1])
-    assert step == 40 and sampler(jax.random.key(0), 5).shape == (5, 2)
+    run = load(folders[1])
+    assert run.step == 40 and run.sample(5).shape == (5, 2)
     shutil.copytree(folders[1], tmp_path / "alone")
     training_loop.run(
-        read_config(folders[1]) | {"steps": 50}, tmp_path / "alone"
+        dataclasses.replace(read_settings(folders[1]), steps=50), tmp_path / "alone"
     )  # it goes on alone
     assert final_state(tmp_path / "alone")[0] == 50
 
@@ -155,7 +158,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
         for row in json_lines.read_metrics(tmp_path / "run" / "members" / "001" / "metrics.jsonl")
     ]
     assert 40 not in steps
-    training_loop.run(config | {"steps": 50}, tmp_path / "run")  # and stays behind
+    training_loop.run(dataclasses.replace(config, steps=50), tmp_path / "run")  # and stays behind
     assert final_state(tmp_path / "run" / "members" / "000")[0] == 50
 
     alone = tiny(root, "generator_optimizer=sgd(learning_rate=1e30)", "population.seed=0,1")
@@ -167,13 +170,11 @@ def test_many_members_start_as_each_alone(root):
     """In a process of its own, as QR decompositions used to stand still for minutes or for ever on 2 busy cores."""
     code = """
 import jax, numpy as np
-from gan_jax import config, experiment, population, programs
-made = config.to_dict(config.load("configs/ring.py", ["population.seed=range(32)"]))
-members = population.members(made)
-built = experiment.build(members[0])
-together = programs.Together(made, built, members)
-states = jax.device_get(together.init())
-alone = jax.device_get(programs.Alone(members[29], experiment.build(members[29])).init())
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.executors import make_executor
+population = make_executor(load_settings("configs/ring.py", ["population.seed=range(32)"]))
+states = jax.device_get(population.init())
+alone = jax.device_get(make_executor(population.members[29]).init())
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a[29], b, rtol=1e-5, atol=1e-6), states, alone)
 """
     environment = {
@@ -227,7 +228,7 @@ class _logged:
 )
 def test_what_cannot_be_a_population_is_refused(column, says, root, tmp_path):
     with pytest.raises(UserError, match=says):
-        training_loop.run(tiny(root) | {"population": column}, tmp_path / "run")
+        training_loop.run(dataclasses.replace(tiny(root), population=column), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -235,13 +236,13 @@ def test_configs_are_joined_where_only_numbers_differ(root):
     rate = "generator_optimizer.adam.learning_rate"
     given = [tiny(root, "seed=0", f"{rate}=1e-3"), tiny(root, "seed=5", f"{rate}=2e-3")]
     joined = population.joined(given)
-    assert joined["population"] == {
+    assert joined.population == {
         "seed": (0, 5),
-        "generator_optimizer": {"adam": {"learning_rate": (1e-3, 2e-3)}},
+        "generator_optimizer.adam.learning_rate": (1e-3, 2e-3),
     }
-    assert population.members(joined) == given
+    assert population.member_settings(joined) == given
     assert population.joined([given[0], tiny(root, "unroll=3")]) is None
     assert population.joined([given[0], tiny(root, "networks=mlp(latent_size=5)")]) is None
     alone = population.joined(given[:1])
-    assert population.members(alone) == given[:1]
-    assert json.loads(configs.dumps(joined))
+    assert population.member_settings(alone) == given[:1]
+    assert json.loads(dumps(joined))

@@ -1,13 +1,15 @@
 """The scores that histograms are drawn from."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 from gan_jax import random
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import score_histograms
 from gan_jax.experiment.builder import build
+from gan_jax.experiment.config_files import load_settings
 
 
 def test_scores_are_the_discriminators_own_of_that_steps_batch(root):
@@ -16,15 +18,15 @@ def test_scores_are_the_discriminators_own_of_that_steps_batch(root):
         "batch_size=64",
         "discriminator_steps=2",
     ]
-    experiment = build(configs.to_dict(configs.load(str(root / "configs" / "ring.py"), tiny)))
+    experiment = build(load_settings(str(root / "configs" / "ring.py"), tiny))
     key = random.key(0)
     state = jax.jit(experiment.init)(key)
     found = score_histograms.score_histograms(experiment, state, 3, key)
     assert {name: value.shape for name, value in found.items()} == {
         "histograms/real_scores": (64,), "histograms/fake_scores": (64,),
     }  # fmt: skip
-    (chunk,) = experiment.chunks(2, 3, 1)
-    real = experiment.batch(chunk, slice(None))["real"][0, -1]  # the third step's last turn
+    (chunk,) = experiment.chunks(2, 3)
+    real = experiment.batch(chunk)["real"][0, -1]  # the third step's last discriminator step
     expected = experiment.stages[0].networks.score(state.discriminator.params, real)
     np.testing.assert_allclose(found["histograms/real_scores"], expected, rtol=1e-5)
     assert np.ptp(found["histograms/fake_scores"]) > 0
@@ -35,13 +37,11 @@ def test_scores_are_the_discriminators_own_of_that_steps_batch(root):
 @pytest.mark.slow
 def test_scores_of_labelled_and_of_growing_networks(root, fashion_mnist):
     for variant in ("acgan", "progan"):
-        config = configs.to_dict(
-            configs.load(str(root / "configs" / f"fashion_mnist.py:{variant}"), ["batch_size=8"])
-        )
-        config["progressive_growing"] = tuple(
-            (phase[0], 8, 2, min(phase[3], 1)) for phase in config["progressive_growing"][:2]
-        )
-        experiment = build(config)
+        config = str(root / "configs" / f"fashion_mnist.py:{variant}")
+        settings = load_settings(config, ["batch_size=8"])
+        phases = settings.progressive_growing[:2]
+        short = tuple((phase[0], 8, 2, min(phase[3], 1)) for phase in phases)
+        experiment = build(dataclasses.replace(settings, progressive_growing=short))
         state = jax.jit(experiment.init)(random.key(0))
         for step in (
             (1, 3) if variant == "progan" else (1,)

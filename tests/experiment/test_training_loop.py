@@ -1,5 +1,6 @@
 """Runs in a workdir: exact resumes, clear refusals, every config."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,12 +15,13 @@ import pytest
 
 from gan_jax import evaluation
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import run_writer, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.checkpoint import Checkpoints, checksums
-from gan_jax.experiment.run_directory import last_metrics, opened, read_config
-from gan_jax.experiment.validation import check_experiment, check_fields
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.loading import load
+from gan_jax.experiment.run_directory import last_metrics, opened, read_settings
+from gan_jax.experiment.settings import Settings
 from gan_jax.loggers import json_lines
 
 TINY = [
@@ -28,16 +30,15 @@ TINY = [
 ]  # fmt: skip
 
 
-def tiny(root: Path, *overrides: str, variant: str = "unrolled") -> dict:
-    return configs.to_dict(
-        configs.load(str(root / "configs" / f"ring.py:{variant}"), [*TINY, "unroll=2", *overrides])
-    )
+def tiny(root: Path, *overrides: str, variant: str = "unrolled") -> Settings:
+    config = str(root / "configs" / f"ring.py:{variant}")
+    return load_settings(config, [*TINY, "unroll=2", *overrides])
 
 
 def final_state(workdir: Path) -> tuple[int, dict]:
-    config = read_config(workdir)
-    with Checkpoints(workdir / "checkpoints", config["keep_checkpoints"]) as checkpoints:
-        step, state = checkpoints.restore(jax.eval_shape(build(config).init, jax.random.key(0)))
+    settings = read_settings(workdir)
+    with Checkpoints(workdir / "checkpoints", settings.keep_checkpoints) as checkpoints:
+        step, state = checkpoints.restore(jax.eval_shape(build(settings).init, jax.random.key(0)))
     return step, checksums(state)
 
 
@@ -83,8 +84,8 @@ def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_o
 
     monkeypatch.setattr(run_writer.plots, "save_samples", late)
     monkeypatch.setattr(Checkpoints, "save", checked)
-    config = tiny(root, "steps=20", "sample_every=10") | {"population": {"seed": (0, 1)}}
-    training_loop.run(config, tmp_path, [tmp_path / "a", tmp_path / "b"])
+    settings = tiny(root, "steps=20", "sample_every=10", "population.seed=0,1")
+    training_loop.run(settings, tmp_path, [tmp_path / "a", tmp_path / "b"])
     assert saved == [(10, True)] * 2 + [(20, True)] * 2
 
 
@@ -246,31 +247,41 @@ def test_foreign_and_impossible_workdirs_are_refused(root, tmp_path):
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("precious")
-    with pytest.raises(UserError, match=r"is not the workdir of a run: it has no config.json"):
+    with pytest.raises(UserError, match=r"is not the directory of a run: it has no config.json"):
         training_loop.run(tiny(root), foreign)
     assert listing(foreign) == {str(foreign / "thesis.tex"): b"precious"}
     file = tmp_path / "file"
     file.write_text("x")
-    with pytest.raises(UserError, match="is a file, not a folder"):
+    with pytest.raises(UserError, match="is a file, not a directory"):
         training_loop.run(tiny(root), file)
     (foreign / "config.json").write_text("{broken")
     with pytest.raises(UserError, match="cannot be read"):
         training_loop.run(tiny(root), foreign)
 
 
-def test_two_processes_do_not_write_one_workdir(tmp_path):
+def test_two_processes_do_not_write_one_workdir(root, tmp_path):
     """The lock is gone with the process that had it, even where it was killed."""
-    code = "import sys, time\nfrom pathlib import Path\nfrom gan_jax import workdir\n" \
-        "with workdir.opened(Path(sys.argv[1]), {'seed': 0}):\n    print('open', flush=True)\n    time.sleep(60)"  # fmt: skip
+    code = """
+import sys, time
+from pathlib import Path
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.run_directory import opened
+with opened(Path(sys.argv[1]), load_settings("configs/ring.py")):
+    print("open", flush=True)
+    time.sleep(60)
+"""
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path / "a")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
     )
     try:
         assert other.stdout.readline() == "open\n"
         before = (tmp_path / "a" / "config.json").stat().st_mtime_ns
         with (
             pytest.raises(UserError, match="is being written by another process"),
-            opened(tmp_path / "a", {"seed": 0}),
+            opened(tmp_path / "a", load_settings(str(root / "configs" / "ring.py"))),
         ):
             pass
         assert (tmp_path / "a" / "config.json").stat().st_mtime_ns == before
@@ -278,11 +289,11 @@ def test_two_processes_do_not_write_one_workdir(tmp_path):
         other.kill()
         other.wait()
     with (
-        opened(tmp_path / "a", {"seed": 0}),
+        opened(tmp_path / "a", load_settings(str(root / "configs" / "ring.py"))),
         pytest.raises(FileNotFoundError),
     ):  # what fails inside is not about the workdir
         (tmp_path / "none").read_text()
-    with opened(tmp_path / "a", {"seed": 0}):
+    with opened(tmp_path / "a", load_settings(str(root / "configs" / "ring.py"))):
         pass
 
 
@@ -294,41 +305,41 @@ def test_an_unwritable_workdir_is_one_line(root, tmp_path):
 
 
 def test_numbers_that_explode_stop_the_run_and_say_where(root, tmp_path):
-    config = tiny(
+    settings = tiny(
         root, "generator_optimizer=sgd(learning_rate=1e30)", "unroll=0", "objective=wasserstein"
     )
     with pytest.raises(
         training_loop.TrainingDiverged, match=r"is not finite from step \d+ on \(no checkpoint"
     ):
-        training_loop.run(config, tmp_path / "run")
+        training_loop.run(settings, tmp_path / "run")
     assert not list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
 
 
 def test_sampling_a_run_again_gives_the_samples_that_it_drew(uninterrupted):
-    step, _experiment, draw = training_loop.load_sampler(uninterrupted)
+    run = load(uninterrupted)
     np.testing.assert_allclose(
-        draw(evaluation.evaluation_key(0), 20),
-        np.load(uninterrupted / "samples" / f"step_{step:08d}.npy"),
+        run.sampler(evaluation.evaluation_key(0), 20),
+        np.load(uninterrupted / "samples" / f"step_{run.step:08d}.npy"),
         rtol=1e-6,
     )
-    assert training_loop.load_sampler(uninterrupted, 30)[0] == 30
+    assert load(str(uninterrupted), 30).step == 30 and run.sample(3).shape == (3, 2)
     with pytest.raises(UserError, match="no checkpoint of step 31"):
-        training_loop.load_sampler(uninterrupted, 31)
+        load(uninterrupted, 31)
 
 
-def test_the_schedule_of_turns_is_the_shape_of_the_data(root):
-    config = tiny(
+def test_extra_discriminator_steps_are_the_shape_of_the_data(root):
+    settings = tiny(
         root,
         "discriminator_steps=2",
         "extra_discriminator_steps.many=7",
         "extra_discriminator_steps.first=3",
         "extra_discriminator_steps.every=10",
     )
-    experiment = build(config)
-    chunks = list(experiment.chunks(0, 25, 5))
+    experiment = build(settings)
+    chunks = list(experiment.chunks(0, 25))
     assert [chunk.steps for chunk in chunks] == [3, 2, 5, 1, 4, 5, 1, 4]
     assert [chunk.discriminator_steps for chunk in chunks] == [7, 2, 2, 7, 2, 2, 7, 2]
-    assert list(experiment.chunks(4, 25, 5))[1:] == chunks[2:]  # however a run was resumed
+    assert list(experiment.chunks(4, 25))[1:] == chunks[2:]  # however a run was resumed
     numbers = [
         chunk.first_discriminator_step + np.arange(chunk.steps * chunk.discriminator_steps)
         for chunk in chunks
@@ -338,7 +349,7 @@ def test_the_schedule_of_turns_is_the_shape_of_the_data(root):
         np.arange(sum(chunk.steps * chunk.discriminator_steps for chunk in chunks)),
     )
     for chunk in chunks[:2]:
-        assert experiment.batch(chunk, slice(None))["real"].shape == (
+        assert experiment.batch(chunk)["real"].shape == (
             chunk.steps,
             chunk.discriminator_steps,
             16,
@@ -369,15 +380,14 @@ def all_configs() -> list[str]:
 def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mnist):
     each = [f"{interval}_every=1" for interval in ("log", "checkpoint", "sample", "evaluate")]
     overrides = ["steps=2", "steps_per_call=1", "num_samples=4", *each]
-    config = configs.to_dict(configs.load(str(root / "configs" / spec), overrides))
-    config["batch_size"] = 8
-    config["progressive_growing"] = tuple(
-        (phase[0], 8, 1, min(phase[3], 1)) for phase in config["progressive_growing"][:2]
+    settings = load_settings(str(root / "configs" / spec), [*overrides, "batch_size=8"])
+    phases = settings.progressive_growing[:2]
+    settings = dataclasses.replace(
+        settings,
+        progressive_growing=tuple((phase[0], 8, 1, min(phase[3], 1)) for phase in phases),
+        metrics=tuple(part.updated({"samples": 16}) for part in settings.metrics),
     )
-    config["metrics"] = {
-        name: settings | {"samples": 16} for name, settings in config["metrics"].items()
-    }
-    metrics = training_loop.run(config, tmp_path / "run")
+    metrics = training_loop.run(settings, tmp_path / "run")
     assert np.isfinite(metrics["discriminator/loss"]) and np.isfinite(metrics["generator/loss"])
     assert final_state(tmp_path / "run")[0] == 2
 
@@ -386,7 +396,7 @@ def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mn
     ("overrides", "says"),
     [
         (["objective=auxiliary_classifier + hinge"], "auxiliary_classifier needs"),
-        (["networks=packed(m=3, networks={'mlp': {}})"], "multiple of 3"),
+        (["networks=packed(m=3, networks=mlp)"], "multiple of 3"),
         (["networks=dcgan"], "images"),
         (["objective=nonsaturating"], "did you mean non_saturating"),
         (["objective=hinge + r1(gama=3)"], "did you mean gamma"),
@@ -403,7 +413,7 @@ def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mn
             [
                 "discriminator_optimizer=linear_schedule(init_value=1, end_value=0, transition_steps=1)"
             ],
-            "not an optimizer",
+            "returns function, not GradientTransformation",
         ),
         (["log_every=7"], "multiple of config.steps_per_call"),
         (["batch_size=6"], "does not divide over 4 devices"),
@@ -420,10 +430,19 @@ def test_parts_that_do_not_fit_are_refused_before_anything_starts(overrides, say
 
 
 def test_a_schedule_for_a_learning_rate_is_built_by_the_same_rule(root):
-    schedule = "linear_schedule(init_value=0.1, end_value=0.0, transition_steps=60)"
-    config = tiny(root, f"generator_optimizer=sgd(learning_rate={schedule})")
-    check_fields(config)
-    check_experiment(build(config))
+    """A schedule that starts at 0 moves nothing in the first step, and something in the second."""
+    schedule = "linear_schedule(init_value=0.0, end_value=0.1, transition_steps=1)"
+    experiment = build(tiny(root, f"generator_optimizer=sgd(learning_rate={schedule})"))
+    key, (stage,) = jax.random.key(0), experiment.stages
+    step = jax.jit(stage.make_step({}))
+    states = [experiment.init(key)]
+    for chunk in experiment.chunks(0, 2):
+        batches = stage.prepare(experiment.batch(chunk))
+        for index in range(chunk.steps):
+            batch = jax.tree.map(lambda leaf, index=index: leaf[index], batches)
+            states.append(step(states[-1], batch, key)[0])
+    weights = [np.asarray(jax.tree.leaves(state.generator.params)[-1]) for state in states]
+    assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[1], weights[2])
 
 
 def test_metrics_are_strict_json(uninterrupted):

@@ -1,0 +1,89 @@
+"""The text form of named parts."""
+
+import pytest
+
+from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_text
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ()),
+        ("hinge", (Part("hinge"),)),
+        ("hinge()", (Part("hinge"),)),
+        (
+            "wasserstein + gradient_penalty(weight=3)",
+            (Part("wasserstein"), Part("gradient_penalty", {"weight": 3})),
+        ),
+        ("fid50k, kid(samples=100)", (Part("fid50k"), Part("kid", {"samples": 100}))),
+        ("is, fid50k", (Part("inception_score"), Part("fid50k"))),
+        ("rmsprop(decay=-1e-3)", (Part("rmsprop", {"decay": -1e-3}),)),
+        ("alternating(reuse=true)", (Part("alternating", {"reuse": True}),)),
+        ("mlp(generator_widths=[32, 16])", (Part("mlp", {"generator_widths": (32, 16)}),)),
+        ("dcgan(labels=auxiliary)", (Part("dcgan", {"labels": "auxiliary"}),)),
+        ("npz(path='a:b + c')", (Part("npz", {"path": "a:b + c"}),)),
+        ("my_losses:total_variation", (Part("my_losses:total_variation"),)),
+        (
+            "a.b.losses:tv(weight=2) + r1",
+            (Part("a.b.losses:tv", {"weight": 2}), Part("r1")),
+        ),
+        (
+            "adam(learning_rate=linear_schedule(init_value=1, end_value=0))",
+            (
+                Part(
+                    "adam",
+                    {"learning_rate": Part("linear_schedule", {"init_value": 1, "end_value": 0})},
+                ),
+            ),
+        ),
+        (
+            "packed(m=2, networks=my.nets:mlp(latent_size=2))",
+            (Part("packed", {"m": 2, "networks": Part("my.nets:mlp", {"latent_size": 2})}),),
+        ),
+    ],
+)
+def test_text_is_parsed_and_written_back(text, parts):
+    assert parse_parts(text) == parts
+    assert parse_parts(parts_text(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wasserstein +",
+        "hinge + hinge",
+        "hinge(1)",
+        "hinge(**x)",
+        "3",
+        "a - b",
+        "__import__('os').system('x')",
+        "hinge(x=__import__('os').system('x'))",
+        "hinge(x=[y for y in (1,)])",
+        "(" * 200,
+        "\0",
+    ],
+)
+def test_other_text_is_refused_and_nothing_is_evaluated(text):
+    with pytest.raises(ValueError):
+        parse_parts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e4", 1e4),
+        ("10_000", 10_000),
+        ("(1, 2)", (1, 2)),
+        ("True", True),
+        ("false", False),
+        ("None", None),
+        ("plain words", "plain words"),
+        ("a=b", "a=b"),
+        ("word", "word"),
+        ("/a/path.npz", "/a/path.npz"),
+        ("cosine(x=1)", Part("cosine", {"x": 1})),
+        ("cosine(x)", "cosine(x)"),
+    ],
+)
+def test_a_value_is_a_number_a_part_with_settings_or_else_text(text, value):
+    assert parse_value(text) == value
