@@ -17,7 +17,6 @@ import numpy as np
 
 from gan_jax.benchmarking import Call, SelfTimed
 from gan_jax.data import Dataset
-from gan_jax.data.dataset import finite
 from gan_jax.experiment import executors, population
 from gan_jax.experiment.settings import Settings
 
@@ -130,7 +129,7 @@ def serve(call: Call) -> None:
 def noise_images(side: int, channels: int = 3, count: int = 2048) -> Dataset:
     """Returns noise as uint8 images: timings do not depend on what the images show."""
     shape = (count, side, side, channels)
-    return finite(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    return Dataset.from_arrays(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 
 
 def pytorch_peers(make: Callable[[ModuleType], Mapping[str, Call]]) -> Mapping[str, Call]:

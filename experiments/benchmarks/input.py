@@ -2,7 +2,7 @@
 
 Images are uint8 in memory, and float32 in [-1, 1] on the device.
 
-gan_jax: `gan_jax.data.batches` of 25 steps at a time, made on a thread (`prefetched`) and converted
+gan_jax: `gan_jax.data.batches` of 25 steps at a time, made on a thread (`prefetch`) and converted
 in a jitted program, as in a run. PyTorch: a DataLoader over the same arrays, image by image as its
 datasets are, with 0 and 2 workers; and one whose sampler yields whole batches of indices, which is
 its fastest way. Both return the epoch's mean, which must agree; times are per batch of 64.
@@ -56,7 +56,7 @@ def epoch_of(images: data.Dataset, batches: int, batch_size: int) -> Call:
             for first in range(0, batches, CHUNK)
         )
         total = 0.0
-        for chunk in data.prefetched(chunks):
+        for chunk in data.prefetch(chunks):
             total += float(jnp.sum(batch_means(chunk["real"])))
         return 1 + total / batches
 

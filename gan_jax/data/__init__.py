@@ -1,6 +1,9 @@
-"""Real samples: toy distributions, images and tensorflow-datasets, all as pure functions of (seed, position)."""
+"""Real samples: toy distributions, images and tensorflow-datasets.
 
-from gan_jax.data.dataset import Dataset, batches, decode, prefetched
+All are pure functions of (seed, position in the stream).
+"""
+
+from gan_jax.data.dataset import Dataset, batches, decode, prefetch
 from gan_jax.data.images import (
     fashion_mnist,
     folder,
@@ -36,7 +39,7 @@ __all__ = [
     "mnist",
     "npz",
     "parallel_lines",
-    "prefetched",
+    "prefetch",
     "ring",
     "ring_of_seven",
     "stacked",

@@ -1,15 +1,16 @@
-"""What a dataset is: real samples as a pure function of a seed and a position in an endless stream.
+"""Real samples as a pure function of a seed and a position in an endless stream.
 
-Nothing has to be saved to continue a run: the batch of a step is computed from the step.
+No state has to be saved to continue a run: the batches of a step are computed from the step.
 """
 
+import dataclasses
 import functools
 import math
 import operator
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,199 +20,323 @@ from gan_jax import random
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
 
-PERMUTATIONS = 16  # kept per dataset: 16 members of a population, or a few epochs of one run
-BLOCK = 1024  # samples drawn in one call
+Seed = int | np.integer[Any] | Array
+"""An integer from 0 to 2^31 - 1; some functions accept a traced one."""
+
+Item = TypeVar("Item")
+
+CACHED_PERMUTATIONS = 16  # per dataset: 16 members of a population, or a few epochs of one run
+BLOCK_SIZE = 1024  # samples drawn in one call
+MAX_SEED = 2**31 - 1
 
 
-class Dataset(NamedTuple):
+class DrawFunction(Protocol):
+    """Draws samples by their positions in the stream of a seed."""
+
+    def __call__(self, seed: Seed, positions: np.ndarray, /) -> Batch:
+        """Draws the samples at some positions.
+
+        Args:
+          seed: the seed of the stream, an integer from 0 to 2^31 - 1.
+          positions: int64 ``[...]``, each from 0 to 2^63 - 1.
+
+        Returns:
+          ``"real"``: uint8 images or float32 points ``[..., *shape]``; and, if the dataset was made
+          with labels, ``"label"``: int32 ``[...]``.
+        """
+        ...
+
+
+class SampleFunction(Protocol):
+    """Draws one sample of a distribution."""
+
+    def __call__(self, key: PRNGKey, /) -> tuple[Array, Array]:
+        """Draws one sample.
+
+        Args:
+          key: the key of this sample.
+
+        Returns:
+          The point, float32 ``[*shape]``, and its label, an int32 scalar.
+        """
+        ...
+
+
+class IndexFunction(Protocol):
+    """Maps positions in a stream to indices of a finite dataset."""
+
+    def __call__(self, seed: Seed, positions: np.ndarray, *stream: int) -> np.ndarray:
+        """Computes the indices of the samples at some positions.
+
+        Args:
+          seed: the seed of the stream, a concrete integer from 0 to 2^31 - 1.
+          positions: int64 ``[...]``.
+          *stream: further integers; each combination of them has its own permutations.
+
+        Returns:
+          Indices ``[...]``, int64.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
     """Real samples as a pure function of ``(seed, position in the stream)``.
 
-    ``draw(seed, positions)`` takes positions ``[...]`` int64 and returns ``"real"`` ``[..., *shape]`` (uint8 images or
-    float32 points), and ``"label"`` ``[...]`` int32 where the dataset was made with labels. Drawn distributions return
-    device arrays and accept a traced seed, so that ``jax.vmap`` maps over seeds; finite datasets return NumPy arrays and
-    need a concrete one. Seeds are integers from 0 to 2^31 - 1, positions from 0 to 2^63 - 1.
+    Make one with `Dataset.from_arrays`, `Dataset.from_distribution`, or a `draw` function.
+
+    Attributes:
+      shape: of one sample.
+      draw: draws samples by position, see `DrawFunction`. For distributions it returns device
+        arrays and accepts a traced seed, so that ``jax.vmap`` maps over seeds. For finite datasets
+        it returns NumPy arrays and needs a concrete seed.
+      classes: the number of classes; 0 if batches carry no labels.
+      arrays: all samples of a finite dataset: ``"real"`` ``[n, *shape]``, and ``"label"`` ``[n]``
+        if labels are known, even if batches do not carry them. None for distributions.
+      centres: of a mixture of Gaussians, the means of its modes, float32 ``[modes, d]``.
+      std: of a mixture of Gaussians, the standard deviation of every mode; None if they differ.
     """
 
-    shape: tuple[int, ...]  # of one sample
-    draw: Callable[[Any, np.ndarray], Batch]
-    classes: int = 0  # how many labels there are; 0: no labels are given
-    arrays: dict[str, np.ndarray] | None = (
-        None  # a finite dataset, whole: "real" [n, *shape] and "label" [n] if known
-    )
-    centres: np.ndarray | None = None  # [modes, d] float32, of a mixture of Gaussians
-    std: float | None = None  # of every one of them; None where they differ
+    shape: tuple[int, ...]
+    draw: DrawFunction
+    classes: int = 0
+    arrays: dict[str, np.ndarray] | None = None
+    centres: np.ndarray | None = None
+    std: float | None = None
 
+    @classmethod
+    def from_distribution(
+        cls,
+        shape: tuple[int, ...],
+        sample: SampleFunction,
+        classes: int = 0,
+        *,
+        centres: np.ndarray | None = None,
+        std: float | None = None,
+    ) -> "Dataset":
+        """Makes a dataset of fresh samples of a distribution: no sample is ever drawn twice.
 
-def drawn(
-    shape: tuple[int, ...],
-    sample: Callable[[PRNGKey], tuple[Array, Array]],
-    classes: int = 0,
-    **facts: Any,
-) -> Dataset:
-    """The dataset of fresh samples of a distribution: no position ever repeats a sample.
+        The key of a sample is
+        ``fold_in(fold_in(key(seed), position // 2^32), position % 2^32)``.
 
-    ``sample(key) -> (point [*shape] float32, label [] int32)`` draws one; its key is
-    ``fold_in(fold_in(key(seed), position // 2^32), position % 2^32)``. Labels are given where ``classes > 0``.
-    """
+        Args:
+          shape: of one sample.
+          sample: draws one sample from its key, see `SampleFunction`.
+          classes: the number of classes; batches carry labels if it is above 0.
+          centres: see the attribute.
+          std: see the attribute.
 
-    @jax.jit
-    def block(seed: Array, high: Array, low: Array) -> Batch:
-        root = random.key(seed)
+        Returns:
+          The dataset.
+        """
 
-        def one(high: Array, low: Array) -> Batch:
-            real, label = sample(jax.random.fold_in(jax.random.fold_in(root, high), low))
-            return {"real": real, "label": label} if classes else {"real": real}
+        @jax.jit
+        def draw_block(seed: Seed, high: Array, low: Array) -> Batch:
+            stream_key = random.key(seed)
 
-        return jax.vmap(one)(high, low)
+            def draw_sample(high: Array, low: Array) -> Batch:
+                key = jax.random.fold_in(jax.random.fold_in(stream_key, high), low)
+                real, label = sample(key)
+                return {"real": real, "label": label} if classes else {"real": real}
 
-    def draw(seed: Any, positions: np.ndarray) -> Batch:
-        positions, seed = np.asarray(positions, np.int64), checked_seed(seed)
-        # Always the same program: XLA rounds sin and cos differently in programs of another size, and takes a second to
-        # compile each.
-        padded = np.pad(positions.ravel(), (0, -positions.size % BLOCK))
-        # jax has no 64-bit integers by default: the two words are split here, on the host.
-        high, low = (padded >> 32).astype(np.uint32), (padded & 0xFFFFFFFF).astype(np.uint32)
-        starts = range(0, len(padded), BLOCK)
-        return _joined(
-            [block(seed, high[i : i + BLOCK], low[i : i + BLOCK]) for i in starts], positions.shape
-        )
+            return jax.vmap(draw_sample)(high, low)
 
-    return Dataset(shape, draw, classes, **facts)
+        def draw(seed: Seed, positions: np.ndarray, /) -> Batch:
+            seed = check_seed(seed)
+            positions = np.asarray(positions, np.int64)
+            # Always the same program: XLA rounds sin and cos differently in programs of another
+            # size, and takes a second to compile each.
+            padded = np.pad(positions.ravel(), (0, -positions.size % BLOCK_SIZE))
+            # JAX has no 64-bit integers by default: the two words are split here, on the host.
+            high, low = (padded >> 32).astype(np.uint32), (padded & 0xFFFFFFFF).astype(np.uint32)
+            blocks = []
+            for start in range(0, len(padded), BLOCK_SIZE):
+                block = slice(start, start + BLOCK_SIZE)
+                blocks.append(draw_block(seed, high[block], low[block]))
+            batch: Batch = _join_blocks(blocks, positions.shape)
+            return batch
+
+        return cls(shape, draw, classes, centres=centres, std=std)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        real: np.ndarray,
+        label: np.ndarray | None = None,
+        classes: int = 0,
+        *,
+        centres: np.ndarray | None = None,
+        std: float | None = None,
+    ) -> "Dataset":
+        """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
+
+        With ``epoch, i = divmod(position, n)`` a sample is ``real[permutation(seed, epoch)[i]]``:
+        sampling without replacement, for any batch size, smaller or larger than ``n``.
+
+        Args:
+          real: all samples ``[n, ...]``: uint8 images, or float32.
+          label: their labels ``[n]``, int32, if known.
+          classes: the number of classes; batches carry labels if it is above 0.
+          centres: see the attribute.
+          std: see the attribute.
+
+        Returns:
+          The dataset.
+
+        Raises:
+          UserError: there are no samples.
+        """
+        if not len(real):
+            raise UserError("a dataset needs at least one sample")
+        arrays = {"real": real} if label is None else {"real": real, "label": label}
+        drawn_arrays = arrays if classes else {"real": real}
+        indices = epoch_permutations(len(real))
+
+        def draw(seed: Seed, positions: np.ndarray, /) -> Batch:
+            index = indices(seed, positions)
+            samples: Any = {name: array[index] for name, array in drawn_arrays.items()}
+            return samples  # type: ignore[no-any-return]  # NumPy arrays do where JAX's are asked
+
+        return cls(real.shape[1:], draw, classes, arrays, centres, std)
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _joined(blocks: list[Batch], shape: tuple[int, ...]) -> Batch:
-    """One batch of leaves ``[*shape, ...]`` from blocks of it, the last one padded."""
+def _join_blocks(blocks: list[Batch], shape: tuple[int, ...]) -> Batch:
+    """Joins blocks of samples, the last one padded, to one batch of leaves ``[*shape, ...]``."""
 
     def join(*leaves: Array) -> Array:
         return jnp.concatenate(leaves)[: math.prod(shape)].reshape(*shape, *leaves[0].shape[1:])
 
-    return jax.tree.map(join, *blocks)
+    return jax.tree.map(join, *blocks)  # type: ignore[no-any-return]
 
 
-def finite(
-    real: np.ndarray, label: np.ndarray | None = None, classes: int = 0, **facts: Any
-) -> Dataset:
-    """The dataset that goes through ``real`` ``[n, ...]`` epoch by epoch, each in a random order of its own.
+def epoch_permutations(n: int) -> IndexFunction:
+    """Returns the function that goes through ``n`` samples in a new random order each epoch.
 
-    With ``epoch, i = divmod(position, n)`` a sample is ``real[permutation(seed, epoch)[i]]``: sampling without
-    replacement, for any batch size, smaller or larger than ``n``. Labels ``[n]`` are given where ``classes > 0``.
-    """
-    if not len(real):
-        raise UserError("a dataset needs at least one sample")
-    arrays = {"real": real} if label is None else {"real": real, "label": label}
-    given = arrays if classes else {"real": real}
-    indices = shuffled(len(real))
+    With ``epoch, i = divmod(position, n)`` the index is ``permutation(seed, epoch, *stream)[i]``.
 
-    def draw(seed: int, positions: np.ndarray) -> Batch:
-        index = indices(seed, positions)
-        return {name: array[index] for name, array in given.items()}
+    Args:
+      n: the number of samples.
 
-    return Dataset(real.shape[1:], draw, classes, arrays, **facts)
-
-
-def shuffled(n: int) -> Callable[..., np.ndarray]:
-    """``(seed, positions [...], *stream) -> indices [...]`` below ``n``, a new permutation each epoch of ``n`` positions.
-
-    ``stream``: further integers; each value has permutations of its own.
+    Returns:
+      The function ``(seed, positions [...], *stream) -> indices [...]``, see `IndexFunction`.
     """
 
-    @functools.lru_cache(maxsize=PERMUTATIONS)
+    @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)
     def permutation(*entropy: int) -> np.ndarray:
-        return (
-            np.random.default_rng(entropy)
-            .permutation(n)
-            .astype(np.int32 if n < 2**31 else np.int64)
-        )
+        order = np.random.default_rng(entropy).permutation(n)
+        return order.astype(np.int32 if n < 2**31 else np.int64)
 
-    def indices(seed: int, positions: np.ndarray, *stream: int) -> np.ndarray:
-        seed = checked_seed(operator.index(seed))
-        epochs, i = np.divmod(np.asarray(positions, np.int64), n)
-        index = np.empty(i.shape, np.int64)
+    def indices(seed: Seed, positions: np.ndarray, *stream: int) -> np.ndarray:
+        seed = check_seed(operator.index(seed))
+        epochs, offsets = np.divmod(np.asarray(positions, np.int64), n)
+        result = np.empty(offsets.shape, np.int64)
         for epoch in np.unique(epochs).tolist():
-            inside = epochs == epoch
-            index[inside] = permutation(seed, epoch, *stream)[i[inside]]
-        return index
+            in_epoch = epochs == epoch
+            result[in_epoch] = permutation(seed, epoch, *stream)[offsets[in_epoch]]
+        return result
 
     return indices
 
 
-def checked_seed(seed: Any) -> Any:
-    """The seed; UserError where it is a number outside ``0 ... 2^31 - 1``. Traced seeds pass."""
-    if isinstance(seed, int | np.integer) and not 0 <= seed < 2**31:
-        raise UserError(f"a seed is an integer from 0 to {2**31 - 1}, not {seed}")
+SeedType = TypeVar("SeedType", bound=Seed)
+
+
+def check_seed(seed: SeedType) -> SeedType:
+    """Returns the seed. Traced seeds pass.
+
+    Raises:
+      UserError: the seed is a number outside ``0 ... 2^31 - 1``.
+    """
+    if isinstance(seed, int | np.integer) and not 0 <= seed <= MAX_SEED:
+        raise UserError(f"a seed is an integer from 0 to {MAX_SEED}, not {seed}")
     return seed
 
 
 def batches(
     dataset: Dataset,
-    seed: int,
+    seed: Seed,
     first_step: int,
     steps: int,
     discriminator_steps: int,
     batch_size: int,
-    rows: slice = slice(None),
+    sample_indices: slice = slice(None),
     first_discriminator_step: int | None = None,
 ) -> Batch:
-    """The batches of ``steps`` train steps from ``first_step`` on: a pure function of its arguments.
+    """Draws the batches of ``steps`` train steps, starting at ``first_step``.
 
-    ``position = (step * discriminator_steps + turn) * batch_size + row``, so that how the steps are cut into calls changes nothing.
+    A pure function of its arguments. A sample's position in the stream is ``(step *
+    discriminator_steps + discriminator_step) * batch_size + sample_index``, so the batches do not
+    depend on how the steps are cut into calls.
 
-    Args:
-      seed: of the stream of samples; integer, or traced where the dataset is drawn.
-      discriminator_steps: discriminator updates a step, each on a minibatch of its own.
-      batch_size: of the global batch, over all devices and processes.
-      first_discriminator_step: how many discriminator steps came before, where their number has not always been ``discriminator_steps``; None: first_step * discriminator_steps.
-      rows: those rows of the global batch that this process needs; all by default.
+    Args: dataset: the samples. seed: the seed of the stream of samples; it may be traced if the
+      dataset is a distribution. first_step: the first of the steps, counted from 0. steps: the
+      number of steps. discriminator_steps: discriminator updates per step, each on its own
+      minibatch. batch_size: the size of the global batch, over all devices and processes.
+      sample_indices: the part of the global batch that this process needs; all by default.
+      first_discriminator_step: the number of discriminator steps before ``first_step``, if it has
+      not always been ``discriminator_steps`` per step; None: ``first_step * discriminator_steps``.
 
     Returns:
-      Leaves ``[steps, discriminator_steps, local batch, ...]``: the dataset's own, and ``"sample_index"`` int32, the row in the global batch.
+      Leaves ``[steps, discriminator_steps, local batch, ...]``: the dataset's own, and
+      ``"sample_index"``, int32, each sample's position in the global batch.
+
+    Raises:
+      UserError: a count is below 1, or the seed is out of range.
     """
-    for name, value in {
-        "steps": steps,
-        "discriminator_steps": discriminator_steps,
-        "batch_size": batch_size,
-    }.items():
-        if value < 1:
-            raise UserError(f"{name} is at least 1, not {value}")
-    row = np.arange(batch_size, dtype=np.int32)[rows]
-    before = (
-        int(first_step) * discriminator_steps
-        if first_discriminator_step is None
-        else first_discriminator_step
-    )
-    number = before + np.arange(steps * discriminator_steps, dtype=np.int64).reshape(
-        steps, discriminator_steps, 1
-    )
-    positions = number * batch_size + row
-    every_row: Any = np.broadcast_to(row, positions.shape)
-    return dataset.draw(seed, positions) | {"sample_index": every_row}
+    counts = {"steps": steps, "discriminator_steps": discriminator_steps, "batch_size": batch_size}
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"{name} is at least 1, not {count}")
+    if first_discriminator_step is None:
+        first_discriminator_step = int(first_step) * discriminator_steps
+    shape = (steps, discriminator_steps, 1)
+    offsets = np.arange(steps * discriminator_steps, dtype=np.int64).reshape(shape)
+    sample_index = np.arange(batch_size, dtype=np.int32)[sample_indices]
+    positions = (first_discriminator_step + offsets) * batch_size + sample_index
+    everywhere: Any = np.broadcast_to(sample_index, positions.shape)
+    return dataset.draw(seed, positions) | {"sample_index": everywhere}
 
 
 def decode(batch: Batch) -> Batch:
-    """Images ready for a network: uint8 ``"real"`` becomes float32 in [-1, 1], ``(2 x - 255) / 255``; floats pass through.
+    """Turns uint8 images into what networks take: float32 in [-1, 1], ``(2 x - 255) / 255``.
 
-    Meant to be called inside the jitted train step, so that a quarter of the bytes travel to the device.
+    Meant to be called inside the jitted train step, so that a quarter of the bytes travel to the
+    device.
+
+    Args:
+      batch: a batch with samples ``"real"``.
+
+    Returns:
+      The batch with decoded ``"real"``; samples that are floats already stay as they are.
     """
     real = batch["real"]
-    # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA gives it away to a slower library.
-    return (
-        batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255}
-        if real.dtype == jnp.uint8
-        else batch
-    )
+    if real.dtype != jnp.uint8:
+        return batch
+    # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA hands it
+    # to a slower library.
+    return batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255}
 
 
-def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
-    """The same items in the same order, made on a background thread, at most ``ahead`` of them waiting.
+def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
+    """Yields the same items in the same order, made ahead of time on a background thread.
 
-    What ``items`` raises is raised here, after the items before it. The thread starts with the first item asked for,
-    and ends when the items end, or when this iterator is closed or collected; a source that is a generator is closed.
+    An exception of ``items`` is raised here, after the items before it. The thread starts when the
+    first item is requested. It ends when the items end, or when this iterator is closed or
+    collected; ``items`` is closed if it is a generator.
+
+    Args:
+      items: the items.
+      ahead: how many of them may wait to be requested.
+
+    Returns:
+      The iterator.
     """
-    waiting: queue.Queue = queue.Queue(maxsize=max(1, ahead))
+    # (True, item), and at the end (False, the exception that ended the items, or None).
+    waiting: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=max(1, ahead))
     stopped = threading.Event()
 
-    def work() -> None:
+    def produce() -> None:
         source = iter(items)
         try:
             for item in source:
@@ -219,14 +344,15 @@ def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
                 if stopped.is_set():
                     return
             waiting.put((False, None))
-        except BaseException as error:  # whatever it is, it is the consumer's to handle
+        except BaseException as error:  # any kind: the consumer handles it
             waiting.put((False, error))
         finally:
-            if hasattr(source, "close"):
-                source.close()
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
 
-    def consume() -> Iterator[Any]:
-        thread = threading.Thread(target=work, name="prefetched", daemon=True)
+    def consume() -> Iterator[Item]:
+        thread = threading.Thread(target=produce, name="prefetch", daemon=True)
         thread.start()
         try:
             while True:
@@ -239,9 +365,8 @@ def prefetched(items: Iterable[Any], ahead: int = 2) -> Iterator[Any]:
                     raise value
         finally:
             stopped.set()
-            while (
-                thread.is_alive()
-            ):  # room in the queue, so that a thread that waits to put can see the event
+            # Makes room in the queue, so that a thread that waits to put an item sees the event.
+            while thread.is_alive():
                 try:
                     waiting.get(timeout=0.05)
                 except queue.Empty:

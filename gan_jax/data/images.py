@@ -1,28 +1,51 @@
-"""Images as uint8 arrays ``[height, width, channels]``: the MNIST family, one's own folders, and ``.npz`` files."""
+"""Images as uint8 arrays ``[height, width, channels]``.
+
+The MNIST family, image folders, and ``.npz`` files.
+"""
 
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
-from gan_jax.data.dataset import Dataset, finite, shuffled
+from gan_jax.data.dataset import Dataset, Seed, epoch_permutations
 from gan_jax.data.tensorflow_datasets import tfds
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, first_line
+from gan_jax.game import Batch
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_PIXELS = 2**26
+"""The largest image that is decoded, 8192 x 8192: a small file can hold an image that fills
+memory."""
 
 
 def fashion_mnist(
     split: str = "train",
     labels: bool = False,
     resolution: int = 28,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Fashion-MNIST: 60,000 training and 10,000 test images of clothing, 10 classes, ``[28, 28, 1]`` uint8.
+    """Fashion-MNIST: 60,000 training and 10,000 test images of clothing, 10 classes.
 
-    ``resolution=32`` pads with zeros, others resize (``resized``). Raises UserError where it is not prepared:
-    ``python -m gan_jax.data.prepare fashion_mnist``. Xiao, Rasul and Vollgraf, arXiv:1708.07747.
+    ``python -m gan_jax.data.prepare fashion_mnist`` prepares it.
+
+    Args:
+      split: ``"train"``, ``"test"``, or anything that `tfds` takes.
+      labels: whether batches carry labels.
+      resolution: side of the images; 32 pads with zeros, others resize, see `images.resize`.
+      data_dir: where prepared datasets are; the default of tensorflow-datasets
+        (``TFDS_DATA_DIR``) if None.
+
+    Returns:
+      Samples ``[resolution, resolution, 1]`` uint8.
+
+    Raises:
+      UserError: the dataset is not prepared.
+
+    References:
+      Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
+      Learning Algorithms" (2017), arXiv:1708.07747.
     """
     return tfds("fashion_mnist", split, labels, resolution, data_dir)
 
@@ -31,12 +54,26 @@ def mnist(
     split: str = "train",
     labels: bool = False,
     resolution: int = 28,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """MNIST: 60,000 training and 10,000 test images of digits, 10 classes, ``[28, 28, 1]`` uint8.
+    """MNIST: 60,000 training and 10,000 test images of digits, 10 classes.
 
-    ``resolution=32`` pads with zeros, others resize (``resized``). Raises UserError where it is not prepared:
-    ``python -m gan_jax.data.prepare mnist``. LeCun, Cortes and Burges, 1998.
+    ``python -m gan_jax.data.prepare mnist`` prepares it.
+
+    Args:
+      split: see `fashion_mnist`.
+      labels: see `fashion_mnist`.
+      resolution: see `fashion_mnist`.
+      data_dir: see `fashion_mnist`.
+
+    Returns:
+      Samples ``[resolution, resolution, 1]`` uint8.
+
+    Raises:
+      UserError: the dataset is not prepared.
+
+    References:
+      LeCun, Cortes and Burges, "The MNIST database of handwritten digits" (1998).
     """
     return tfds("mnist", split, labels, resolution, data_dir)
 
@@ -45,11 +82,26 @@ def stacked_mnist(
     split: str = "train",
     labels: bool = False,
     resolution: int = 28,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Stacked MNIST: three random digits as the channels of one image, 1000 classes; see ``stacked``.
+    """Stacked MNIST: three random digits as the channels of one image, 1000 classes.
 
-    Metz et al., "Unrolled Generative Adversarial Networks" (ICLR 2017), section 3.3.1.
+    See `stacked`.
+
+    Args:
+      split: see `fashion_mnist`.
+      labels: see `fashion_mnist`.
+      resolution: see `fashion_mnist`.
+      data_dir: see `fashion_mnist`.
+
+    Returns:
+      Samples ``[resolution, resolution, 3]`` uint8.
+
+    Raises:
+      UserError: MNIST is not prepared.
+
+    References:
+      Metz et al., "Unrolled Generative Adversarial Networks" (ICLR 2017), section 3.3.1.
     """
     return stacked(mnist(split, True, resolution, data_dir), labels)
 
@@ -58,50 +110,81 @@ def stacked_fashion_mnist(
     split: str = "train",
     labels: bool = False,
     resolution: int = 28,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Three random images of Fashion-MNIST as the channels of one, 1000 classes; see ``stacked``.
+    """Three random images of Fashion-MNIST as the channels of one, 1000 classes.
 
-    It has the 1000 modes of stacked MNIST, and none of the published numbers.
+    It has the 1000 modes of stacked MNIST, but there are no published results for it. See
+    `stacked`.
+
+    Args:
+      split: see `fashion_mnist`.
+      labels: see `fashion_mnist`.
+      resolution: see `fashion_mnist`.
+      data_dir: see `fashion_mnist`.
+
+    Returns:
+      Samples ``[resolution, resolution, 3]`` uint8.
+
+    Raises:
+      UserError: Fashion-MNIST is not prepared.
     """
     return stacked(fashion_mnist(split, True, resolution, data_dir), labels)
 
 
 def stacked(dataset: Dataset, labels: bool = False) -> Dataset:
-    """Three random images of a labelled, finite dataset of grey images as the channels of one, stacked as they are drawn.
+    """Three random images of a labelled dataset of grey images as the channels of one.
 
-    Each channel goes through all ``n`` images in a random order of its own, epoch by epoch. With ``c`` classes the label is
-    ``c^2 l_0 + c l_1 + l_2``: for digits, the number that they spell. Samples ``[height, width, 3]`` uint8.
+    They are stacked as they are drawn. Each channel goes through all ``n`` images in its own
+    random order, epoch by epoch. With ``c`` classes the label is ``c^2 l_0 + c l_1 + l_2``: for
+    digits, the number that they spell.
+
+    Args:
+      dataset: a finite dataset whose labels are known.
+      labels: whether batches carry labels.
+
+    Returns:
+      Samples ``[height, width, 3]`` uint8.
+
+    Raises:
+      UserError: the dataset is not finite, not labelled, or not of one channel.
     """
     if dataset.arrays is None or "label" not in dataset.arrays or dataset.shape[-1:] != (1,):
         raise UserError("only a finite dataset of labelled images of one channel can be stacked")
     real, label = dataset.arrays["real"][..., 0], dataset.arrays["label"]
     classes = dataset.classes or int(label.max()) + 1
-    indices = shuffled(len(real))
+    indices = epoch_permutations(len(real))
+    place_values = np.array([classes**2, classes, 1])
 
-    def draw(seed: int, positions: np.ndarray) -> dict[str, Any]:
+    def draw(seed: Seed, positions: np.ndarray, /) -> Batch:
         index = np.stack([indices(seed, positions, channel) for channel in range(3)], axis=-1)
-        batch = {"real": np.stack([real[index[..., channel]] for channel in range(3)], axis=-1)}
+        images = np.stack([real[index[..., channel]] for channel in range(3)], axis=-1)
+        batch: dict[str, np.ndarray] = {"real": images}
         if labels:
-            batch["label"] = (label[index] @ np.array([classes**2, classes, 1])).astype(np.int32)
-        return batch
+            batch["label"] = (label[index] @ place_values).astype(np.int32)
+        return batch  # type: ignore[return-value]  # NumPy arrays do where JAX's are asked
 
     return Dataset((*real.shape[1:], 3), draw, classes**3 if labels else 0)
 
 
 def folder(
-    path: str | os.PathLike, resolution: int, channels: int = 3, labels: bool = False
+    path: str | os.PathLike[str], resolution: int, channels: int = 3, labels: bool = False
 ) -> Dataset:
-    """All PNG and JPEG files under a directory, cropped to their central square and resized to ``resolution``.
+    """All PNG and JPEG files under a directory, cropped to their central square and resized.
 
     Args:
+      path: the directory.
+      resolution: side of the images after resizing, see `resize`.
       channels: 3 for colour, 1 for grey.
-      labels: the class of an image is its subdirectory of ``path``, in alphabetical order.
+      labels: whether batches carry labels: the class of an image is its subdirectory of ``path``,
+        numbered in alphabetical order.
 
     Returns:
-      Samples ``[resolution, resolution, channels]`` uint8, held in memory, files in alphabetical order.
+      Samples ``[resolution, resolution, channels]`` uint8, held in memory, files in alphabetical
+      order.
 
-    Raises UserError where there are no images, or one cannot be read.
+    Raises:
+      UserError: there are no images, one cannot be read, or one has no class.
     """
     root = Path(path)
     files = sorted(
@@ -111,79 +194,145 @@ def folder(
         raise UserError(f"{root} has no images ({', '.join(SUFFIXES)})")
     if channels not in (1, 3):
         raise UserError(f"images have 1 or 3 channels, not {channels}")
+    if resolution < 1:
+        raise UserError(f"the resolution of images is at least 1, not {resolution}")
     real = np.empty((len(files), resolution, resolution, channels), np.uint8)
     for index, file in enumerate(files):
         try:
-            real[index] = decoded(file, channels, resolution, upright=True)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise UserError(f"{file} cannot be read as an image: {error}") from error
+            real[index] = decode_image(file, channels, resolution, upright=True)
+        except Exception as error:  # Pillow raises many kinds for damaged files
+            raise UserError(f"{file} cannot be read as an image: {first_line(error)}") from error
     if not labels:
-        return finite(real)
-    if loose := [file for file in files if file.parent == root]:
+        return Dataset.from_arrays(real)
+    without_class = [file for file in files if file.parent == root]
+    if without_class:
         raise UserError(
-            f"{loose[0]} has no class: with labels every image lies in a subdirectory of {root}"
+            f"{without_class[0]} has no class: with labels, each image is in a subdirectory "
+            f"of {root}"
         )
-    owners = [file.relative_to(root).parts[0] for file in files]
-    classes = sorted(set(owners))
-    return finite(
-        real, np.array([classes.index(owner) for owner in owners], np.int32), len(classes)
-    )
+    names = [file.relative_to(root).parts[0] for file in files]
+    classes = sorted(set(names))
+    label = np.array([classes.index(name) for name in names], np.int32)
+    return Dataset.from_arrays(real, label, len(classes))
 
 
-def npz(path: str | os.PathLike, labels: bool = False) -> Dataset:
-    """The arrays of an ``.npz`` file: ``"real"``, uint8 images ``[n, h, w, c]`` or floats ``[n, ...]``; ``"label"`` ``[n]``.
+def npz(path: str | os.PathLike[str], labels: bool = False) -> Dataset:
+    """The arrays of an ``.npz`` file.
 
-    Floats become float32 and are used as they are. Labels are integers from 0. Raises UserError where the file has not these.
+    Args:
+      path: the file. ``"real"`` holds the samples: uint8 images ``[n, height, width, channels]``,
+        or finite floats ``[n, ...]``, which become float32 and are not scaled. ``"label"``
+        ``[n]``, optional, holds integers from 0.
+      labels: whether batches carry labels.
+
+    Returns:
+      Samples of the shape in the file.
+
+    Raises:
+      UserError: the file cannot be read, or does not hold these arrays.
     """
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in ("real", "label") if name in file}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
-    real, label = arrays.get("real"), arrays.get("label")
-    if (
-        real is None
-        or real.ndim < 2
-        or not (real.dtype == np.uint8 or np.issubdtype(real.dtype, np.floating))
-    ):
+    except Exception as error:  # numpy and zipfile raise many kinds for damaged files
+        raise UserError(f"{path} cannot be read as an .npz file: {first_line(error)}") from error
+    if "real" not in arrays:
         raise UserError(f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats")
-    if label is not None and (
-        label.shape != real.shape[:1] or label.dtype.kind not in "iu" or label.min() < 0
-    ):
-        raise UserError(
-            f"'label' in {path} must hold an integer from 0 for each of the {len(real)} samples"
-        )
-    real = real if real.dtype == np.uint8 else real.astype(np.float32)
-    if label is not None:
-        return finite(real, label.astype(np.int32), int(label.max()) + 1 if labels else 0)
+    real = _check_real(path, arrays["real"])
+    if "label" in arrays:
+        label = _check_label(path, arrays["label"], len(real))
+        return Dataset.from_arrays(real, label, int(label.max()) + 1 if labels else 0)
     if labels:
         raise UserError(f"{path} has no array 'label'")
-    return finite(real)
+    return Dataset.from_arrays(real)
 
 
-def decoded(
+def _check_real(path: str | os.PathLike[str], real: np.ndarray) -> np.ndarray:
+    """Returns the samples of an ``.npz`` file as uint8 or float32."""
+    is_float = np.issubdtype(real.dtype, np.floating)
+    if real.ndim < 2 or not (is_float or real.dtype == np.uint8):
+        raise UserError(
+            f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats, "
+            f"not {real.dtype} {list(real.shape)}"
+        )
+    if not real.size:
+        raise UserError(f"'real' in {path} has no samples: its shape is {list(real.shape)}")
+    if not is_float:
+        return real
+    with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused below
+        real = real.astype(np.float32)
+    finite = np.isfinite(real).reshape(len(real), -1).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"'real' in {path} holds NaN or values beyond float32, first in sample "
+            f"{finite.argmin()}"
+        )
+    return real
+
+
+def _check_label(path: str | os.PathLike[str], label: np.ndarray, n: int) -> np.ndarray:
+    """Returns the labels of an ``.npz`` file as int32."""
+    if (
+        label.shape != (n,)
+        or label.dtype.kind not in "iu"
+        or label.min() < 0
+        or label.max() >= 2**31 - 1
+    ):
+        raise UserError(
+            f"'label' in {path} must hold an integer from 0 to 2^31 - 2 for each of the {n} samples"
+        )
+    return label.astype(np.int32)
+
+
+def decode_image(
     file: IO[bytes] | Path, channels: int, resolution: int | None = None, upright: bool = False
 ) -> np.ndarray:
-    """One PNG or JPEG file as ``[height, width, channels]`` uint8: grey for one channel, RGB for three; then ``resized``.
+    """Decodes one PNG or JPEG file.
 
-    ``upright``: turn it as the camera says it was held. Raises UserError where it has more than 8 bits a channel.
+    Args:
+      file: the file.
+      channels: 1 for grey, 3 for RGB.
+      resolution: side of the image after `resize`; None keeps its size.
+      upright: whether to turn the image as its EXIF orientation says.
+
+    Returns:
+      The image ``[height, width, channels]`` uint8.
+
+    Raises:
+      UserError: it has more than 8 bits per channel, or more than `MAX_PIXELS` pixels.
+      Exception: the file is damaged; Pillow raises many kinds.
     """
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=("PNG", "JPEG")) as image:
+    try:
+        opened = Image.open(file, formats=("PNG", "JPEG"))
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which is higher
+        raise UserError(f"it has more than {MAX_PIXELS} pixels") from error
+    with opened as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise UserError(f"it has {width} x {height} pixels, more than {MAX_PIXELS}")
         if image.mode.startswith(("I", "F")):
-            raise UserError(f"it has {image.mode} pixels, and only 8 bits a channel are read")
+            raise UserError(f"it has {image.mode} pixels, and only 8 bits per channel are read")
         turned = ImageOps.exif_transpose(image) if upright else image
         pixels = np.asarray(turned.convert("L" if channels == 1 else "RGB"))
     pixels = pixels.reshape(*pixels.shape[:2], channels)
-    return pixels if resolution is None else resized(pixels, resolution)
+    return pixels if resolution is None else resize(pixels, resolution)
 
 
-def resized(image: np.ndarray, resolution: int) -> np.ndarray:
-    """An image ``[h, w, c]`` uint8 as ``[resolution, resolution, c]``.
+def resize(image: np.ndarray, resolution: int) -> np.ndarray:
+    """Resizes an image to a square.
 
-    28 to 32 pads with two rows of zeros on each side, which keeps every pixel. All else is cropped to the central square,
-    then shrunk by ema_decay areas or enlarged by Lanczos interpolation.
+    From 28 to 32 it pads with two rows or columns of zeros on each side, which keeps every pixel.
+    Otherwise it crops to the central square, then shrinks by averaging areas or enlarges by
+    Lanczos interpolation.
+
+    Args:
+      image: ``[height, width, channels]`` uint8, of 1 or 3 channels.
+      resolution: the new side.
+
+    Returns:
+      The image ``[resolution, resolution, channels]`` uint8.
     """
     from PIL import Image
 
@@ -197,6 +346,5 @@ def resized(image: np.ndarray, resolution: int) -> np.ndarray:
     square = image[top : top + side, left : left + side]
     method = Image.Resampling.BOX if resolution < side else Image.Resampling.LANCZOS
     picture = Image.fromarray(square[..., 0] if channels == 1 else square)
-    return np.asarray(picture.resize((resolution, resolution), method)).reshape(
-        resolution, resolution, channels
-    )
+    resized = np.asarray(picture.resize((resolution, resolution), method))
+    return resized.reshape(resolution, resolution, channels)

@@ -1,7 +1,9 @@
-"""Prepares a dataset for tensorflow-datasets: ``python -m gan_jax.data.prepare fashion_mnist [--source DIR]``.
+"""Prepares a dataset for tensorflow-datasets: ``python -m gan_jax.data.prepare fashion_mnist
+[--source DIR]``.
 
-Fashion-MNIST and MNIST are read from their four IDX files and need no TensorFlow. Every other dataset goes through
-tensorflow-datasets' own preparation, which does (``pip install 'gan_jax[prepare]'``). What is prepared already is left alone.
+Fashion-MNIST and MNIST are read from their four IDX files and need no TensorFlow. All other
+datasets go through tensorflow-datasets' own preparation, which does (``pip install
+'gan_jax[prepare]'``). Datasets that are prepared already are left alone.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data.tensorflow_datasets import builder_of, is_prepared
+from gan_jax.data.tensorflow_datasets import find_builder, is_prepared
 from gan_jax.errors import UserError
 
 EXAMPLES = {"train": 60_000, "test": 10_000}
@@ -39,45 +41,62 @@ TIMEOUT = 30.0  # seconds without a byte
 def prepare(
     name: str, source: str | Path | None = None, data_dir: str | Path | None = None
 ) -> Path:
-    """Prepares dataset ``name`` in the array_record format, and returns the directory that holds it.
+    """Prepares a dataset in the array_record format. An interrupted preparation leaves nothing.
 
     Args:
-      name: as tensorflow-datasets knows it, ``"fashion_mnist"``, ``"cifar10"``, ``"emnist/letters"``.
-      source: directory with the IDX files; for other datasets, with the files that they ask to download by hand.
-      data_dir: where prepared datasets lie; the default of tensorflow-datasets (``TFDS_DATA_DIR``) if None.
+      name: its name in tensorflow-datasets: ``"fashion_mnist"``, ``"cifar10"``,
+        ``"emnist/letters"``.
+      source: the directory with the IDX files; for other datasets, with the files that have to be
+        downloaded by hand.
+      data_dir: where prepared datasets are; the default of tensorflow-datasets
+        (``TFDS_DATA_DIR``) if None.
 
-    Raises UserError where files are missing or damaged, or the name is unknown. An interrupted preparation leaves no dataset.
+    Returns:
+      The directory that holds the prepared dataset.
+
+    Raises:
+      UserError: files are missing or damaged, or the name is unknown.
     """
-    builder = builder_of(name, data_dir)
+    builder = find_builder(name, data_dir)
     if is_prepared(builder):
-        _say(f"{name} is already prepared: {builder.data_dir}")
+        _print(f"{name} is already prepared: {builder.data_dir}")
         return Path(builder.data_dir)
     if os.path.exists(builder.data_dir):
         raise UserError(
             f"{builder.data_dir} exists and is not a whole dataset: remove it, then run this again"
         )
-    began = time.monotonic()
+    start = time.monotonic()
     if name in INSTALLED:
         with _idx_directory(name, source, builder.url_infos) as directory:
-            _say(f"{name}: reading {directory}")
+            _print(f"{name}: reading {directory}")
             splits = {split: read_pair(directory, split) for split in EXAMPLES}
-        builder = _from_arrays(type(builder), splits)(data_dir=data_dir, file_format="array_record")
-        _say(f"{name}: writing {sum(EXAMPLES.values())} images (about 20 s)")
-        with contextlib.redirect_stdout(None):  # it would speak of downloading
-            _prepared(builder)
+        builder = _builder_from_arrays(type(builder), splits)(
+            data_dir=data_dir, file_format="array_record"
+        )
+        _print(f"{name}: writing {sum(EXAMPLES.values())} images (about 20 s)")
+        with contextlib.redirect_stdout(None):  # it would announce a download
+            _download_and_prepare(builder)
     else:
-        _through_tfds(name, builder, source)
-    _say(f"{name} is prepared in {time.monotonic() - began:.0f} s: {builder.data_dir}")
+        _prepare_through_tfds(name, builder, source)
+    _print(f"{name} is prepared in {time.monotonic() - start:.0f} s: {builder.data_dir}")
     return Path(builder.data_dir)
 
 
 def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images ``[n, 28, 28]`` and labels ``[n]`` (both uint8) of ``"train"`` or ``"test"`` from a directory's IDX files.
+    """Reads images and labels of MNIST or Fashion-MNIST from a directory's IDX files.
 
-    Raises UserError, naming the file, where one is missing, damaged, or not what it should be.
+    Args:
+      directory: where the files are.
+      split: ``"train"`` or ``"test"``.
+
+    Returns:
+      Images ``[n, 28, 28]`` and labels ``[n]``, both uint8.
+
+    Raises:
+      UserError: a file is missing, damaged, or not what it should be; the message names it.
     """
     paths = {
-        kind: _find(directory, f"{PREFIXES[split]}-{kind}-ubyte")
+        kind: _find_idx(directory, f"{PREFIXES[split]}-{kind}-ubyte")
         for kind in ("images-idx3", "labels-idx1")
     }
     images, labels = read_idx(paths["images-idx3"], 3), read_idx(paths["labels-idx1"], 1)
@@ -93,9 +112,20 @@ def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The uint8 array in an IDX file, gzipped or not. Raises UserError where the file is not one, whole.
+    """Reads the uint8 array in an IDX file, gzipped or not.
 
-    Format: two zero bytes, the type (8: uint8), the number of dimensions, each dimension as big-endian uint32, the data.
+    The format: two zero bytes, the type (8 is uint8), the number of dimensions, each dimension as
+    big-endian uint32, the data.
+
+    Args:
+      path: the file.
+      dimensions: the number of dimensions that the array must have.
+
+    Returns:
+      The array, uint8.
+
+    Raises:
+      UserError: the file is not a complete IDX file of these dimensions.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
@@ -105,7 +135,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     magic, expected = data[:4], bytes([0, 0, 8, dimensions])
     if magic != expected:
         raise UserError(
-            f"{path} is not an IDX file of {dimensions}-D uint8: magic {magic.hex()}, not {expected.hex()}"
+            f"{path} is not an IDX file of {dimensions}-D uint8: "
+            f"magic {magic.hex()}, not {expected.hex()}"
         )
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
@@ -117,7 +148,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def _find(directory: Path, stem: str) -> Path:
+def _find_idx(directory: Path, stem: str) -> Path:
+    """Returns the path of an IDX file, gzipped or not."""
     for candidate in (directory / f"{stem}.gz", directory / stem):
         if candidate.is_file():
             return candidate
@@ -128,22 +160,32 @@ def _find(directory: Path, stem: str) -> Path:
 def _idx_directory(
     name: str, source: str | Path | None, url_infos: dict[str, Any]
 ) -> Iterator[Path]:
-    """The directory with the IDX files: the one given, else the installed one, else a temporary one, downloaded to."""
-    if source is not None or INSTALLED[name].is_dir():
-        yield Path(source) if source is not None else INSTALLED[name]
+    """Yields the directory with the IDX files: ``source``, or the installed one, or a download."""
+    if source is not None:
+        yield Path(source)
+        return
+    if INSTALLED[name].is_dir():
+        yield INSTALLED[name]
         return
     with tempfile.TemporaryDirectory() as directory:
         for url, info in url_infos.items():
             try:
                 _download(url, Path(directory) / url.rsplit("/", 1)[-1], info.checksum)
             except (OSError, http.client.HTTPException) as error:
-                ways = f"{PACKAGES.get(name, '')}pass --source DIR, a directory with the dataset's four IDX files"
-                raise UserError(f"cannot download {url} ({error}): try again, or {ways}") from error
+                alternatives = (
+                    f"{PACKAGES.get(name, '')}pass --source DIR, a directory with the dataset's "
+                    "four IDX files"
+                )
+                raise UserError(
+                    f"cannot download {url} ({error}): try again, or {alternatives}"
+                ) from error
         yield Path(directory)
 
 
 def _download(url: str, path: Path, checksum: str) -> None:
-    digest, done = hashlib.sha256(), 0
+    """Downloads a file and compares its SHA-256 checksum. Raises OSError."""
+    digest = hashlib.sha256()
+    done = 0
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(path, "wb") as file:
         size = int(response.headers.get("Content-Length") or 0)
         while block := response.read(1 << 18):
@@ -151,68 +193,86 @@ def _download(url: str, path: Path, checksum: str) -> None:
             digest.update(block)
             done += len(block)
             if sys.stderr.isatty():
-                _say(f"\r{path.name}: {done / 2**20:.1f} of {size / 2**20:.1f} MiB", end="")
-    _say(f"\r{path.name}: {done / 2**20:.1f} MiB downloaded")
+                _print(f"\r{path.name}: {done / 2**20:.1f} of {size / 2**20:.1f} MiB", end="")
+    _print(f"\r{path.name}: {done / 2**20:.1f} MiB downloaded")
     if digest.hexdigest() != checksum:
-        raise OSError(f"what came is not the published file: SHA-256 {digest.hexdigest()}")
+        raise OSError(
+            f"the download is not the published file: its SHA-256 is {digest.hexdigest()}"
+        )
 
 
-def _from_arrays(base: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> Any:
-    """The dataset's own builder, reading arrays in place of files through TensorFlow; what it writes is the same dataset."""
-    import tensorflow_datasets as tfds
+def _builder_from_arrays(
+    builder_class: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> Any:
+    """Returns the dataset's own builder class, changed to read arrays instead of files.
+
+    The original reads files through TensorFlow. What this one writes is the same dataset.
+    """
+    import tensorflow_datasets
     from PIL import Image
 
     def generate(self: Any, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for index, (image, label) in enumerate(zip(*splits[split], strict=True)):
             yield index, {"image": Image.fromarray(image), "label": int(label)}
 
-    def split_generators(self: Any, manager: Any) -> dict[str, Iterator]:
+    def split_generators(
+        self: Any, manager: Any
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         return {split: generate(self, split) for split in splits}
 
     methods = {
-        "pkg_dir_path": base.pkg_dir_path,
+        "pkg_dir_path": builder_class.pkg_dir_path,
         "_split_generators": split_generators,
         "_generate_examples": generate,
     }
-    with tfds.core.registered.skip_registration():
-        return type(base.__name__, (base,), methods)
+    with tensorflow_datasets.core.registered.skip_registration():
+        return type(builder_class.__name__, (builder_class,), methods)
 
 
-def _through_tfds(name: str, builder: Any, source: str | Path | None) -> None:
-    import tensorflow_datasets as tfds
+def _prepare_through_tfds(name: str, builder: Any, source: str | Path | None) -> None:
+    """Runs tensorflow-datasets' own preparation."""
+    import tensorflow_datasets
 
     if importlib.util.find_spec("tensorflow") is None:
         raise UserError(
-            f"preparing {name} needs TensorFlow: pip install 'gan_jax[prepare]', then run this again"
+            f"preparing {name} needs TensorFlow: pip install 'gan_jax[prepare]', "
+            "then run this again"
         )
     try:
-        _prepared(
-            builder, tfds.download.DownloadConfig(manual_dir=os.fspath(source) if source else None)
-        )
-    except (OSError, AssertionError, ValueError, tfds.download.DownloadError) as error:
+        manual_dir = os.fspath(source) if source else None
+        config = tensorflow_datasets.download.DownloadConfig(manual_dir=manual_dir)
+        _download_and_prepare(builder, config)
+    except (
+        OSError,
+        AssertionError,
+        ValueError,
+        tensorflow_datasets.download.DownloadError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"tensorflow-datasets could not prepare {name}: {reason}") from error
 
 
-def _prepared(builder: Any, config: Any = None) -> None:
-    import tensorflow_datasets as tfds
+def _download_and_prepare(builder: Any, config: Any = None) -> None:
+    import tensorflow_datasets
 
-    tfds.disable_progress_bar()
+    tensorflow_datasets.disable_progress_bar()
     try:
-        # Written to a temporary directory beside, and renamed when it is whole.
+        # It writes to a temporary directory next to the final one, which it renames at the end.
         builder.download_and_prepare(download_config=config, file_format="array_record")
     except OSError:
-        if not is_prepared(builder):  # else another process was quicker
+        if not is_prepared(builder):  # otherwise another process was faster
             raise
 
 
-def _say(line: str, end: str = "\n") -> None:
+def _print(line: str, end: str = "\n") -> None:
     print(line, end=end, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Prepares the dataset that the command line names, and returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m gan_jax.data.prepare", description=__doc__.split("\n\n")[0]
+        prog="python -m gan_jax.data.prepare",
+        description="Prepares a dataset for tensorflow-datasets.",
     )
     parser.add_argument("name", help="fashion_mnist, mnist, or any dataset of tensorflow-datasets")
     parser.add_argument(
@@ -220,16 +280,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--data_dir",
-        help="where prepared datasets lie (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        help="where prepared datasets are (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
     arguments = parser.parse_args(argv)
     try:
         prepare(arguments.name, arguments.source, arguments.data_dir)
     except UserError as error:
-        _say(f"error: {error}")
+        _print(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        _say("interrupted: nothing was prepared")
+        _print("interrupted: nothing was prepared")
         return 130
     return 0
 

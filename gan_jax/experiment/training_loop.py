@@ -152,7 +152,7 @@ class _Loop:
             # Drawn on the device. All programs are started from this thread: two threads that start
             # programs while one waits for a collective can wait for each other for ever.
             return batches
-        return data.prefetched(batches)
+        return data.prefetch(batches)
 
     def _after_call(self, state: TrainState, step: int, stopping: bool, progress: Progress) -> None:
         due = self._due(step, stopping)

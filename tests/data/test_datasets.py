@@ -1,7 +1,11 @@
-"""Streams of samples: purity, epochs, toy distributions against closed forms, images, prefetching."""
+"""Streams of samples: purity, epochs, toy distributions against closed forms, images,
+prefetching."""
 
+import io
 import threading
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import jax
@@ -12,11 +16,12 @@ from PIL import Image
 from scipy import stats
 
 import gan_jax.data as data
-from gan_jax.data.images import resized
+from gan_jax.data.images import resize
 from gan_jax.errors import UserError
 
 N = 50_000
-P = 1e-5  # a right distribution fails a test with this probability; the seed is fixed, so a pass stays a pass
+# A correct distribution fails a test with this probability. Seeds are fixed: a pass stays a pass.
+P = 1e-5
 
 
 def points(dataset, n=N, seed=0):
@@ -26,7 +31,7 @@ def points(dataset, n=N, seed=0):
 def images(n=20, size=4, channels=1, classes=10):
     rng = np.random.default_rng(0)
     real = rng.integers(0, 256, (n, size, size, channels), np.uint8)
-    return data.dataset.finite(real, (np.arange(n) % classes).astype(np.int32), classes)
+    return data.Dataset.from_arrays(real, (np.arange(n) % classes).astype(np.int32), classes)
 
 
 MAKERS = {
@@ -103,7 +108,7 @@ def test_bits_do_not_depend_on_the_number_of_positions():
 
 @pytest.mark.parametrize("batch_size", [1, 7, 20, 64])
 def test_an_epoch_is_a_permutation(batch_size):
-    dataset = data.dataset.finite(np.arange(20, dtype=np.uint8)[:, None])
+    dataset = data.Dataset.from_arrays(np.arange(20, dtype=np.uint8)[:, None])
     stream = np.concatenate(
         [data.batches(dataset, 1, step, 1, 1, batch_size)["real"].ravel() for step in range(100)]
     )
@@ -276,17 +281,17 @@ def test_stacked_images_are_triples_and_their_labels_spell_them():
 
 def test_resizing_pads_28_to_32_averages_down_and_crops_to_a_square():
     image = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28, 1)
-    padded = resized(image, 32)
+    padded = resize(image, 32)
     np.testing.assert_array_equal(padded[2:-2, 2:-2], image)
     assert padded.sum() == image.sum()
-    small = resized(
+    small = resize(
         np.kron(np.array([[0, 100], [200, 40]]), np.ones((14, 14))).astype(np.uint8)[..., None], 2
     )
     np.testing.assert_array_equal(small[..., 0], [[0, 100], [200, 40]])
     wide = np.zeros((8, 16, 3), np.uint8)
     wide[:, 4:12] = 9
-    assert np.all(resized(wide, 4) == 9)
-    assert resized(image, 64).shape == (64, 64, 1)
+    assert np.all(resize(wide, 4) == 9)
+    assert resize(image, 64).shape == (64, 64, 1)
 
 
 def test_a_folder_of_images(tmp_path: Path):
@@ -341,13 +346,104 @@ def test_npz_files(tmp_path: Path):
         data.npz(tmp_path / "other.npz")
 
 
-def test_prefetched_gives_the_same_items_in_order():
-    assert list(data.prefetched(range(50))) == list(range(50))
-    assert list(data.prefetched([], ahead=1)) == []
-    assert list(data.prefetched([None, None])) == [None, None]
+def header_of(shape: tuple[int, ...], dtype: str) -> bytes:
+    """The header of an `.npy` file that claims an array, without the array."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_2_0(
+        file, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
 
 
-def test_prefetched_works_ahead_on_another_thread():
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"real": np.zeros((0, 4)), "label": np.zeros(0, int)}, "no samples"),
+        ({"real": np.zeros((3, 0))}, "no samples"),
+        ({"real": np.array([[0.0], [np.nan], [np.inf]])}, "NaN .* first in sample 1"),
+        ({"real": np.array([[0.0], [1e300]])}, "beyond float32, first in sample 1"),
+        ({"real": np.zeros((2, 1)), "label": np.array([0, -1])}, "an integer from 0"),
+        ({"real": np.zeros((2, 1)), "label": np.array([0, 2**40])}, "an integer from 0"),
+        ({"real": np.zeros((2, 1)), "label": np.array([0.0, 1.0])}, "an integer from 0"),
+        ({"real": np.zeros((2, 1)), "label": np.zeros((2, 1), int)}, "an integer from 0"),
+        ({"real": np.array(["a"], object)}, "pickle|allow_pickle"),
+        ({"real": np.zeros(3)}, r"not float64 \[3\]"),
+    ],
+)
+def test_npz_files_with_unusable_arrays_are_one_line(tmp_path, arrays, says):
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=says) as caught:
+        data.npz(path, labels=True)
+    assert "own.npz" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_npz_files_that_are_damaged_are_one_line(tmp_path, compressed):
+    path = tmp_path / "own.npz"
+    rng = np.random.default_rng(0)
+    save = np.savez_compressed if compressed else np.savez
+    save(path, real=rng.integers(0, 256, (50, 8), np.uint8))
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for content in (b"", whole[:-40], whole[: len(whole) // 2], bytes(flipped), whole[:4]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"own\.npz cannot be read") as caught:
+            data.npz(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_npz_header_that_claims_terabytes_is_one_line(tmp_path):
+    path = tmp_path / "own.npz"
+    for shape in ((2**41, 1), (2**62, 4), (-1, 4)):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("real.npy", header_of(shape, "|u1") + bytes(100))
+        with pytest.raises(UserError, match=r"own\.npz cannot be read") as caught:
+            data.npz(path)
+        assert "\n" not in str(caught.value)
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG file of few bytes whose header claims so many pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = zlib.crc32(kind + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + kind + body + checksum
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    body = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", header), chunk(b"IDAT", body), chunk(b"IEND", b"")]
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(8193, 8192), (30_000, 30_000)])
+def test_an_image_of_too_many_pixels_is_refused(tmp_path, width, height):
+    (tmp_path / "huge.png").write_bytes(huge_png(width, height))
+    with pytest.raises(UserError, match=r"huge\.png .* more than 67108864") as caught:
+        data.folder(tmp_path, 4)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_names_with_line_breaks_and_escape_codes_are_shown_escaped(tmp_path):
+    name = "two\nlines\x1b[31m.png"
+    (tmp_path / name).write_bytes(b"no image")
+    with pytest.raises(UserError) as caught:
+        data.folder(tmp_path, 4)
+    assert r"two\nlines\x1b[31m.png" in str(caught.value) and str(caught.value).isprintable()
+    with pytest.raises(UserError) as caught:
+        data.npz(tmp_path / "two\nlines.npz")
+    assert str(caught.value).isprintable()
+
+
+def test_prefetch_gives_the_same_items_in_order():
+    assert list(data.prefetch(range(50))) == list(range(50))
+    assert list(data.prefetch([], ahead=1)) == []
+    assert list(data.prefetch([None, None])) == [None, None]
+
+
+def test_prefetch_works_ahead_on_another_thread():
     made: list[str] = []
 
     def source():
@@ -355,29 +451,29 @@ def test_prefetched_works_ahead_on_another_thread():
             made.append(threading.current_thread().name)
             yield index
 
-    items = data.prefetched(source(), ahead=3)
+    items = data.prefetch(source(), ahead=3)
     assert next(items) == 0
     deadline = time.monotonic() + 10
     while len(made) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
     assert len(made) == 5  # one taken, three waiting, one in hand
-    assert set(made) == {"prefetched"}
+    assert set(made) == {"prefetch"}
     items.close()
 
 
-def test_prefetched_hands_on_exceptions_after_the_items_before_them():
+def test_prefetch_hands_on_exceptions_after_the_items_before_them():
     def source():
         yield 1
         raise OSError("the disk is gone")
 
-    items = data.prefetched(source())
+    items = data.prefetch(source())
     assert next(items) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(items)
 
 
-def test_prefetched_stops_when_the_consumer_does():
+def test_prefetch_stops_when_the_consumer_does():
     closed = threading.Event()
 
     def source():
@@ -389,8 +485,8 @@ def test_prefetched_stops_when_the_consumer_does():
         finally:
             closed.set()
 
-    for item in data.prefetched(source(), ahead=1):
+    for item in data.prefetch(source(), ahead=1):
         if item == 3:
             break
     assert closed.wait(10)
-    assert not [thread for thread in threading.enumerate() if thread.name == "prefetched"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]

@@ -1,4 +1,5 @@
-"""Preparing datasets without TensorFlow, and reading them back: IDX files, damage, downloads, the cache."""
+"""Preparing datasets without TensorFlow, and reading them back: IDX files, damage, downloads, the
+cache."""
 
 import gzip
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import gan_jax.data as data
+from gan_jax import files
 from gan_jax.data import prepare as preparing
 from gan_jax.data import tensorflow_datasets
 from gan_jax.errors import UserError
@@ -265,14 +267,14 @@ def test_the_cache_is_used_and_made_anew_where_it_is_damaged(small, monkeypatch)
     cache = where / "gan_jax-train-28.npz"
     whole = cache.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(tensorflow_datasets, "_decoded", None)  # not called
+        patch.setattr(tensorflow_datasets, "_decode_split", None)  # not called
         for name, array in data.mnist(data_dir=data_dir).arrays.items():
             np.testing.assert_array_equal(array, fresh[name])
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     for damaged in (whole[:-50], whole[: len(whole) // 2], b"", b"nothing", bytes(flipped)):
         cache.write_bytes(damaged)
-        with pytest.warns(UserWarning, match="made anew"):
+        with pytest.warns(UserWarning, match="made again"):
             again = data.mnist(data_dir=data_dir).arrays
         for name, array in again.items():
             np.testing.assert_array_equal(array, fresh[name])
@@ -287,7 +289,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(small, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(tensorflow_datasets.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files, "replacing", refuse)
     with pytest.warns(UserWarning, match="could not be written"):
         assert data.mnist(data_dir=data_dir).shape == (28, 28, 1)
 
@@ -351,7 +353,9 @@ class WithoutTensorFlow:
         self.finder = finder
 
     def find_spec(self, name, *rest):
-        return None if name.partition(".")[0] == "tensorflow" else self.finder.find_spec(name, *rest)
+        if name.partition(".")[0] == "tensorflow":
+            return None
+        return self.finder.find_spec(name, *rest)
 
     def __getattr__(self, name):
         return getattr(self.finder, name)

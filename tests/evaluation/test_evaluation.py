@@ -178,7 +178,7 @@ def test_every_protocol_gives_the_values_that_it_names(run):
 
 
 def labelled(real, label):
-    dataset = data.dataset.finite(real, label, 0 if label is None else 10)
+    dataset = data.Dataset.from_arrays(real, label, 0 if label is None else 10)
     return evaluation.RealSamples({"dataset": {"npz": {"path": "x"}}}, dataset)
 
 
@@ -286,7 +286,7 @@ def test_path_length_of_a_linear_generator(images, labels):
 
 
 def test_stacked_modes_count_triples(images):
-    grey = data.dataset.finite(np.load(images)["real"], np.load(images)["label"], 10)
+    grey = data.Dataset.from_arrays(np.load(images)["real"], np.load(images)["label"], 10)
     reals = evaluation.RealSamples({"dataset": {"stacked_mnist": {}}}, data.stacked(grey))
 
     def draw(rng, n, label=None, first=0):  # one image again and again
