@@ -3,9 +3,11 @@
 Each named function takes ``shape`` and ``classes`` first and returns `gan_jax.Networks`.
 """
 
+from gan_jax.networks.adapters import from_equinox, from_linen, from_nnx
 from gan_jax.networks.dcgan import dcgan, infogan
 from gan_jax.networks.factory import NetworksFactory
 from gan_jax.networks.latent_code import latent_code
+from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
@@ -15,8 +17,12 @@ from gan_jax.networks.resnet import resnet, sngan
 __all__ = [
     "NetworksFactory",
     "dcgan",
+    "from_equinox",
+    "from_linen",
+    "from_nnx",
     "infogan",
     "latent_code",
+    "latent_distribution",
     "mlp",
     "packed",
     "progan",
