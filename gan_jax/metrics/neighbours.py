@@ -1,7 +1,8 @@
-"""Nearest neighbours among features: exact answers, block by block, at the speed of float32 products.
+"""Nearest neighbours among features: exact answers, block by block, at the speed of float32.
 
-Squared distances from float32 products of centred features are known to within a bound; a comparison that this bound
-leaves open is decided by float64 differences. So ties and near ties come out right, however many digits they share.
+Squared distances from float32 inner products of centred features are known to within a bound. A
+comparison that this bound leaves open is decided by float64 differences, so ties and near ties come
+out right, however many digits they share.
 """
 
 from collections.abc import Iterator
@@ -11,167 +12,221 @@ import numpy as np
 
 from gan_jax.metrics.checks import Array
 
-BLOCK = 2**26  # products held at once: 256 MiB of float32
-PAIRS = 2**22  # values gathered at once for exact distances
-ROWS = 256  # rows converted at once, while they are in the cache
+BLOCK_PRODUCTS = 2**26  # inner products held at once: 256 MiB of float32
+BLOCK_VALUES = 2**22  # feature values gathered at once for exact distances
+BLOCK_ROWS = 256  # samples converted at once, while they are in the cache
 
 
-class Points(NamedTuple):
-    """Features prepared for fast comparisons."""
+class ScaledFeatures(NamedTuple):
+    """Features prepared for fast comparisons.
 
-    exact: Array  # [n, d] float32 or float64, as given
-    narrow: Array  # [n, d] float32, centred and scaled into [-1, 1]
-    norms: Array  # [n] float64, squared norms of `narrow`
+    Attributes:
+      exact: ``[n, d]`` float32 or float64, as given.
+      scaled: ``[n, d]`` float32, centred and scaled into [-1, 1].
+      squared_norms: ``[n]`` float64, those of ``scaled``.
+    """
+
+    exact: Array
+    scaled: Array
+    squared_norms: Array
 
     @property
-    def slack(self) -> float:
-        """Relative error of ``norms_i + norms_j - 2 products_ij``.
+    def relative_error(self) -> float:
+        """A bound for ``squared_norms_i + squared_norms_j - 2 products_ij``.
 
-        Rounding errors of a product of d terms grow like sqrt(d) (Higham and Mary 2019), and slower in blocked sums.
+        Rounding errors of an inner product of d terms grow like sqrt(d) (Higham and Mary 2019), and
+        slower in blocked sums.
         """
-        return float(np.finfo(np.float32).eps) * max(8.0, np.sqrt(self.narrow.shape[1]))
+        return float(np.finfo(np.float32).eps) * max(8.0, float(np.sqrt(self.scaled.shape[1])))
 
 
-class Balls(NamedTuple):
-    """Around each point a ball that reaches its k-th nearest other point."""
+class NeighbourBalls(NamedTuple):
+    """Around each sample, a ball that reaches to its k-th nearest other sample.
 
-    points: Points
+    Attributes:
+      features: the centres.
+      k: which neighbour.
+      lower: ``[n]`` float64, lower bounds of the squared radii, in the units of ``scaled``.
+      upper: ``[n]`` float64, upper bounds.
+    """
+
+    features: ScaledFeatures
     k: int
-    low: Array  # [n] float64, bounds of the squared radius, in the units of `narrow`
-    high: Array
+    lower: Array
+    upper: Array
 
 
-def prepared(real: Array, fake: Array) -> tuple[Points, Points]:
-    """Two sets of features ``[n, d]``, ``[m, d]``, float32 or float64, centred and scaled together."""
-    centre = rough_mean(real)
+def scale_together(real: Array, fake: Array) -> tuple[ScaledFeatures, ScaledFeatures]:
+    """Centres and scales two sets of features ``[n, d]``, ``[m, d]``, float32 or float64."""
+    centre = approximate_mean(real)
     # No more than is needed to keep squares within float32's range.
-    scale = np.abs(centre).max() + max(
-        abs(float(extreme)) for part in (real, fake) for extreme in (part.min(), part.max())
-    )
-
-    def points(features: Array) -> Points:
-        narrow, norms = np.empty(features.shape, np.float32), np.empty(len(features))
-        for rows in slices(len(features), ROWS):
-            part = features[rows] - centre
-            part /= scale or 1.0
-            narrow[rows] = part
-            norms[rows] = np.einsum("ij,ij->i", part, part)
-        return Points(features, narrow, norms)
-
-    return points(real), points(fake)
+    extremes = (real.min(), real.max(), fake.min(), fake.max())
+    scale = np.abs(centre).max() + max(abs(float(extreme)) for extreme in extremes)
+    if scale == 0:
+        scale = 1.0
+    return _scale(real, centre, scale), _scale(fake, centre, scale)
 
 
-def rough_mean(features: Array) -> Array:
-    """The float64 mean of some 500 rows: near enough for centring."""
-    return features[:: max(1, len(features) // 500)].mean(axis=0, dtype=np.float64)
+def _scale(features: Array, centre: Array, scale: float) -> ScaledFeatures:
+    scaled, squared_norms = np.empty(features.shape, np.float32), np.empty(len(features))
+    for block in split(len(features), BLOCK_ROWS):
+        part = features[block] - centre
+        part /= scale
+        scaled[block] = part
+        squared_norms[block] = np.einsum("ij,ij->i", part, part)
+    return ScaledFeatures(features, scaled, squared_norms)
 
 
-def slices(n: int, step: int) -> Iterator[slice]:
-    """n rows in slices of at most ``step``."""
-    return (slice(i, min(i + step, n)) for i in range(0, n, step))
+def approximate_mean(features: Array) -> Array:
+    """Computes the float64 mean of some 500 samples: near enough for centring."""
+    mean: Array = features[:: max(1, len(features) // 500)].mean(axis=0, dtype=np.float64)
+    return mean
 
 
-def blocks(n: int, m: int) -> Iterator[slice]:
-    """Slices of n rows whose products with m columns fit in a block."""
-    return slices(n, max(1, BLOCK // m))
+def split(n: int, size: int) -> Iterator[slice]:
+    """Yields slices of at most ``size`` that cover ``range(n)``."""
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
 
 
-def products(points: Points, rows: slice | Array, others: Points) -> Array:
-    """Inner products ``[rows, m]`` float32."""
-    return points.narrow[rows] @ others.narrow.T
+def split_for_products(n: int, m: int) -> Iterator[slice]:
+    """Yields slices that cover ``range(n)``, so short that products with m samples fit a block."""
+    return split(n, max(1, BLOCK_PRODUCTS // m))
 
 
-def balls(points: Points, k: int, name: str) -> Balls:
-    """The balls around each point; ValueError where there is no k-th other point."""
-    n = len(points.exact)
+def inner_products(
+    features: ScaledFeatures, chosen: slice | Array, others: ScaledFeatures
+) -> Array:
+    """Computes inner products ``[chosen, m]`` float32 of scaled features."""
+    products: Array = features.scaled[chosen] @ others.scaled.T
+    return products
+
+
+def neighbour_balls(features: ScaledFeatures, k: int, name: str) -> NeighbourBalls:
+    """Finds the ball around each sample; raises ValueError if there is no k-th other sample."""
+    n, error = len(features.exact), features.relative_error
     if n <= k:
         raise ValueError(f"{name}: found {n} samples, expected more than k = {k}")
-    high = np.empty(n)
-    for rows in blocks(n, n):
-        close = products(points, rows, points)
-        close -= ((1 + points.slack) / 2 * points.norms).astype(np.float32)
-        close[
-            np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
-        ] = -np.inf  # not its own neighbour
-        close.partition(n - k, axis=1)
-        high[rows] = (1 + points.slack) * points.norms[rows] - 2 * close[:, n - k]
-    low = high - 2 * points.slack * (points.norms + points.norms.max())
-    return Balls(points, k, low, high)
+    upper = np.empty(n)
+    for block in split_for_products(n, n):
+        closeness = inner_products(features, block, features)
+        closeness -= ((1 + error) / 2 * features.squared_norms).astype(np.float32)
+        _exclude_self(closeness, block)
+        closeness.partition(n - k, axis=1)
+        upper[block] = (1 + error) * features.squared_norms[block] - 2 * closeness[:, n - k]
+    lower = upper - 2 * error * (features.squared_norms + features.squared_norms.max())
+    return NeighbourBalls(features, k, lower, upper)
 
 
-def inside(
-    balls: Balls, rows: slice, points: Points, columns: slice, products: Array, closed: bool
+def contains(
+    balls: NeighbourBalls,
+    centres: slice,
+    features: ScaledFeatures,
+    samples: slice,
+    products: Array,
+    closed: bool,
 ) -> Array:
-    """Which balls (of the given rows) hold which points (of the given columns): bool ``[rows, columns]``.
+    """Tells which balls contain which samples.
 
-    A point on the surface is held only by ``closed`` balls.
+    Args:
+      balls: the balls.
+      centres: which balls to look at.
+      features: the features of the samples.
+      samples: which samples to look at.
+      products: ``[centres, samples]``, their `inner_products`.
+      closed: whether a sample on the surface of a ball is in it.
+
+    Returns:
+      ``[centres, samples]`` bool.
     """
-    norms, others, slack = balls.points.norms[rows], points.norms[columns], points.slack
-    # distance^2 < radius^2, that is norm_i + norm_j - 2 product < radius^2, surely and possibly
-    sure = _exceeds(products, (1 + slack) / 2 * others, ((1 + slack) * norms - balls.low[rows]) / 2)
-    open_ = _exceeds(
-        products, (1 - slack) / 2 * others, ((1 - slack) * norms - balls.high[rows]) / 2
+    error = features.relative_error
+    centre_norms = balls.features.squared_norms[centres]
+    sample_norms = features.squared_norms[samples]
+    # distance^2 < radius^2, that is norm_i + norm_j - 2 product_ij < radius_i^2: surely, possibly.
+    surely = _exceeds(
+        products,
+        (1 + error) / 2 * sample_norms,
+        ((1 + error) * centre_norms - balls.lower[centres]) / 2,
     )
-    open_ ^= sure
-    i, j = np.nonzero(open_)
+    undecided = _exceeds(
+        products,
+        (1 - error) / 2 * sample_norms,
+        ((1 - error) * centre_norms - balls.upper[centres]) / 2,
+    )
+    undecided ^= surely
+    i, j = np.nonzero(undecided)
     if len(i):
-        centres, which = np.unique(i + (rows.start or 0), return_inverse=True)
-        radii = _exact_radii(balls, centres)[which]
-        distances = exact_distances(
-            balls.points.exact, centres[which], points.exact, j + (columns.start or 0)
+        ball, position = np.unique(i + (centres.start or 0), return_inverse=True)
+        squared_radii = _exact_squared_radii(balls, ball)[position]
+        distances = squared_distances(
+            balls.features.exact, ball[position], features.exact, j + (samples.start or 0)
         )
-        sure[i, j] = distances <= radii if closed else distances < radii
-    return sure
+        surely[i, j] = distances <= squared_radii if closed else distances < squared_radii
+    return surely
 
 
-def exact_distances(x: Array, i: Array, y: Array, j: Array) -> Array:
-    """Squared distances ``|x_i - y_j|^2`` of pairs, from differences: zero for equal points, the same bits for equal pairs."""
-    step = max(1, PAIRS // x.shape[1])
-    out = np.empty(len(i))
-    for start in range(0, len(i), step):
-        part = slice(start, start + step)
-        difference = x[i[part]].astype(np.float64) - y[j[part]]
-        out[part] = np.einsum("ij,ij->i", difference, difference)
-    return out
+def squared_distances(x: Array, i: Array, y: Array, j: Array) -> Array:
+    """Computes ``|x_i - y_j|^2`` for pairs of indices, in float64 from differences.
+
+    Equal samples have the distance zero, and equal pairs have the same bits.
+    """
+    distances = np.empty(len(i))
+    for block in split(len(i), max(1, BLOCK_VALUES // x.shape[1])):
+        difference = x[i[block]].astype(np.float64) - y[j[block]]
+        distances[block] = np.einsum("ij,ij->i", difference, difference)
+    return distances
 
 
-def nearest(x: Array, y: Array, exclude_self: bool = False) -> tuple[Array, Array]:
-    """For each row of x ``[n, d]`` the index ``[n]`` of the nearest row of y ``[m, d]``, and the distance ``[n]``, float64.
+def nearest_samples(x: Array, y: Array, exclude_self: bool = False) -> tuple[Array, Array]:
+    """Finds the sample of y that is nearest to each sample of x.
 
-    With ``exclude_self`` row i of y is not a neighbour of row i of x.
+    Args:
+      x: ``[n, d]`` float64.
+      y: ``[m, d]`` float64.
+      exclude_self: whether sample i of y is excluded as a neighbour of sample i of x.
+
+    Returns:
+      The indices ``[n]`` int64 and the Euclidean distances ``[n]`` float64.
     """
     centre = y.mean(axis=0)
     centred = y - centre
-    half = np.einsum("ij,ij->i", centred, centred) / 2
-    index = np.empty(len(x), np.int64)
-    for rows in blocks(len(x), len(y)):
-        close = (x[rows] - centre) @ centred.T
-        close -= half
+    half_norms = np.einsum("ij,ij->i", centred, centred) / 2
+    indices = np.empty(len(x), np.int64)
+    for block in split_for_products(len(x), len(y)):
+        closeness = (x[block] - centre) @ centred.T
+        closeness -= half_norms
         if exclude_self:
-            close[np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)] = -np.inf
-        index[rows] = close.argmax(axis=1)
-    return index, np.sqrt(exact_distances(x, np.arange(len(x)), y, index))
+            _exclude_self(closeness, block)
+        indices[block] = closeness.argmax(axis=1)
+    return indices, np.sqrt(squared_distances(x, np.arange(len(x)), y, indices))
 
 
-def _exceeds(products: Array, column: Array, row: Array) -> Array:
-    return (products - column.astype(np.float32)) > row.astype(np.float32)[:, None]
+def _exclude_self(closeness: Array, block: slice) -> None:
+    """Makes each sample of the block infinitely far from itself, in place."""
+    closeness[np.arange(block.stop - block.start), np.arange(block.start, block.stop)] = -np.inf
 
 
-def _exact_radii(balls: Balls, centres: Array) -> Array:
-    """Squared radii, float64 and unscaled, of the balls around these centres."""
-    points, k = balls.points, balls.k
-    out = np.empty(len(centres))
-    for part in blocks(len(centres), len(points.exact)):
-        chosen = centres[part]
-        reach = (points.norms[chosen] * (1 - points.slack) - balls.high[chosen]) / 2
-        close = products(points, chosen, points) - ((1 - points.slack) / 2 * points.norms).astype(
-            np.float32
-        )
-        for row, centre in enumerate(chosen):
-            candidates = np.flatnonzero(close[row] >= reach[row].astype(np.float32))
+def _exceeds(products: Array, sample_terms: Array, centre_terms: Array) -> Array:
+    differences = products - sample_terms.astype(np.float32)
+    exceeds: Array = differences > centre_terms.astype(np.float32)[:, None]
+    return exceeds
+
+
+def _exact_squared_radii(balls: NeighbourBalls, centres: Array) -> Array:
+    """Computes squared radii, float64 and unscaled, of the balls around these centres."""
+    features, k = balls.features, balls.k
+    error, norms = features.relative_error, features.squared_norms
+    squared_radii = np.empty(len(centres))
+    for block in split_for_products(len(centres), len(features.exact)):
+        chosen = centres[block]
+        reach = (norms[chosen] * (1 - error) - balls.upper[chosen]) / 2
+        products = inner_products(features, chosen, features)
+        closeness = products - ((1 - error) / 2 * norms).astype(np.float32)
+        for i, centre in enumerate(chosen):
+            candidates = np.flatnonzero(closeness[i] >= reach[i].astype(np.float32))
             candidates = candidates[candidates != centre]
-            distances = exact_distances(
-                points.exact, np.full(len(candidates), centre), points.exact, candidates
+            distances = squared_distances(
+                features.exact, np.full(len(candidates), centre), features.exact, candidates
             )
-            out[part.start + row] = np.partition(distances, k - 1)[k - 1]
-    return out
+            squared_radii[block.start + i] = np.partition(distances, k - 1)[k - 1]
+    return squared_radii

@@ -6,10 +6,11 @@ from gan_jax.metrics.checks import Array, ArrayLike, feature_pair
 
 
 def wasserstein_1(x: ArrayLike, y: ArrayLike) -> float:
-    """Exact 1-Wasserstein ("earth mover's") distance between two sets of samples.
+    """Computes the exact 1-Wasserstein ("earth mover's") distance between two sets of samples.
 
-    ``min over couplings of E|x - y|``, Euclidean, each sample of a set weighing the same. In one dimension by sorting, for
-    n = m by linear assignment, otherwise by a linear programme: the last is for a few hundred samples.
+    ``min over couplings of E|x - y|``, Euclidean, with equal weights within a set. It is computed
+    by sorting in one dimension, by linear assignment if n = m, and otherwise by a linear programme,
+    which is for a few hundred samples.
 
     Args:
       x: samples ``[n, d]``, or ``[n]`` in one dimension, any real dtype; computed in float64.
@@ -19,7 +20,8 @@ def wasserstein_1(x: ArrayLike, y: ArrayLike) -> float:
       The distance, in units of the samples.
 
     Raises:
-      ValueError: a wrong rank, different d, or a value that is not finite.
+      ValueError: if the samples have a wrong rank, different d or a value that is not finite, or
+        if the linear programme has no solution within the solver's limits.
 
     References:
       Peyré and Cuturi 2019, Computational optimal transport, section 2.
@@ -28,7 +30,9 @@ def wasserstein_1(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def wasserstein_2(x: ArrayLike, y: ArrayLike) -> float:
-    """Exact 2-Wasserstein distance between two sets of samples: ``(min over couplings of E|x - y|^2)^(1/2)``.
+    """Computes the exact 2-Wasserstein distance between two sets of samples.
+
+    ``(min over couplings of E|x - y|^2)^(1/2)``, by the methods of `wasserstein_1`.
 
     Args:
       x: samples ``[n, d]``, or ``[n]`` in one dimension, any real dtype; computed in float64.
@@ -47,10 +51,9 @@ def wasserstein_2(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def _transport_cost(x: ArrayLike, y: ArrayLike, power: int) -> float:
-    x, y = (np.asarray(part)[:, None] if np.ndim(part) == 1 else part for part in (x, y))
-    x, y = feature_pair(x, y, ("x", "y"))
+    x, y = feature_pair(_with_feature_axis(x), _with_feature_axis(y), ("x", "y"))
     if x.shape[1] == 1:
-        return _sorted_cost(np.sort(x[:, 0]), np.sort(y[:, 0]), power)
+        return _cost_on_a_line(np.sort(x[:, 0]), np.sort(y[:, 0]), power)
 
     from scipy.spatial.distance import cdist
 
@@ -59,33 +62,41 @@ def _transport_cost(x: ArrayLike, y: ArrayLike, power: int) -> float:
         from scipy.optimize import linear_sum_assignment
 
         return float(costs[linear_sum_assignment(costs)].mean())
-    return _programme_cost(costs)
+    return _cost_by_linear_programme(costs)
 
 
-def _sorted_cost(x: Array, y: Array, power: int) -> float:
-    """On a line the best coupling joins equal quantiles."""
+def _with_feature_axis(samples: ArrayLike) -> ArrayLike:
+    return np.asarray(samples)[:, None] if np.ndim(samples) == 1 else samples
+
+
+def _cost_on_a_line(x: Array, y: Array, power: int) -> float:
+    """Computes the cost of sorted samples; on a line the best coupling joins equal quantiles."""
     n, m = len(x), len(y)
-    # Quantile functions are constant between multiples of 1/n and of 1/m; in units of 1/(n m) these are whole numbers.
+    # Quantile functions are constant between multiples of 1/n and of 1/m; in units of 1/(n m) these
+    # are whole numbers.
     edges = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
-    at = edges[:-1]
-    return float(np.sum(np.diff(edges) / (n * m) * np.abs(x[at // m] - y[at // n]) ** power))
+    left = edges[:-1]
+    return float(np.sum(np.diff(edges) / (n * m) * np.abs(x[left // m] - y[left // n]) ** power))
 
 
-def _programme_cost(costs: Array) -> float:
-    """The transport problem as a linear programme, each row carrying 1/n and each column 1/m."""
+def _cost_by_linear_programme(costs: Array) -> float:
+    """Solves the transport problem in which each row carries 1/n and each column 1/m."""
     from scipy.optimize import linprog
     from scipy.sparse import eye_array, kron, vstack
 
     n, m = costs.shape
     rows, columns = kron(eye_array(n), np.ones((1, m))), kron(np.ones((1, n)), eye_array(m))
-    # Supplies are scaled to whole numbers, and costs to one, so that the solver's absolute tolerances mean little.
+    # Supplies are scaled to whole numbers, and costs to one, so that the solver's absolute
+    # tolerances mean little.
     supplies = np.concatenate([np.full(n, float(m)), np.full(m, float(n))])
-    scale = costs.max() or 1.0
+    scale = costs.max()
+    if scale == 0:
+        scale = 1.0
     solution = linprog(
         costs.ravel() / scale, A_eq=vstack([rows, columns]).tocsr(), b_eq=supplies, method="highs"
     )
     if solution.status != 0:
-        raise ArithmeticError(
-            f"the linear programme of {n} x {m} samples was not solved: {solution.message}"
+        raise ValueError(
+            f"x, y: the linear programme of {n} x {m} samples was not solved: {solution.message}"
         )
     return float(solution.fun * scale / (n * m))

@@ -1,7 +1,7 @@
 """Perceptual path length: how fast images change along paths between latents."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -9,15 +9,29 @@ from gan_jax.metrics.checks import Array, ArrayLike, at_least, feature_pair, fin
 
 
 class PathLength(NamedTuple):
-    """Perceptual path length over pairs of latents."""
+    """Perceptual path length over pairs of latents.
 
-    mean: float  # over the pairs that are kept
-    std: float  # likewise, population
-    values: Array  # [n] float64, every pair
+    Attributes:
+      mean: over the pairs that are kept.
+      std: over the pairs that are kept, population (divided by their number).
+      values: ``[n]`` float64, of every pair.
+    """
+
+    mean: float
+    std: float
+    values: Array
+
+
+class GenerateFn(Protocol):
+    """A generator: latents, and labels if there are any, in; images out."""
+
+    def __call__(self, latents: Array, labels: Array = ..., /) -> ArrayLike:
+        """Returns images ``[b, ...]`` of latents ``[b, d]`` float32 and labels ``[b]`` int."""
+        ...
 
 
 def perceptual_path_length(
-    generate: Callable[..., ArrayLike],
+    generate: GenerateFn | Callable[[Array], ArrayLike],
     embed: Callable[[ArrayLike], ArrayLike],
     latents1: ArrayLike,
     latents2: ArrayLike,
@@ -29,38 +43,43 @@ def perceptual_path_length(
     discard: float = 0.01,
     batch_size: int = 64,
 ) -> PathLength:
-    """Perceptual path length: mean squared change of an embedding per squared step along a path.
+    """Computes the mean squared change of an embedding per squared step along a path.
 
-    ``E |e(g(path(t + epsilon))) - e(g(path(t)))|^2 / epsilon^2``. With positions uniform in [0, 1) this is the score
-    "full", with all at 0 the score "end". Networks in float32 add rounding of about ``(1e-7 |e| / epsilon)^2``; a larger
-    epsilon then tells more.
+    ``E |e(g(path(t + epsilon))) - e(g(path(t)))|^2 / epsilon^2``. With positions uniform in [0, 1)
+    this is the score "full", with all positions 0 the score "end". Networks in float32 add rounding
+    errors of about ``(1e-7 |e| / epsilon)^2``; if these matter, use a larger epsilon.
 
     Args:
-      generate: latents ``[b, d]`` float32 -> images ``[b, ...]``; with ``labels`` ``(latents, labels [b])`` -> images.
-      embed: images -> embeddings ``[b, k]``, such as a feature extractor; the distance is squared Euclidean between them.
+      generate: latents ``[b, d]`` float32 -> images ``[b, ...]``; with ``labels``,
+        ``(latents, labels [b])`` -> images.
+      embed: images -> embeddings ``[b, k]``, such as a feature extractor; the distance is squared
+        Euclidean between them.
       latents1: starts of the paths ``[n, d]``.
       latents2: ends of the paths ``[n, d]``.
-      positions: ``[n]``, where on each path to look, in [0, 1].
-      labels: ``[n]`` int, one for both ends of each path.
+      positions: ``[n]``, the position on each path, in [0, 1].
+      labels: ``[n]`` int, the label of both ends of each path.
       epsilon: the step along the path.
-      interpolation: ``"slerp"`` along the great circle (for normal latents) or ``"lerp"`` along the straight line.
-      discard: share of the pairs to leave out at either end before averaging.
+      interpolation: ``"slerp"`` along the great circle (for normal latents) or ``"lerp"`` along the
+        straight line.
+      discard: the share of the pairs to leave out at either end before averaging.
       batch_size: pairs generated at once (twice as many images).
 
     Returns:
       `PathLength`, in squared units of the embedding.
 
     Raises:
-      ValueError: shapes disagree, a value is not finite, or an unknown interpolation.
+      ValueError: if shapes disagree, a value is not finite, or the interpolation is unknown.
 
     References:
-      Karras et al. 2019, A style-based generator architecture for generative adversarial networks, section 4.1.
+      Karras et al. 2019, A style-based generator architecture for generative adversarial networks,
+      section 4.1.
     """
     start, end = feature_pair(latents1, latents2, ("latents1", "latents2"))
     positions = finite(positions, "positions")
     if end.shape != start.shape or positions.shape != (len(start),):
         raise ValueError(
-            f"latents2, positions: found shapes {end.shape} and {positions.shape}, expected {start.shape} and {(len(start),)}"
+            f"latents2, positions: found shapes {end.shape} and {positions.shape}, "
+            f"expected {start.shape} and {(len(start),)}"
         )
     if labels is not None and np.shape(labels) != (len(start),):
         raise ValueError(f"labels: found shape {np.shape(labels)}, expected {(len(start),)}")
@@ -69,20 +88,21 @@ def perceptual_path_length(
     if not 0 <= discard < 0.5:
         raise ValueError(f"discard: found {discard}, expected a share in [0, 0.5)")
     epsilon, path = positive(epsilon, "epsilon"), PATHS[interpolation]
-    step = at_least(batch_size, 1, "batch_size")
-    parts = []
-    for i in range(0, len(start), step):
-        part = slice(i, i + step)
-        t = positions[part, None]
-        pair = np.concatenate(
-            [path(start[part], end[part], t), path(start[part], end[part], t + epsilon)]
-        )
-        given = () if labels is None else (np.tile(np.asarray(labels)[part], 2),)
-        here, there = np.split(
-            np.asarray(embed(generate(pair.astype(np.float32), *given)), np.float64), 2
-        )
-        parts.append(np.sum((there - here).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
-    values = finite(np.concatenate(parts), "embeddings")
+    batch_size = at_least(batch_size, 1, "batch_size")
+    batches = []
+    for i in range(0, len(start), batch_size):
+        batch = slice(i, i + batch_size)
+        t = positions[batch, None]
+        latents = np.concatenate(
+            [path(start[batch], end[batch], t), path(start[batch], end[batch], t + epsilon)]
+        ).astype(np.float32)
+        if labels is None:
+            images = generate(latents)
+        else:
+            images = generate(latents, np.tile(np.asarray(labels)[batch], 2))  # type: ignore[call-arg]
+        before, after = np.split(np.asarray(embed(images), np.float64), 2)
+        batches.append(np.sum((after - before).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
+    values = finite(np.concatenate(batches), "embeddings")
     low = np.quantile(values, discard, method="lower")
     high = np.quantile(values, 1 - discard, method="higher")
     kept = values[(values >= low) & (values <= high)]
@@ -90,7 +110,8 @@ def perceptual_path_length(
 
 
 def _lerp(start: Array, end: Array, t: Array) -> Array:
-    return start + (end - start) * t
+    point: Array = start + (end - start) * t
+    return point
 
 
 def _slerp(start: Array, end: Array, t: Array) -> Array:

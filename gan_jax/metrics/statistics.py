@@ -6,13 +6,23 @@ import numpy as np
 
 from gan_jax.metrics.checks import Array, ArrayLike, feature_matrix
 
+BLOCK = 1000  # samples: 16 MB of 2048 features; far fewer cost the rank-k update its speed
+
 
 class FeatureStatistics(NamedTuple):
-    """Number, mean and scatter of features; sets that were seen apart merge exactly (`merge_statistics`)."""
+    """Number, mean and scatter of features.
 
-    n: int  # samples
-    mean: Array  # [d] float64
-    scatter: Array  # [d, d] float64, the sum of (x - mean)(x - mean)^T
+    Statistics of sets that were seen apart merge exactly, see `merge_statistics`.
+
+    Attributes:
+      n: the number of samples.
+      mean: ``[d]`` float64.
+      scatter: ``[d, d]`` float64, the sum of ``(x - mean)(x - mean)^T``.
+    """
+
+    n: int
+    mean: Array
+    scatter: Array
 
     @property
     def covariance(self) -> Array:
@@ -23,33 +33,43 @@ class FeatureStatistics(NamedTuple):
 
 
 def feature_statistics(features: ArrayLike) -> FeatureStatistics:
-    """Statistics of one batch of features.
+    """Computes the statistics of one batch of features.
 
     Args:
-      features: ``[n, d]``, any real dtype; cast to float64 before anything is summed. One sample is enough.
+      features: ``[n, d]``, any real dtype; cast to float64 before anything is summed. One sample is
+        enough.
 
     Returns:
       `FeatureStatistics`.
 
     Raises:
-      ValueError: features are not ``[n, d]`` or not finite.
+      ValueError: if the features are not ``[n, d]`` or not finite.
     """
-    features = feature_matrix(features, "features", as_given=True)
+    features = feature_matrix(features, "features", copy=False)
     mean, lower = moments(features)
     return FeatureStatistics(len(features), mean, np.tril(lower) + np.tril(lower, -1).T)
 
 
 def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> FeatureStatistics:
-    """Statistics of two sets together, from the statistics of each.
+    """Computes the statistics of two sets together, from the statistics of each.
 
-    ``scatter = scatter1 + scatter2 + (n1 n2 / n) (mean1 - mean2)(mean1 - mean2)^T``: no difference of large sums, so a
-    large mean costs no digits. ``functools.reduce(merge_statistics, map(feature_statistics, batches))`` streams.
+    ``scatter = scatter1 + scatter2 + (n1 n2 / n) (mean1 - mean2)(mean1 - mean2)^T``: there is no
+    difference of large sums, so a large mean costs no digits. To stream over batches, write
+    ``functools.reduce(merge_statistics, map(feature_statistics, batches))``.
+
+    Args:
+      first: statistics of one set.
+      second: statistics of the other set.
+
+    Returns:
+      `FeatureStatistics` of the union.
 
     Raises:
-      ValueError: the two have different d.
+      ValueError: if the two have different d.
 
     References:
-      Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
+      Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample
+      variances.
     """
     if first.mean.shape != second.mean.shape:
         raise ValueError(
@@ -62,9 +82,10 @@ def merge_statistics(first: FeatureStatistics, second: FeatureStatistics) -> Fea
 
 
 def moments(features: Array) -> tuple[Array, Array]:
-    """The mean ``[d]`` and the lower triangle of the scatter ``[d, d]``, float64; what is above the diagonal means nothing.
+    """Computes the mean ``[d]`` and the lower triangle of the scatter ``[d, d]``, in float64.
 
-    Blocks are cast and centred one at a time, so that nothing else as large as the features is made.
+    The values above the diagonal have no meaning. Blocks are cast and centred one at a time, so
+    that no other array as large as the features is made.
     """
     from scipy.linalg import blas
 
@@ -75,21 +96,18 @@ def moments(features: Array) -> tuple[Array, Array]:
         block -= mean
         total += block.sum(axis=0)
         scatter = blas.dsyrk(1.0, block.T, beta=1.0, c=scatter, lower=1, overwrite_c=1)
-    rest = total / len(features)  # the rounding of a mean that is large beside the spread
-    if np.any(rest):
-        scatter -= len(features) * np.outer(rest, rest)
-    return mean + rest, scatter
-
-
-BLOCK = 1000  # rows: 16 MB of 2048 features; far fewer cost the rank-k update its speed
+    rounding = total / len(features)  # the rounding error of a mean that is large beside the spread
+    if np.any(rounding):
+        scatter -= len(features) * np.outer(rounding, rounding)
+    return mean + rounding, scatter
 
 
 def centred(features: Array) -> tuple[Array, Array]:
-    """The features less their mean, and the mean, in float64."""
+    """Computes the features less their mean, and the mean, in float64."""
     features = features.astype(np.float64)
     mean = features.mean(axis=0)
     features -= mean
-    rest = features.mean(axis=0)  # the rounding of a mean that is large beside the spread
-    if np.any(rest):
-        features -= rest
-    return features, mean + rest
+    rounding = features.mean(axis=0)  # as in `moments`
+    if np.any(rounding):
+        features -= rounding
+    return features, mean + rounding

@@ -87,7 +87,9 @@ def test_explicit_subsets_and_the_full_estimate_equal_the_definition():
 @pytest.mark.parametrize("d", [1, 7, 96])
 @pytest.mark.parametrize("stacked", [4096, 10])
 def test_a_subset_equals_the_full_estimate_of_its_samples(d, stacked, monkeypatch):
-    monkeypatch.setattr("gan_jax.metrics.kernel_sums.STACKED", stacked)  # large ones go by blocks
+    monkeypatch.setattr(
+        "gan_jax.metrics.cubic_kernel.estimates.MAX_STACKED", stacked
+    )  # large ones go by blocks
     draws = np.random.default_rng(d)
     real, fake = draws.normal(size=(400, d)), draws.normal(size=(300, d)) + 5
     rows, columns = (
@@ -100,7 +102,7 @@ def test_a_subset_equals_the_full_estimate_of_its_samples(d, stacked, monkeypatc
 
 def test_full_estimate_is_the_same_in_blocks(monkeypatch):
     whole = kernel_distance_full(REAL, FAKE)
-    monkeypatch.setattr("gan_jax.metrics.kernel_sums.BLOCK", 7)
+    monkeypatch.setattr("gan_jax.metrics.cubic_kernel.estimates.BLOCK", 7)
     np.testing.assert_allclose(kernel_distance_full(REAL, FAKE), whole, rtol=1e-11)
 
 

@@ -81,8 +81,8 @@ def brute_force(real, fake, k, closed):
     ],
 )
 def test_ties_are_decided_exactly(real, fake, closed, monkeypatch):
-    monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK", 1000)  # several blocks
-    monkeypatch.setattr("gan_jax.metrics.neighbours.PAIRS", 50)
+    monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK_PRODUCTS", 1000)  # several blocks
+    monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK_VALUES", 50)
     found = (
         *precision_recall(real, fake, 3, closed=closed),
         *density_coverage(real, fake, 3, closed=closed),
