@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from gan_jax import files
 from gan_jax.errors import UserError, first_line
 from gan_jax.experiment.differences import identity_differences
@@ -74,6 +76,12 @@ def has_ended(run_dir: str | Path, steps: int) -> Literal["finished", "diverged"
     names = [path.name for path in (Path(run_dir) / CHECKPOINTS).glob("*")]
     saved = [int(name) for name in names if name.isdecimal()]
     return "finished" if saved and max(saved) >= steps else None
+
+
+def samples_over_training(run_dir: str | Path) -> list[tuple[int, np.ndarray]]:
+    """Returns the samples ``[n, 2]`` that a run on points has saved, with their steps, in order."""
+    paths = sorted((Path(run_dir) / SAMPLES).glob("step_*.npy"))
+    return [(int(path.stem.removeprefix("step_")), np.load(path)) for path in paths]
 
 
 def divergence(run_dir: Path) -> str:

@@ -3,6 +3,7 @@
 The figures themselves are the files of ``experiments/figures``.
 """
 
+from gan_jax.experiment.run_directory import samples_over_training
 from gan_jax.reproduction.claims import (
     COLUMNS,
     Claim,
@@ -39,9 +40,7 @@ from gan_jax.reproduction.records import (
 from gan_jax.reproduction.runs import (
     Run,
     folder_name,
-    has_ended,
     run_directories,
-    samples_over_training,
     train_runs,
     untrained_seeds,
 )
@@ -65,7 +64,6 @@ __all__ = [
     "format_table",
     "format_values",
     "gallery",
-    "has_ended",
     "load_figure",
     "load_record",
     "measure_figure",

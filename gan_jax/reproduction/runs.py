@@ -1,4 +1,4 @@
-"""The runs of a figure: which seeds to train, training them, and reading their samples."""
+"""The runs of a figure: where they are, which seeds to train, and training them."""
 
 import dataclasses
 import re
@@ -6,16 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from gan_jax.errors import UserError
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.run_directory import has_ended
 from gan_jax.experiment.settings import Settings
 from gan_jax.reproduction.records import SECONDS_SUFFIX, add_seconds
-
-Directories = Mapping[int, Path]
-"""The run directory of each seed."""
 
 
 class Run(NamedTuple):
@@ -127,9 +122,3 @@ def _population_settings(name: str, run: Run, seeds: Sequence[int], root: Path) 
         columns[path] = tuple(values[seed] for seed in seeds)
     settings = load_settings(str(root / run.config), run.overrides)
     return dataclasses.replace(settings, population=columns)
-
-
-def samples_over_training(directory: Path) -> list[tuple[int, np.ndarray]]:
-    """Returns the samples ``[n, 2]`` that a run on points has saved, with their steps, in order."""
-    paths = sorted((directory / "samples").glob("step_*.npy"))
-    return [(int(path.stem.removeprefix("step_")), np.load(path)) for path in paths]

@@ -14,7 +14,7 @@ from gan_jax.experiment import population
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.differences import RESUMABLE
 from gan_jax.experiment.overrides import flat
-from gan_jax.experiment.run_directory import has_ended
+from gan_jax.experiment.run_directory import CONFIG, has_ended
 from gan_jax.experiment.settings import Settings
 from gan_jax.sweeps import naming, space
 from gan_jax.sweeps.space import Sweep
@@ -267,7 +267,7 @@ def run_status(workdir: Path, trial: Trial) -> Status:
         return ended
     if failure_file(workdir, trial).exists():
         return "failed"
-    return "started" if (directory / "config.json").exists() else "waiting"
+    return "started" if (directory / CONFIG).exists() else "waiting"
 
 
 def unfinished(workdir: Path, group: Sequence[Trial]) -> list[Trial]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.evaluation.protocol import BY_STEP
+from gan_jax.experiment.run_directory import METRICS
 from gan_jax.experiment.run_name import short_names
 from gan_jax.loggers import json_lines, plots, progress
 from gan_jax.sweeps import sensitivity
@@ -68,7 +69,7 @@ def _result_row(plan: Plan, trial: Trial) -> dict[str, Any]:
 
 def _read_history(plan: Plan, trial: Trial) -> list[dict[str, Any]]:
     """Returns a run's metrics by step, without the scores of named protocols."""
-    file = run_directory(plan.workdir, trial) / "metrics.jsonl"
+    file = run_directory(plan.workdir, trial) / METRICS
     if not file.exists():
         return []
     return [entry for entry in json_lines.read_metrics(file) if "protocol" not in entry]

@@ -36,8 +36,8 @@ def check_groups(plan: Plan) -> None:
     """
     for group in plan.groups:
         settings = group[0].settings
-        measured = evaluation.ordered(build_protocols(settings.metrics))
-        names = [name for protocol in measured for name in protocol.names()]
+        protocols = evaluation.ordered(build_protocols(settings.metrics))
+        names = [name for protocol in protocols for name in protocol.names()]
         metric = plan.sweep.metric
         if metric not in names and not metric.startswith(BY_STEP):
             hint = did_you_mean(metric, names) if names else "config.metrics is empty"
@@ -47,7 +47,7 @@ def check_groups(plan: Plan) -> None:
         check_settings(settings, 1 if len(group) > 1 else jax.device_count())
         experiment = build(settings)
         check_experiment(experiment)
-        evaluation.check(measured, experiment.real_samples())
+        evaluation.check(protocols, experiment.real_samples())
 
 
 def run_sweep(plan: Plan) -> int:

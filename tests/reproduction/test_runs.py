@@ -4,8 +4,8 @@ import pytest
 from conftest import ROOT
 
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
-from gan_jax.experiment.run_directory import read_config
+from gan_jax.experiment.overrides import flat
+from gan_jax.experiment.run_directory import read_settings
 from gan_jax.reproduction import load_figure, train_runs, untrained_seeds
 
 
@@ -18,10 +18,10 @@ def test_each_seed_of_a_run_has_its_own_numbers(tmp_path):
     directories = train_runs(runs, range(3, 5), untrained, tmp_path, ROOT)["w"]
     assert list(directories) == [3, 4]
     for seed, directory in directories.items():
-        config = configs.flat(read_config(directory))
-        assert config["seed"] == seed
+        leaves = flat(read_settings(directory))
+        assert leaves["seed"] == seed
         for path, values in run.numbers.items():
-            assert config[path] == values[seed]
+            assert leaves[path] == values[seed]
     assert untrained_seeds(runs, range(3, 6), tmp_path, ROOT) == {"w": [5]}
     with pytest.raises(UserError, match="w has numbers for 50 seeds, not for 51"):
         train_runs(runs, range(51), {"w": [50]}, tmp_path / "more", ROOT)

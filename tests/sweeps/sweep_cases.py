@@ -6,8 +6,8 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import population, training_loop
+from gan_jax.experiment.settings import dumps
 from gan_jax.sweeps import plan, space
 
 RING = f"{ROOT}/configs/ring.py"
@@ -62,23 +62,23 @@ class FakeTraining:
         self.ends = ends
         self.trained: list[str] = []
 
-    def __call__(self, config, workdir, members=None):
-        member_configs = population.members(config) if members else [config]
-        for member, directory in zip(member_configs, members or [workdir], strict=True):
+    def __call__(self, settings, workdir, members=None):
+        runs = population.member_settings(settings) if members else [settings]
+        for member, directory in zip(runs, members or [workdir], strict=True):
             self._train(member, Path(directory))
         return {}
 
-    def _train(self, config, directory):
+    def _train(self, settings, directory):
         self.trained.append(directory.name)
         (directory / "checkpoints").mkdir(parents=True, exist_ok=True)
-        (directory / "config.json").write_text(configs.dumps(config))
-        end = self.ends.get(f"unroll{config['unroll']}")
+        (directory / "config.json").write_text(dumps(settings))
+        end = self.ends.get(f"unroll{settings.unroll}")
         if end == "diverge":
             (directory / "diverged").write_text("generator/loss is not finite")
             raise training_loop.TrainingDiverged("generator/loss is not finite")
         if end is not None:
             raise end
-        quality = 0.1 * config["unroll"] + 0.01 * config["seed"]
+        quality = 0.1 * settings.unroll + 0.01 * settings.seed
         first = {
             "step": 10,
             "modes/high_quality": 2 * quality,
@@ -87,13 +87,13 @@ class FakeTraining:
         }
         last = {
             **first,
-            "step": config["steps"],
+            "step": settings.steps,
             "modes/high_quality": quality,
             "generator/loss": 1.0 + quality,
         }
         lines = [json.dumps(row) + "\n" for row in (first, last)]
         (directory / "metrics.jsonl").write_text("".join(lines))
-        (directory / "checkpoints" / str(config["steps"])).mkdir(exist_ok=True)
+        (directory / "checkpoints" / str(settings.steps)).mkdir(exist_ok=True)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -6,8 +6,9 @@ import pytest
 from sweep_cases import RATE, RING, SEEDS, TINY, UNROLLS, group_names, make_plan
 
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
 from gan_jax.experiment import population
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.differences import differences
 from gan_jax.sweeps import plan
 
 
@@ -19,8 +20,8 @@ def test_runs_that_differ_only_in_numbers_train_together(tmp_path):
         for unroll in (0, 1)
     ]
     for group in made.groups:
-        joined = population.joined([trial.config for trial in group])
-        assert population.members(joined) == [trial.config for trial in group]
+        joined = population.joined([trial.settings for trial in group])
+        assert population.member_settings(joined) == [trial.settings for trial in group]
 
 
 def test_groups_have_a_largest_size(tmp_path):
@@ -30,10 +31,10 @@ def test_groups_have_a_largest_size(tmp_path):
     assert [len(group) for group in pairs.groups] == [2, 2, 1]
 
 
-def test_a_trial_has_the_config_of_its_flags_and_is_marked_in_wandb(tmp_path):
+def test_a_trial_has_the_settings_of_its_flags_and_is_marked_in_wandb(tmp_path):
     trial = make_plan(tmp_path, {RATE: {"values": [1e-3]}} | SEEDS).trials[1]
-    original = configs.to_dict(configs.load(f"{RING}:unrolled", [*TINY, "seed=1"]))
-    assert configs.differences(original, trial.config) == {
+    original = load_settings(f"{RING}:unrolled", [*TINY, "seed=1"])
+    assert differences(original, trial.settings) == {
         "discriminator_optimizer.adam.learning_rate": (1e-4, 1e-3),
         "best_mode": ("min", "max"),
         "best_metric": ("", "modes/high_quality"),
@@ -44,7 +45,7 @@ def test_a_trial_has_the_config_of_its_flags_and_is_marked_in_wandb(tmp_path):
 
 def test_a_group_in_wandb_that_the_config_names_is_kept(tmp_path):
     trial = make_plan(tmp_path, SEEDS, "wandb.group=mine").trials[0]
-    assert trial.config["wandb"]["group"] == "mine"
+    assert trial.settings.wandb.group == "mine"
 
 
 def test_random_trials_are_numbered(tmp_path):

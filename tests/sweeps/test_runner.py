@@ -97,7 +97,7 @@ def test_an_interrupt_stops_the_sweep(tmp_path, fake_training):
         (["objective=auxiliary_classifier + hinge"], "modes/covered", "auxiliary_classifier needs"),
         ([], "modes/cuvered", "did you mean modes/covered"),
         ([], "generatr/loss", "which no metric of this config gives"),
-        (["metrics={}"], "fid", "config.metrics is empty"),
+        (["metrics="], "fid", "config.metrics is empty"),
     ],
 )
 def test_runs_that_cannot_work_are_refused_before_training(flags, metric, message, tmp_path):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
 from gan_jax.experiment.command_line import split_overrides
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.overrides import flat
 from gan_jax.sweeps import distributions, space
 
 RATE = "config.discriminator_optimizer.adam.learning_rate"
@@ -227,7 +228,7 @@ def test_files_that_hold_no_sweep_are_refused(tmp_path):
 def test_a_config_file_may_define_its_sweep(tmp_path):
     sweep = space.parse(space.read_config_sweep("configs/ring.py:unrolled"))
     for trial in space.trial_parameters(sweep):
-        configs.load("configs/ring.py:unrolled", space.to_overrides(trial))
+        load_settings("configs/ring.py:unrolled", space.to_overrides(trial))
     with pytest.raises(UserError, match=r"has no sweep\(\)"):
         space.read_config_sweep("configs/default.py")
     file = tmp_path / "x.py"
@@ -277,9 +278,9 @@ def test_the_command_of_a_wandb_agent_means_what_the_sweep_means_here(macro):
     }
     overrides, rest = split_overrides(agents_command(sweep, VALUES))
     assert rest == ["/usr/bin/env", "python", "experiments/train.py", "--workdir=runs/x"]
-    agents = configs.load("configs/ring.py:unrolled", overrides)
-    assert agents == configs.load("configs/ring.py:unrolled", space.to_overrides(VALUES))
-    leaves = configs.flat(agents)
+    agents = load_settings("configs/ring.py:unrolled", overrides)
+    assert agents == load_settings("configs/ring.py:unrolled", space.to_overrides(VALUES))
+    leaves = flat(agents)
     assert (leaves["unroll"], leaves["unroll_resample"], leaves["steps"]) == (5, False, 1000)
     assert leaves["wandb.tags"] == ("a", "b") and leaves["networks.mlp.generator_widths"] == (
         32,
@@ -300,6 +301,6 @@ def test_the_yaml_file_of_the_ring_means_the_same_here_and_in_wandb(root):
     assert command[:3] == ["/usr/bin/env", "python", "experiments/train.py"]
     overrides, rest = split_overrides(command[3:])
     assert rest == [f"--config={sweep.config}", "--workdir=runs/ring_sweep/$WANDB_RUN_ID"]
-    here = configs.load(sweep.config, [*sweep.overrides, *space.to_overrides(trials[-1])])
-    assert configs.load("configs/ring.py:unrolled", overrides) == here
+    here = load_settings(sweep.config, [*sweep.overrides, *space.to_overrides(trials[-1])])
+    assert load_settings("configs/ring.py:unrolled", overrides) == here
     assert (here.unroll, here.seed, here.steps, here.wandb.use) == (5, 2, 8000, True)
