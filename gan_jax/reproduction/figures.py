@@ -202,7 +202,7 @@ def measure_figure(
     if before is not None and before["settings"] != settings:
         raise UserError(
             f"{folder} was made with other settings, so no seeds can be added: "
-            "--overwrite makes it anew"
+            "--overwrite measures it again"
         )
     first_seed = before["seeds"] if before is not None else 0
     new_seeds = range(first_seed, seeds) if seeds is not None else None

@@ -236,9 +236,9 @@ def cached(path: Path, settings: Mapping[str, Any], make: Callable[[], Any]) -> 
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
     with add_seconds(path.with_suffix(SECONDS_SUFFIX)):
-        made = to_json_value(make())
-    files.write_text(path, json.dumps({"settings": settings, "made": made}, allow_nan=False))
-    return made
+        result = to_json_value(make())
+    files.write_text(path, json.dumps({"settings": settings, "made": result}, allow_nan=False))
+    return result
 
 
 def progress_callback(steps: int, every: int) -> Callable[[], None]:

@@ -120,7 +120,7 @@ def write_report(plan: Plan) -> None:
     scored = _scored_runs(plan, rows)
     reason = scored.why_not_comparable()
     if reason:
-        print(f"what moves {metric} cannot be said: {reason}")
+        print(f"cannot tell what moves {metric}: {reason}")
         return
     analysis = sensitivity.analyse(
         scored.parameters,
@@ -148,7 +148,7 @@ class _ScoredRuns(NamedTuple):
     metric: np.ndarray
 
     def why_not_comparable(self) -> str:
-        """Returns why nothing can be said about the parameters; empty if something can."""
+        """Returns why the effects of parameters cannot be estimated; empty if they can."""
         if len(self.seeds) < 3 or not self.parameters:
             return "too few runs"
         if not np.ptp(self.metric):

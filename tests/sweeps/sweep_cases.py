@@ -40,14 +40,14 @@ def make_plan(
     sweep = space.parse({"method": "grid", "metric": metric, "parameters": parameters} | definition)
     overrides = [*TINY, *overrides]
     trials = plan.make_trials(sweep, f"{RING}:unrolled", overrides, seed, wandb_group="a group")
-    made = plan.make_plan(workdir, sweep, trials, group_size)
-    plan.save_plan(made)
-    return made
+    sweep_plan = plan.make_plan(workdir, sweep, trials, group_size)
+    plan.save_plan(sweep_plan)
+    return sweep_plan
 
 
-def group_names(made: plan.Plan) -> list[list[str]]:
+def group_names(sweep_plan: plan.Plan) -> list[list[str]]:
     """The names of the trials in each group."""
-    return [[trial.name for trial in group] for group in made.groups]
+    return [[trial.name for trial in group] for group in sweep_plan.groups]
 
 
 class FakeTraining:

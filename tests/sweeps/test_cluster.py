@@ -46,20 +46,20 @@ def test_the_error_without_submitit_says_how_to_install_it(tmp_path, monkeypatch
     ],
 )
 def test_unknown_settings_and_clusters_are_refused(settings, message, tmp_path):
-    made = make_plan(tmp_path, SEEDS)
+    sweep_plan = make_plan(tmp_path, SEEDS)
     with pytest.raises(UserError, match=message) as caught:
-        cluster.submit(made, made.groups, settings)
+        cluster.submit(sweep_plan, sweep_plan.groups, settings)
     assert "\n" not in str(caught.value)
 
 
 @needs_submitit
 def test_each_group_is_one_task_of_an_array(tmp_path, monkeypatch):
     monkeypatch.setattr(training_loop, "run", FakeTraining(unroll1="diverge"))
-    made = make_plan(tmp_path, UNROLLS | SEEDS)
+    sweep_plan = make_plan(tmp_path, UNROLLS | SEEDS)
     settings = {"cluster": "debug", "timeout_min": 5, "partition": "gpu", "array_parallelism": 4}
-    jobs = cluster.submit(made, plan.unfinished_groups(made), settings)
+    jobs = cluster.submit(sweep_plan, plan.unfinished_groups(sweep_plan), settings)
     assert [job.result() for job in jobs] == [["finished", "finished"], ["diverged", "waiting"]]
-    report.write_report(made)
+    report.write_report(sweep_plan)
     statuses = Counter(row["status"] for row in read_results(tmp_path))
     assert statuses == {"finished": 2, "diverged": 1, "waiting": 1}
 
@@ -68,7 +68,7 @@ def test_each_group_is_one_task_of_an_array(tmp_path, monkeypatch):
 def test_a_sweep_is_not_submitted_again_before_its_jobs_have_ended(tmp_path):
     import submitit
 
-    made = make_plan(tmp_path, SEEDS)
+    sweep_plan = make_plan(tmp_path, SEEDS)
     folder = tmp_path / "slurm"
     executor = submitit.AutoExecutor(folder, cluster="local")
 
@@ -84,7 +84,7 @@ def test_a_sweep_is_not_submitted_again_before_its_jobs_have_ended(tmp_path):
         cluster._check_nothing_is_running(folder, executor)
         record(ended, running)
         with pytest.raises(UserError, match="1 tasks of this sweep have not ended"):
-            cluster.submit(made, made.groups, {"cluster": "local"})
+            cluster.submit(sweep_plan, sweep_plan.groups, {"cluster": "local"})
     finally:
         running.cancel(check=False)
 

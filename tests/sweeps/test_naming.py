@@ -7,8 +7,8 @@ from gan_jax.sweeps import naming
 
 def test_the_names_of_trials_are_safe_as_names_of_folders(tmp_path):
     values = ["minimax", "wasserstein + gradient_penalty(weight=10)"]
-    made = make_plan(tmp_path, {"config.objective": {"values": values}})
-    assert [trial.name for trial in made.trials] == [
+    sweep_plan = make_plan(tmp_path, {"config.objective": {"values": values}})
+    assert [trial.name for trial in sweep_plan.trials] == [
         "objective=minimax",
         "objective=wasserstein-+-gradient_penalty-weight=10",
     ]

@@ -13,13 +13,13 @@ from gan_jax.sweeps import plan
 
 
 def test_runs_that_differ_only_in_numbers_train_together(tmp_path):
-    made = make_plan(tmp_path, UNROLLS | {RATE: {"values": [1e-4, 1e-3]}} | SEEDS)
+    sweep_plan = make_plan(tmp_path, UNROLLS | {RATE: {"values": [1e-4, 1e-3]}} | SEEDS)
     name = "unroll={}_discriminator.learning_rate={}_seed={}"
-    assert group_names(made) == [
+    assert group_names(sweep_plan) == [
         [name.format(unroll, rate, seed) for rate in ("0.0001", "0.001") for seed in (0, 1)]
         for unroll in (0, 1)
     ]
-    for group in made.groups:
+    for group in sweep_plan.groups:
         joined = population.joined([trial.settings for trial in group])
         assert population.member_settings(joined) == [trial.settings for trial in group]
 
@@ -50,19 +50,19 @@ def test_a_group_in_wandb_that_the_config_names_is_kept(tmp_path):
 
 def test_random_trials_are_numbered(tmp_path):
     parameters = UNROLLS | {"config.ema_decay": {"min": 0.0, "max": 0.9}}
-    made = make_plan(tmp_path, parameters, method="random", run_cap=3)
-    prefixes = [trial.name[:11] for trial in made.trials]
+    sweep_plan = make_plan(tmp_path, parameters, method="random", run_cap=3)
+    prefixes = [trial.name[:11] for trial in sweep_plan.trials]
     assert prefixes == ["000_unroll=", "001_unroll=", "002_unroll="]
 
 
 def test_random_trials_with_the_same_parameters_are_one_run(tmp_path):
-    made = make_plan(tmp_path, UNROLLS, method="random", run_cap=20)
-    assert sorted(trial.parameters["config.unroll"] for trial in made.trials) == [0, 1]
+    sweep_plan = make_plan(tmp_path, UNROLLS, method="random", run_cap=20)
+    assert sorted(trial.parameters["config.unroll"] for trial in sweep_plan.trials) == [0, 1]
 
 
 def test_trials_with_the_same_short_name_get_different_names(tmp_path):
-    made = make_plan(tmp_path, {RATE: {"values": [1e-4, 1.00001e-4]}})
-    first, second = [trial.name for trial in made.trials]
+    sweep_plan = make_plan(tmp_path, {RATE: {"values": [1e-4, 1.00001e-4]}})
+    first, second = [trial.name for trial in sweep_plan.trials]
     assert first == "discriminator.learning_rate=0.0001"
     assert second.startswith(f"{first}_")
 

@@ -11,9 +11,9 @@ from gan_jax.sweeps import report, runner
 def finished_plan(tmp_path, monkeypatch):
     """A sweep over unrolled steps and seeds that has run."""
     monkeypatch.setattr(training_loop, "run", FakeTraining())
-    made = make_plan(tmp_path, UNROLLS | SEEDS)
-    assert runner.run_sweep(made) == 0
-    return made
+    sweep_plan = make_plan(tmp_path, UNROLLS | SEEDS)
+    assert runner.run_sweep(sweep_plan) == 0
+    return sweep_plan
 
 
 def test_results_have_one_row_per_run(finished_plan, tmp_path):
@@ -54,9 +54,9 @@ def test_the_report_says_what_moves_the_metric(finished_plan, tmp_path, capsys):
 def test_pairs_of_parameters_are_drawn_as_heat_maps(tmp_path, monkeypatch):
     monkeypatch.setattr(training_loop, "run", FakeTraining())
     parameters = UNROLLS | SEEDS | {"config.discriminator_steps": {"values": [1, 2]}}
-    made = make_plan(tmp_path, parameters)
-    runner.run_sweep(made)
-    report.write_report(made)
+    sweep_plan = make_plan(tmp_path, parameters)
+    runner.run_sweep(sweep_plan)
+    report.write_report(sweep_plan)
     assert (tmp_path / "heat_maps.png").stat().st_size > 5000
 
 
@@ -69,8 +69,8 @@ def test_nothing_is_compared_if_no_run_has_finished(tmp_path, capsys):
 
 def test_two_runs_are_too_few_to_say_what_moves_the_metric(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(training_loop, "run", FakeTraining())
-    made = make_plan(tmp_path, UNROLLS)
-    runner.run_sweep(made)
-    report.write_report(made)
-    assert "cannot be said: too few runs" in capsys.readouterr().out
+    sweep_plan = make_plan(tmp_path, UNROLLS)
+    runner.run_sweep(sweep_plan)
+    report.write_report(sweep_plan)
+    assert "cannot tell what moves modes/high_quality: too few runs" in capsys.readouterr().out
     assert not (tmp_path / "sensitivity.csv").exists()

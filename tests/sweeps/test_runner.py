@@ -24,8 +24,8 @@ def fake_training(monkeypatch):
 
 def test_each_run_is_trained_once(tmp_path, fake_training, capsys):
     training = fake_training()
-    made = make_plan(tmp_path, UNROLLS | SEEDS)
-    assert runner.run_sweep(made) == 0
+    sweep_plan = make_plan(tmp_path, UNROLLS | SEEDS)
+    assert runner.run_sweep(sweep_plan) == 0
     names = ["unroll=0_seed=0", "unroll=0_seed=1", "unroll=1_seed=0", "unroll=1_seed=1"]
     assert training.trained == names
     printed = capsys.readouterr().out
@@ -34,59 +34,59 @@ def test_each_run_is_trained_once(tmp_path, fake_training, capsys):
     assert "best so far modes/high_quality 0.11 (unroll=1_seed=1)" in printed
     assert "0s left" in printed
     again = fake_training()
-    assert runner.run_sweep(made) == 0
+    assert runner.run_sweep(sweep_plan) == 0
     assert again.trained == []
     assert "4 of 4 runs have ended before" in capsys.readouterr().out
 
 
 def test_only_the_unfinished_runs_of_a_group_are_trained(tmp_path, fake_training):
     fake_training()
-    made = make_plan(tmp_path, {"config.seed": {"min": 0, "max": 3}})
-    runner.run_sweep(made)
+    sweep_plan = make_plan(tmp_path, {"config.seed": {"min": 0, "max": 3}})
+    runner.run_sweep(sweep_plan)
     for seed in (1, 3):
         shutil.rmtree(tmp_path / "runs" / f"seed={seed}")
     training = fake_training()
-    assert runner.run_sweep(made) == 0
+    assert runner.run_sweep(sweep_plan) == 0
     assert training.trained == ["seed=1", "seed=3"]
     shutil.rmtree(tmp_path / "runs" / "seed=2")
-    assert runner.run_sweep(made) == 0
+    assert runner.run_sweep(sweep_plan) == 0
     assert training.trained[2:] == ["seed=2"]
 
 
 def test_a_diverged_run_is_recorded_and_never_trained_again(tmp_path, fake_training, capsys):
     fake_training(unroll0="diverge")
-    made = make_plan(tmp_path, UNROLLS)
-    assert runner.run_sweep(made) == 0
+    sweep_plan = make_plan(tmp_path, UNROLLS)
+    assert runner.run_sweep(sweep_plan) == 0
     results = read_results(tmp_path)
     assert [row["status"] for row in results] == ["diverged", "finished"]
     assert results[0]["metric"] == ""
     again = fake_training()
-    runner.run_sweep(made)
+    runner.run_sweep(sweep_plan)
     assert again.trained == []
     assert "2 of 2 runs have ended before" in capsys.readouterr().out
 
 
 def test_a_failed_run_is_recorded_and_trained_again(tmp_path, fake_training, capsys):
     fake_training(unroll0=MemoryError("no memory"))
-    made = make_plan(tmp_path, UNROLLS)
-    assert runner.run_sweep(made) == 1
+    sweep_plan = make_plan(tmp_path, UNROLLS)
+    assert runner.run_sweep(sweep_plan) == 1
     assert [row["status"] for row in read_results(tmp_path)] == ["failed", "finished"]
     assert "MemoryError: no memory" in (tmp_path / "failures" / "unroll=0.txt").read_text()
     printed = capsys.readouterr().out
     assert "failed: MemoryError: no memory" in printed
     assert "1 runs failed" in printed
     again = fake_training()
-    assert runner.run_sweep(made) == 0
+    assert runner.run_sweep(sweep_plan) == 0
     assert again.trained == ["unroll=0"]
     assert [row["status"] for row in read_results(tmp_path)] == ["finished", "finished"]
 
 
 def test_an_interrupt_stops_the_sweep(tmp_path, fake_training):
     fake_training(unroll0=KeyboardInterrupt())
-    made = make_plan(tmp_path, UNROLLS)
+    sweep_plan = make_plan(tmp_path, UNROLLS)
     with pytest.raises(KeyboardInterrupt):
-        runner.run_sweep(made)
-    statuses = [plan.run_status(tmp_path, trial) for trial in made.trials]
+        runner.run_sweep(sweep_plan)
+    statuses = [plan.run_status(tmp_path, trial) for trial in sweep_plan.trials]
     assert statuses == ["started", "waiting"]
 
 
@@ -101,9 +101,9 @@ def test_an_interrupt_stops_the_sweep(tmp_path, fake_training):
     ],
 )
 def test_runs_that_cannot_work_are_refused_before_training(flags, metric, message, tmp_path):
-    made = make_plan(tmp_path, SEEDS, *flags, metric={"name": metric, "goal": "maximize"})
+    sweep_plan = make_plan(tmp_path, SEEDS, *flags, metric={"name": metric, "goal": "maximize"})
     with pytest.raises(UserError) as caught:
-        runner.check_groups(made)
+        runner.check_groups(sweep_plan)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -116,10 +116,10 @@ def test_a_loss_can_be_the_metric_of_a_sweep(
     goal, best_run, best_value, best_step, tmp_path, fake_training, capsys
 ):
     """No protocol gives it: it is accepted, and runs are compared by what they have logged."""
-    made = make_plan(tmp_path, SEEDS, metric={"name": "generator/loss", "goal": goal})
-    runner.check_groups(made)
+    sweep_plan = make_plan(tmp_path, SEEDS, metric={"name": "generator/loss", "goal": goal})
+    runner.check_groups(sweep_plan)
     fake_training()
-    assert runner.run_sweep(made) == 0
+    assert runner.run_sweep(sweep_plan) == 0
     results = read_results(tmp_path)
     assert [row["metric"] for row in results] == ["2.0", "2.01"]
     assert (results[0]["best"], results[0]["best_step"]) == (best_value, best_step)

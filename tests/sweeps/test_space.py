@@ -103,16 +103,16 @@ def test_run_cap_keeps_the_first_trials_of_a_grid():
     ],
 )
 def test_distributions_have_their_range_and_mean(settings, low, high, mean):
-    drawn = draws(settings)
-    assert low <= drawn.min() and drawn.max() <= high
-    assert drawn.mean() == pytest.approx(
-        mean, abs=4 * max(drawn.std(), 1e-9) / math.sqrt(len(drawn))
+    values = draws(settings)
+    assert low <= values.min() and values.max() <= high
+    assert values.mean() == pytest.approx(
+        mean, abs=4 * max(values.std(), 1e-9) / math.sqrt(len(values))
     )
     if "q" in settings:
-        np.testing.assert_array_equal(drawn % settings["q"], 0)
-        assert np.issubdtype(drawn.dtype, np.integer)  # a whole q gives whole numbers
+        np.testing.assert_array_equal(values % settings["q"], 0)
+        assert np.issubdtype(values.dtype, np.integer)  # a whole q gives whole numbers
     if settings.get("min") == 1 and settings.get("max") == 3 and isinstance(settings["min"], int):
-        assert set(drawn.tolist()) == {1, 2, 3}
+        assert set(values.tolist()) == {1, 2, 3}
 
 
 def test_all_distributions_of_wandb_are_supported():
@@ -248,15 +248,17 @@ def agents_command(sweep: dict, trial: dict) -> list[str]:
     """The command that W&B's agent makes, by W&B's own functions: see its `Agent._command_run`."""
     from wandb.sdk.launch.sweeps import utils
 
-    parts = utils.create_sweep_command(list(sweep["command"]))
-    given = utils.create_sweep_command_args(
-        {"args": {name: {"value": value} for name, value in trial.items()}}
-    )
-    given |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}
-    whole: list[str] = []
-    for part in parts:
-        whole += given[part[2:-1]] if part.startswith("${") and part.endswith("}") else [part]
-    return whole
+    template = utils.create_sweep_command(list(sweep["command"]))
+    parameters = {name: {"value": value} for name, value in trial.items()}
+    macros = utils.create_sweep_command_args({"args": parameters})
+    macros |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}
+    words: list[str] = []
+    for word in template:
+        if word.startswith("${") and word.endswith("}"):
+            words += macros[word[2:-1]]
+        else:
+            words.append(word)
+    return words
 
 
 VALUES = {
