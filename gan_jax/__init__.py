@@ -1,39 +1,168 @@
 """gan_jax: generative adversarial networks in JAX, as parts that compose.
 
     import gan_jax
+    from gan_jax import losses, penalties
 
-    terms = {"wasserstein": gan_jax.losses.wasserstein(), "gradient_penalty": gan_jax.penalties.gradient_penalty()}
-    objective = gan_jax.adversarial(networks, terms)
+    terms = losses.wasserstein() + penalties.gradient_penalty(weight=10.0)
+    objective = gan_jax.unrolled(gan_jax.adversarial(networks, terms), steps=5, optimizer=optimizer)
+    step = gan_jax.fused(gan_jax.alternating(objective, optimizer, optimizer))
 
-Modules load when they are first used, so this import costs nothing but a name.
+Modules load when they are first used, so that importing the package takes no time.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_HOME = {
-    "game": (
-        "Batch", "Metrics", "Networks", "Objective", "Player", "Round", "Term", "adversarial", "per_sample", "update",
-    ),
-    "objectives": ("accumulated", "augmented", "losses", "penalties", "unrolled"),
-    "training": (
-        "TrainState", "TrainStep", "alternating", "fused", "init_state", "pmapped", "sampler", "sharded",
-    ),
+if TYPE_CHECKING:
+    from gan_jax import (
+        data,
+        diagnosis,
+        distributed,
+        evaluation,
+        experiment,
+        loggers,
+        metrics,
+        networks,
+        objectives,
+        sweeps,
+        theory,
+        training,
+    )
+    from gan_jax.distributed.mesh import device_mesh
+    from gan_jax.errors import UserError
+    from gan_jax.evaluation import evaluate
+    from gan_jax.experiment import load
+    from gan_jax.game import (
+        Batch,
+        Metrics,
+        Networks,
+        Objective,
+        Player,
+        Round,
+        Term,
+        adversarial,
+        per_sample,
+        update,
+    )
+    from gan_jax.objectives import accumulated, augmented, losses, penalties, unrolled
+    from gan_jax.training import (
+        Sampler,
+        TrainState,
+        TrainStep,
+        alternating,
+        consensus,
+        extragradient,
+        fused,
+        init_state,
+        pmapped,
+        sampler,
+        sharded,
+        simultaneous,
+        symplectic,
+    )
+
+    __version__: str
+
+__all__ = [
+    "Batch",
+    "Metrics",
+    "Networks",
+    "Objective",
+    "Player",
+    "Round",
+    "Sampler",
+    "Term",
+    "TrainState",
+    "TrainStep",
+    "UserError",
+    "__version__",
+    "accumulated",
+    "adversarial",
+    "alternating",
+    "augmented",
+    "consensus",
+    "data",
+    "device_mesh",
+    "diagnosis",
+    "distributed",
+    "evaluate",
+    "evaluation",
+    "experiment",
+    "extragradient",
+    "fused",
+    "init_state",
+    "load",
+    "loggers",
+    "losses",
+    "metrics",
+    "networks",
+    "objectives",
+    "penalties",
+    "per_sample",
+    "pmapped",
+    "sampler",
+    "sharded",
+    "simultaneous",
+    "sweeps",
+    "symplectic",
+    "theory",
+    "training",
+    "unrolled",
+    "update",
+]
+
+_NAMES = {
     "distributed.mesh": ("device_mesh",),
     "errors": ("UserError",),
-}  # fmt: skip
-_MODULES = (
-    "data", "diagnosis", "distributed", "evaluation", "experiment", "game", "loggers", "metrics", "networks", "objectives",
-    "sweeps", "theory", "training",
-)  # fmt: skip
-_NAMES = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted([*_MODULES, *_NAMES])
+    "evaluation": ("evaluate",),
+    "experiment": ("load",),
+    "game": (
+        "Batch",
+        "Metrics",
+        "Networks",
+        "Objective",
+        "Player",
+        "Round",
+        "Term",
+        "adversarial",
+        "per_sample",
+        "update",
+    ),
+    "objectives": (
+        "accumulated",
+        "augmented",
+        "losses",
+        "penalties",
+        "unrolled",
+    ),
+    "training": (
+        "Sampler",
+        "TrainState",
+        "TrainStep",
+        "alternating",
+        "consensus",
+        "extragradient",
+        "fused",
+        "init_state",
+        "pmapped",
+        "sampler",
+        "sharded",
+        "simultaneous",
+        "symplectic",
+    ),
+}
+"""The names that the package exports, by the module that defines them; all others are modules."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"gan_jax.{_NAMES[name]}"), name)
-    if name in _MODULES:
+    for module, names in _NAMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"gan_jax.{module}"), name)
+    if name == "__version__":
+        from importlib.metadata import version  # late: it takes a tenth of a second
+
+        return version("gan_jax")
+    if name in __all__:
         return importlib.import_module(f"gan_jax.{name}")
     raise AttributeError(f"module 'gan_jax' has no attribute {name!r}")
 

@@ -1,1 +1,57 @@
-"""From a config to a trained run: settings, what they build, the training loop, the run directory."""
+"""From a config to a trained run, and back from its directory.
+
+`load_settings` reads a config, `build` makes the objects that it describes, `run` trains them in a
+run directory, and `load` returns what was trained. Modules load when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_jax.experiment.builder import Chunk, Experiment, Stage, build
+    from gan_jax.experiment.config_files import load_settings
+    from gan_jax.experiment.loading import LoadedRun, load
+    from gan_jax.experiment.run_writer import TrainingDiverged
+    from gan_jax.experiment.settings import Settings
+    from gan_jax.experiment.training_loop import run
+
+__all__ = [
+    "Chunk",
+    "Experiment",
+    "LoadedRun",
+    "Settings",
+    "Stage",
+    "TrainingDiverged",
+    "build",
+    "load",
+    "load_settings",
+    "run",
+]
+
+_NAMES = {
+    "builder": (
+        "Chunk",
+        "Experiment",
+        "Stage",
+        "build",
+    ),
+    "config_files": ("load_settings",),
+    "loading": (
+        "LoadedRun",
+        "load",
+    ),
+    "run_writer": ("TrainingDiverged",),
+    "settings": ("Settings",),
+    "training_loop": ("run",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _NAMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,6 @@
 """Jobs of two real processes with two devices each: the same numbers as one, and a clear end when one is lost."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from gan_jax.distributed.mesh import device_mesh
 from gan_jax.errors import UserError
 from gan_jax.experiment import run_directory, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.run_writer import checkpoints_in
+from gan_jax.experiment.run_writer import open_checkpoints
 from gan_jax.training.data_parallel import sharded
 
 SMALL = [
@@ -72,9 +73,9 @@ def train(root: Path, folder: Path) -> list[subprocess.Popen]:
 
 
 def final(folder: Path) -> tuple[int, np.ndarray]:
-    config = run_directory.read_config(folder)
-    with checkpoints_in(folder, config) as checkpoints:
-        step, state = checkpoints.restore(jax.eval_shape(build(config).init, jax.random.key(0)))
+    settings = run_directory.read_settings(folder)
+    with open_checkpoints(folder, settings) as checkpoints:
+        step, state = checkpoints.restore(jax.eval_shape(build(settings).init, jax.random.key(0)))
     return step, parallelism_cases.flat(state)
 
 
@@ -120,8 +121,8 @@ def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
     assert step == whole_step == 400 and np.array_equal(state, whole_state)
 
     # What four devices of two processes wrote, this process goes on with.
-    config = run_directory.read_config(whole) | {"steps": 420, "log_every": 5}
-    training_loop.run(config, whole)
+    settings = run_directory.read_settings(whole)
+    training_loop.run(dataclasses.replace(settings, steps=420, log_every=5), whole)
     assert final(whole)[0] == 420
 
 

@@ -87,8 +87,8 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
         (["--workdr=x"], "unrecognized arguments: --workdr=x"),
         (["--config=configs/ring.py:unroled"], "did you mean unrolled?"),
         (["--config=configs/rung.py"], "no config file"),
-        (["--workdir=README.md"], "is a file, not a folder"),
-        (["--workdir=tests"], "is not the workdir of a run"),
+        (["--workdir=README.md"], "is a file, not a directory"),
+        (["--workdir=tests"], "is not the directory of a run"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, says, root, tmp_path):

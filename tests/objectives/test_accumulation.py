@@ -9,7 +9,7 @@ import tiny
 
 from gan_jax import networks
 from gan_jax.errors import UserError
-from gan_jax.experiment import config as configs
+from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.validation import check_experiment
 from gan_jax.game import Player, adversarial
@@ -96,15 +96,11 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 def of_precision(root, precision: str):
     overrides = [
-        "networks=dcgan(width=8, latent_size=8)", "dataset=ring()", "batch_size=16", f"precision={precision}",
+        "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))", "dataset=ring()", "batch_size=16", f"precision={precision}",
         "generator_optimizer=sgd(learning_rate=0.1)", "discriminator_optimizer=sgd(learning_rate=0.1)",
         "objective=wasserstein + gradient_penalty(weight=10)",
     ]  # fmt: skip
-    config = configs.to_dict(configs.load(str(root / "configs" / "default.py"), overrides))
-    config["networks"] = {
-        "mlp": {"latent_size": 8, "generator_widths": (64, 64), "discriminator_widths": (64, 64)}
-    }
-    return build(config)
+    return build(load_settings(str(root / "configs" / "default.py"), overrides))
 
 
 def test_bfloat16_works_inside_the_networks_alone(root):
@@ -117,9 +113,9 @@ def test_bfloat16_works_inside_the_networks_alone(root):
         state = experiment.init(jax.random.key(0))
         (chunk,) = experiment.chunks(0, 1, 1)
         batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk))
-        text = str(jax.make_jaxpr(stage.train_step)(state, stage.prepare(batch), jax.random.key(0)))
+        text = str(jax.make_jaxpr(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0)))
         assert ("bf16" in text) == (precision == "bfloat16")
-        after, metrics = jax.jit(stage.train_step)(state, stage.prepare(batch), jax.random.key(0))
+        after, metrics = jax.jit(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0))
         assert {leaf.dtype for leaf in jax.tree.leaves((after, metrics))} <= {
             jnp.dtype("float32"),
             jnp.dtype("int32"),
