@@ -41,9 +41,11 @@ figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make fi
 	$(BIN)/python experiments/reproduce.py all --scale=$(SCALE)
 	$(BIN)/python experiments/reproduce.py --gallery
 
-lint: $(INSTALLED) ## style and types
+lint: $(INSTALLED) ## style, types and the direction of imports
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 clean: ## remove the environment and all caches; runs/ and results/ stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info

@@ -1,1 +1,1 @@
-"""Experiment configs: `default.py` has every field, the others change what their experiment needs."""
+"""Configs: `default.py` has every field, the others change what their experiment needs."""

@@ -1,8 +1,8 @@
 """Every field of an experiment, with its default. Other configs start from this one.
 
 A named part is text: ``name(setting=value)`` calls the function of that name, of the modules in
-brackets, with these settings. A function of your own is named ``package.module:function``. Parts are
-joined by ``+``.
+brackets, with these settings. A function of your own is named ``package.module:function``. Parts
+are joined by ``+``.
 """
 
 from ml_collections import ConfigDict
@@ -21,14 +21,14 @@ def get_config() -> ConfigDict:
     config.unroll_stop_gradient = False  # look ahead, but do not learn through the look-ahead
     config.unroll_rematerialise = False  # recompute look-ahead updates: less memory, more time
 
-    # Of what the discriminator sees, in order [gan_jax.objectives.augmentation]. A target above 0 makes
-    # it adaptive (ADA): the target of the mean sign of the scores of real samples.
+    # Of what the discriminator sees, in order [gan_jax.objectives.augmentation]. A target above 0
+    # makes it adaptive (ADA): the target of the mean sign of the scores of real samples.
     config.augmentation = ""
     config.augmentation_target = 0.0
     # Weight, in the generator's loss, of the squared gradient norm of the discriminator's loss.
     config.gradient_regularisation = 0.0
-    # Phases (resolution, batch size, steps, fade steps) of networks that grow, such as progan; their
-    # batch sizes replace config.batch_size.
+    # Phases (resolution, batch size, steps, fade steps) of networks that grow, such as progan;
+    # their batch sizes replace config.batch_size.
     config.progressive_growing = ()
 
     # How the networks are updated.
@@ -36,7 +36,8 @@ def get_config() -> ConfigDict:
     config.steps = 10_000  # generator updates
     config.batch_size = 64  # over all devices
     config.discriminator_steps = 1  # discriminator updates per generator update (WGAN's n_critic)
-    # many > 0: this many discriminator updates at the first steps, and at each step divisible by every.
+    # many > 0: this many discriminator updates at the first steps, and at each step divisible by
+    # every.
     config.extra_discriminator_steps = ConfigDict({"many": 0, "first": 25, "every": 500})
     # Stages in order [optax, gan_jax.training.optimizers].
     config.generator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"

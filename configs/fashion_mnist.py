@@ -1,28 +1,28 @@
-"""Fashion-MNIST: convolutional networks that train on 2 CPU cores. 60,000 images of 10 kinds of clothes.
+"""Fashion-MNIST, 60,000 images of clothes: convolutional networks that train on 2 CPU cores.
 
     python -m gan_jax.data.prepare fashion_mnist
     python experiments/train.py --config=configs/fashion_mnist.py:dcgan --workdir=runs/dcgan
 
-`dcgan`: non-saturating, Radford et al. (2016). `wgan`: weights clipped to 0.01, RMSProp 5e-5, Arjovsky
-et al. (2017). `wgan_gp`: Gulrajani et al. (2017). `conditional`: labels appended to every layer's input,
-Radford et al. (2016), code. `acgan`: a discriminator that also classifies, Odena et al. (2017). `progan`:
-grown from 4x4 to 32x32, Karras et al. (2018).
+`dcgan`: non-saturating, Radford et al. (2016). `wgan`: weights clipped to 0.01, RMSProp 5e-5,
+Arjovsky et al. (2017). `wgan_gp`: Gulrajani et al. (2017). `conditional`: labels appended to every
+layer's input, Radford et al. (2016), code. `acgan`: a discriminator that also classifies, Odena et
+al. (2017). `progan`: grown from 4x4 to 32x32, Karras et al. (2018).
 
-Expected with seed 0 on 2 CPU cores: the LeNet Frechet distance (fd_lenet) of 10,000 samples, and precision
-and recall of 2,000 samples under LeNet features:
+Expected with seed 0 on 2 CPU cores: the LeNet Frechet distance (fd_lenet) of 10,000 samples, and
+precision and recall of 2,000 samples under LeNet features:
 
     variant     steps  steps/s  time    fd_lenet  precision / recall
     dcgan       3,000  13     4 min         49  0.65 / 0.55
-    wgan        2,000  3.3*   10 min       142  0.72 / 0.07   blurred; the clipped critic learns slowly
-    wgan_gp     1,500  2.8    9 min         81  0.66 / 0.28   rough edges, still improving (140 at 500)
-    conditional 3,000  4.2*   12 min        22  0.80 / 0.44   86% of samples have the label asked for
-    acgan       3,000  7.7*   7 min         32  0.77 / 0.34   84%; LeNet is right on 92% of test images
-    progan      3,000  1.2*  27 min         73  0.74 / 0.18   sound outlines, a grid of pixels inside;
+    wgan        2,000  3.3*   10 min       142  0.72 / 0.07   blurred; the critic learns slowly
+    wgan_gp     1,500  2.8    9 min         81  0.66 / 0.28   rough edges, still improving
+    conditional 3,000  4.2*   12 min        22  0.80 / 0.44   86% have the label asked for
+    acgan       3,000  7.7*   7 min         32  0.77 / 0.34   84%; of test images LeNet tells 92%
+    progan      3,000  1.2*  27 min         73  0.74 / 0.18   sound outlines, a grid inside;
                                                               38 steps/s while at 4x4
 
-*: the best rate over 100 steps of a run that shared the cores with other work, so a quiet machine is
-faster. A step of `wgan` or `wgan_gp` has five discriminator updates and takes about five times as long
-as a step of `dcgan`.
+*: the best rate over 100 steps of a run that shared the cores with other work, so a quiet machine
+is faster. A step of `wgan` or `wgan_gp` has five discriminator updates and takes about five times
+as long as a step of `dcgan`.
 """
 
 from ml_collections import ConfigDict
@@ -74,7 +74,8 @@ def _wasserstein(config: ConfigDict, variant: str) -> None:
         )
         return
     config.objective = "wasserstein + gradient_penalty(weight=10.0)"
-    # A penalty on each sample's slope rules out BatchNorm in the critic: LayerNorm, as in the paper.
+    # A penalty on each sample's slope rules out BatchNorm in the critic: LayerNorm, as in the
+    # paper.
     config.networks = "dcgan(width=32, discriminator_norm='layer')"
     adam = "adam(learning_rate=1e-4, b1=0.5, b2=0.9)"
     config.generator_optimizer = config.discriminator_optimizer = adam

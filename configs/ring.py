@@ -2,23 +2,25 @@
 
     python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring-unrolled
 
-`vanilla`, `non_saturating`, `unrolled`: the settings of Metz et al., "Unrolled Generative Adversarial
-Networks" (2017), section 3.1 and appendix A: Adam 1e-4 with b1 = 0.5 for both networks, batch 512,
-latents of size 256, the saddle objective (both halves of V), K = 10 look-ahead steps of Adam.
+`vanilla`, `non_saturating`, `unrolled`: the settings of Metz et al., "Unrolled Generative
+Adversarial Networks" (2017), section 3.1 and appendix A: Adam 1e-4 with b1 = 0.5 for both networks,
+batch 512, latents of size 256, the saddle objective (both halves of V), K = 10 look-ahead steps of
+Adam.
 
-Expected with seed 0 on 2 CPU cores: `vanilla` sits next to one mode, with no high-quality sample, at
-step 20,000, at 220 steps/s; `unrolled` covers 8 modes with 64% of high quality at step 16,000 and 78%
-at 20,000, at 90 steps/s: 5 minutes for its 25,000 steps. `make run` trains both. `non_saturating` behaves
-like `vanilla`: 1 mode and 0.3% at step 24,000, none at 25,000, at the same speed.
+Expected with seed 0 on 2 CPU cores: `vanilla` sits next to one mode, with no high-quality sample,
+at step 20,000, at 220 steps/s; `unrolled` covers 8 modes with 64% of high quality at step 16,000
+and 78% at 20,000, at 90 steps/s: 5 minutes for its 25,000 steps. `make run` trains both.
+`non_saturating` behaves like `vanilla`: 1 mode and 0.3% at step 24,000, none at 25,000, at the same
+speed.
 
-`wgan`, `wgan_gp`: the settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section
-4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three hidden layers of
-512 units.
+`wgan`, `wgan_gp`: the settings of Gulrajani et al., "Improved Training of Wasserstein GANs" (2017),
+section 4.1 and the authors' toy code (there 100,000 steps, and data scaled by 1/1.414): three
+hidden layers of 512 units.
 
-Expected with seed 0 after 4,000 steps of five discriminator updates (8 to 17 steps/s on one core, 5 to 8
-minutes): `wgan` spreads along the whole ring but has not found the modes, 6 modes hold a sample and 1.6%
-are of high quality; `wgan_gp` sits at all 8 modes, with 14% within 3 standard deviations of a mode and
-the others close to one or between two. The paper trains 25 times longer.
+Expected with seed 0 after 4,000 steps of five discriminator updates (8 to 17 steps/s on one core, 5
+to 8 minutes): `wgan` spreads along the whole ring but has not found the modes, 6 modes hold a
+sample and 1.6% are of high quality; `wgan_gp` sits at all 8 modes, with 14% within 3 standard
+deviations of a mode and the others close to one or between two. The paper trains 25 times longer.
 """
 
 from ml_collections import ConfigDict
@@ -55,8 +57,8 @@ def _metz(config: ConfigDict, variant: str) -> ConfigDict:
 def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
     config.dataset = f"ring(scale={1 / 1.414})"
     config.networks = (
-        "mlp(latent_size=2, generator_widths=(512, 512, 512), discriminator_widths=(512, 512, 512), "
-        "init='he_uniform', input_scale=1.0)"
+        "mlp(latent_size=2, init='he_uniform', input_scale=1.0, "
+        "generator_widths=(512, 512, 512), discriminator_widths=(512, 512, 512))"
     )
     config.batch_size = 256
     config.discriminator_steps = 5
@@ -76,7 +78,7 @@ def _wasserstein(config: ConfigDict, variant: str) -> ConfigDict:
 
 
 def sweep(variant: str = "unrolled") -> dict:
-    """Which number of look-ahead steps and which discriminator learning rate cover the modes, over seeds?
+    """Which number of look-ahead steps and which learning rate cover the modes, for any seed?
 
     python experiments/sweep.py --config=configs/ring.py:unrolled --workdir=runs/ring_sweep \
         --config.steps=8000

@@ -1,6 +1,7 @@
 """Trains one config in one run directory; the same command resumes it.
 
-    python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring [--config.steps=5000 ...]
+    python experiments/train.py --config=configs/ring.py:unrolled --workdir=runs/ring
+        [--config.steps=5000 ...]
 
 Any field of configs/default.py is a flag. Named parts take text, such as
 --config.objective='wasserstein + gradient_penalty(weight=10)'; a function of your own is named
@@ -8,9 +9,9 @@ package.module:function, and a config file may lie anywhere. What can be named:
 
 {names}
 
-Many seeds or learning rates as one program: --config.population.seed='range(8)'; each member is a run in
-members/. Many processes: the same command in each of them, with --distributed under SLURM, on a TPU pod or
-on GKE, and elsewhere with --coordinator=HOST:PORT --processes=N --process=I.
+Many seeds or learning rates as one program: --config.population.seed='range(8)'; each member is a
+run in members/. Many processes: the same command in each of them, with --distributed under SLURM,
+on a TPU pod or on GKE, and elsewhere with --coordinator=HOST:PORT --processes=N --process=I.
 """
 
 import contextlib

@@ -28,13 +28,13 @@ from gan_jax.training.sampling import Sampler, sampler
 from gan_jax.training.steps import TrainState, TrainStep, init_state
 
 StepFactory = Callable[[Hyperparameters], TrainStep]
-"""``hyperparameters -> train step``. What is not among the hyperparameters is as the settings say; an
-empty mapping gives the train step of the settings themselves."""
+"""``hyperparameters -> train step``. What is not among the hyperparameters is as the settings say;
+an empty mapping gives the train step of the settings themselves."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training with one train step: all of training, or a phase of progressive growing.
+    """A stretch of training with one train step: all of it, or a phase of progressive growing.
 
     Attributes:
       networks: the networks that are trained.
@@ -142,12 +142,12 @@ class Experiment:
         return self.stages[stage], fade
 
     def sampler(self, state: TrainState, steps: int) -> Sampler:
-        """Returns a sampler of the generator's EMA in ``state``, which is the state after ``steps`` steps."""
+        """Returns a sampler of the generator's EMA in the state after ``steps`` steps."""
         stage, fade = self.stage_after(steps)
         return sampler(stage.networks, state.generator_ema, classes=self.dataset.classes, fade=fade)
 
     def load_split(self, split: str) -> Dataset:
-        """Builds another split of the dataset. Raises UserError if the dataset has no such split."""
+        """Builds another split of the dataset. Raises UserError if there is no such split."""
         part = self.settings.dataset
         if not registry.takes("dataset", part, "split"):
             raise UserError(
@@ -219,7 +219,9 @@ def _build_stage(
     has_spectral = "spectral" in (parameters["network"] if adaptive else parameters)
     augmentations = build_parts("augmentation", settings.augmentation)
 
-    def optimizers(numbers: Hyperparameters) -> tuple[optax.GradientTransformation, ...]:
+    def optimizers(
+        numbers: Hyperparameters,
+    ) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
         generator = _build_optimizer(settings, "generator_optimizer", numbers)
         discriminator = _build_optimizer(settings, "discriminator_optimizer", numbers)
         if has_spectral:
@@ -243,7 +245,8 @@ def _build_stage(
         return step
 
     def init(rng: PRNGKey) -> TrainState:
-        return init_state(networks, *optimizers({}), rng)
+        generator_optimizer, discriminator_optimizer = optimizers({})
+        return init_state(networks, generator_optimizer, discriminator_optimizer, rng)
 
     return Stage(networks, make_step, _preparation(resolution), batch_size), init
 
@@ -253,7 +256,8 @@ def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None
     if resolution is not None:
         if not registry.takes("networks", part, "resolution"):
             raise UserError(
-                f"config.progressive_growing needs networks that grow, such as progan, not {part.name}"
+                "config.progressive_growing needs networks that grow, such as progan, "
+                f"not {part.name}"
             )
         part = part.updated({"resolution": resolution})
     networks: Networks = build_part(
@@ -273,7 +277,8 @@ def _build_objective(
     adaptive: bool,
     numbers: Hyperparameters,
 ) -> Objective:
-    # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is written.
+    # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is
+    # written.
     terms = {
         _term_name(part): build_part("objective", part, numbers)
         for part in sorted(settings.objective, key=_term_name)
@@ -318,7 +323,7 @@ def _build_optimizer(
 
 
 def _ema_decay(settings: Settings, numbers: Hyperparameters) -> schedules.Decay:
-    decay = numbers.get("ema_decay", settings.ema_decay)
+    decay: float = numbers.get("ema_decay", settings.ema_decay)
     if settings.ema_warmup == "num_updates":
         return schedules.ema_num_updates(decay)
     if settings.ema_warmup == "rampup":

@@ -1,4 +1,4 @@
-"""What the command lines share: config flags, one line for bad input, a cache of compiled programs."""
+"""What the commands share: config flags, and one line for bad input."""
 
 import argparse
 import os
@@ -27,7 +27,8 @@ class Parser(argparse.ArgumentParser):
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Separates config flags from the others: ``(["discriminator_steps=5"], rest)``.
 
-    ``--config.discriminator_steps=5``, ``--config.discriminator_steps 5``, and for true-or-false fields ``--config.wandb.use``, ``--noconfig.wandb.use``.
+    ``--config.discriminator_steps=5``, ``--config.discriminator_steps 5``, and for true-or-false
+    fields ``--config.wandb.use``, ``--noconfig.wandb.use``.
     """
     overrides, rest, queue = [], [], list(arguments)
     while queue:
@@ -45,7 +46,9 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any], list[str]]:
-    """Separates the flags of one prefix from the others: ``--slurm.mem_gb=8`` is ``({"mem_gb": 8}, rest)``.
+    """Separates the flags of one prefix from the others.
+
+    ``--slurm.mem_gb=8`` gives ``({"mem_gb": 8}, rest)``.
 
     Whole numbers and true or false are read as such, all else is text. Raises UserError.
     """
@@ -67,7 +70,10 @@ def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any
 
 
 def expanded(path: str) -> str:
-    """A path with its ``$NAMES`` replaced by what the environment says, as W&B's agent starts no shell. Raises UserError."""
+    """Returns a path with its ``$NAMES`` replaced by environment variables. Raises UserError.
+
+    W&B's agent starts commands without a shell, which would do that.
+    """
     whole = os.path.expandvars(path)
     if "$" in whole:
         raise UserError(f"{path} names a variable that is not set")
@@ -75,7 +81,11 @@ def expanded(path: str) -> str:
 
 
 def main(program: Callable[[list[str]], int | None]) -> NoReturn:
-    """Runs ``program(arguments)`` and exits: 0 or what it returns; 2 and one line for bad input; 130 where interrupted."""
+    """Runs ``program(arguments)`` and exits with what it returns, or 0.
+
+    Exits with 2 and one line for bad input, with 1 and one line if training diverged, and with 130
+    if it was interrupted.
+    """
     try:
         code = program(sys.argv[1:]) or 0
     except UserError as error:

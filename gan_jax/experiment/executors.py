@@ -1,7 +1,7 @@
-"""How the steps of a run are computed: one run on all devices, or the members of a population in one program.
+"""How steps are computed: one run on all devices, or a population in one program.
 
-`SingleRun` and `PopulationRun` have one interface, `Executor`: the training loop does not know which of
-the two it drives.
+`SingleRun` and `PopulationRun` have one interface, `Executor`: the training loop does not know
+which of the two it drives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Executor(Protocol):
         ...
 
     def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """Computes a chunk's steps; metrics are ``[steps]``, of a population ``[members, steps]``."""
+        """Computes a chunk's steps; metrics are ``[steps]``, or ``[members, steps]``."""
         ...
 
     def to_host(self, state: TrainState) -> TrainState:
@@ -97,7 +97,7 @@ class SingleRun:
     def __init__(self, settings: Settings, dataset: Dataset | None = None) -> None:
         check_settings(settings, jax.device_count())
         self.experiment = build(settings, dataset)
-        self.members = [settings]
+        self.members: Sequence[Settings] = [settings]
         check_experiment(self.experiment)
         parallel = data_parallel.PARALLELISM[settings.parallelism]
         self._programs = [
@@ -135,8 +135,8 @@ class SingleRun:
 class PopulationRun:
     """The members of a population: leaves are ``[members, ...]``, split over the devices.
 
-    If the members do not divide evenly over the devices, copies of the last member fill the program;
-    their results are never looked at.
+    If the members do not divide evenly over the devices, copies of the last member fill the
+    program; their results are never looked at.
     """
 
     may_retry = False
@@ -170,7 +170,8 @@ class PopulationRun:
         return [run_dir / "members" / f"{index:03d}" for index in range(len(self.members))]
 
     def init(self) -> TrainState:
-        # One by one: a batch of QR decompositions, of orthogonal weights, can hang on a CPU of few cores.
+        # One by one: a batch of QR decompositions, of orthogonal weights, can hang on a CPU of few
+        # cores.
         init = jax.jit(
             lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self._sharding
         )
@@ -206,13 +207,15 @@ class PopulationRun:
         return jax.tree.map(lambda leaf: np.asarray(leaf[index]), tree)
 
     def key(self, index: int) -> PRNGKey:
-        return self._keys[index]
+        key: PRNGKey = self._keys[index]
+        return key
 
 
 def _check_population(settings: Settings) -> None:
     if jax.process_count() > 1:
         raise UserError(
-            "a population runs in one process, on all of its devices: start it without --distributed"
+            "a population runs in one process, on all of its devices: "
+            "start it without --distributed"
         )
     if settings.keep_checkpoints < 2:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Changes to settings by the dotted path of a config field: ``objective.gradient_penalty.weight``."""
+"""Changes to settings by dotted paths: ``objective.gradient_penalty.weight``."""
 
 import dataclasses
 import re
@@ -38,7 +38,8 @@ def with_value(settings: Settings, path: str, value: Any) -> Settings:
     if first == "population" and rest:
         column = {".".join(rest): _members_values(value)}
         return dataclasses.replace(settings, population={**settings.population, **column})
-    return _replaced(settings, path, path.split("."), value, "config")
+    changed: Settings = _replaced(settings, path, path.split("."), value, "config")
+    return changed
 
 
 def value_at(settings: Settings, path: str) -> Any:
@@ -94,7 +95,7 @@ def _members_values(value: Any) -> tuple[Any, ...]:
 
 
 def _replaced(node: Any, path: str, keys: Sequence[str], value: Any, above: str) -> Any:
-    """Returns a copy of ``node``, which stands at ``above``, with the value at ``keys`` below it replaced."""
+    """Returns a copy of ``node``, which is at ``above``, with the value at ``keys`` replaced."""
     key, *rest = keys
     types = field_types(type(node))
     if key not in types:
@@ -116,7 +117,7 @@ def _replaced(node: Any, path: str, keys: Sequence[str], value: Any, above: str)
 def _parts_replaced(
     parts: Parts | Part, path: str, keys: Sequence[str], value: Any, above: str
 ) -> Parts | Part:
-    """Returns parts with one setting of one of them replaced; its name and type are checked when it is built."""
+    """Returns parts with one setting of one of them replaced; building it checks the setting."""
     name, *rest = keys
     several = parts if isinstance(parts, tuple) else (parts,)
     if name not in [part.name for part in several]:
@@ -124,7 +125,8 @@ def _parts_replaced(
         raise UserError(f"unknown config key {above}.{name}: {above} is {text}")
     if not rest:
         raise UserError(
-            f"config.{path} cannot be set alone: set all of {above}, as in 'adam(learning_rate=0.0001)'"
+            f"config.{path} cannot be set alone: set all of {above}, "
+            "as in 'adam(learning_rate=0.0001)'"
         )
     changed = tuple(
         _setting_replaced(part, path, rest, value, f"{above}.{name}") if part.name == name else part

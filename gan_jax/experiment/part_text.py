@@ -78,7 +78,7 @@ def parse_parts(text: str) -> tuple[Part, ...]:
 
 
 def parse_value(text: str) -> Any:
-    """Parses one setting: a number, a tuple, true or false, a part with settings; else it is text."""
+    """Parses one setting: a number, a tuple, true or false, a part with settings, or text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

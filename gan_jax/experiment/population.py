@@ -1,9 +1,9 @@
 """Populations: many runs that differ only in numbers, trained as one program.
 
-``config.population`` holds a tuple of values, one for each member, for each field in which the members
-differ: ``{"seed": (0, 1, 2), "generator_optimizer.adam.learning_rate": (1e-4, 2e-4, 4e-4)}``. Each
-member is an ordinary run: it has settings, a run directory and checkpoints of its own, which know
-nothing of the others.
+``config.population`` holds a tuple of values, one for each member, for each field in which the
+members differ: ``{"seed": (0, 1, 2), "generator_optimizer.adam.learning_rate": (1e-4, 2e-4,
+4e-4)}``. Each member is an ordinary run: it has settings, a run directory and checkpoints of its
+own, which know nothing of the others.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ def member_settings(settings: Settings) -> list[Settings]:
 
 
 def hyperparameters(settings: Settings) -> Hyperparameters:
-    """Returns the numbers of all members, ``[members]`` float32 each, by path; seeds are left out."""
+    """Returns the numbers of all members but their seeds, ``[members]`` float32, by path."""
     return {
         path: np.asarray(values, np.float32)
         for path, values in settings.population.items()
@@ -60,7 +60,10 @@ def hyperparameters(settings: Settings) -> Hyperparameters:
 
 
 def joined(runs: Sequence[Settings]) -> Settings | None:
-    """Returns the settings of the population of some runs; None if they differ in more than numbers that may."""
+    """Returns the settings of the population of some runs.
+
+    Returns None if the runs differ in more than numbers that may differ between members.
+    """
     first = runs[0]
     paths = sorted({path for other in runs[1:] for path in differences(first, other)}) or ["seed"]
     columns: dict[str, tuple[Any, ...]] = {}
@@ -113,7 +116,7 @@ def _kind_check(path: str) -> Any:
 
 
 def _named_by_numbers(member: Settings, settings: Settings, index: int) -> Settings:
-    """The member with a name in W&B by its numbers, if W&B is used and the settings give no name."""
+    """The member with a name in W&B by its numbers, if W&B is used and it has no name."""
     if not member.wandb.use or member.wandb.name:
         return member
     name = ", ".join(

@@ -1,7 +1,7 @@
 """What the named parts of a config can name, and how a part is built.
 
-A part is ``name(setting=value)``: the function of that name is called with those settings. Names are
-those of the modules listed in `NAMESPACES`; a function of any other module is named
+A part is ``name(setting=value)``: the function of that name is called with those settings. Names
+are those of the modules listed in `NAMESPACES`; a function of any other module is named
 ``package.module:function``.
 """
 
@@ -96,11 +96,9 @@ def build_part(
 ) -> Any:
     """Calls the function that a part names, with the part's settings.
 
-    Args:
-      field: of the config, a key of `NAMESPACES`.
-      part: the function's name and its settings.
-      hyperparameters: values that replace settings of this part, by full path.
-      **context: arguments that come from the rest of the run, such as ``shape`` for networks; each is
+    Args: field: of the config, a key of `NAMESPACES`. part: the function's name and its settings.
+      hyperparameters: values that replace settings of this part, by full path. **context: arguments
+      that come from the rest of the run, such as ``shape`` for networks; each is
         passed if the function takes it, and cannot be set by the part.
 
     Returns:
@@ -202,7 +200,7 @@ def _import(field: str, name: str) -> Callable[..., Any]:
 def _function(
     module: types.ModuleType, name: str, namespace: Namespace
 ) -> Callable[..., Any] | None:
-    """The function of that name, if the module exports it and it returns the kind that is wanted."""
+    """The function of that name, if the module exports it and it returns the right kind."""
     if module is optax:
         return getattr(optax, name) if _is_public(optax, name) else None
     if name not in module.__all__ or name in namespace.hidden:
@@ -266,7 +264,7 @@ def _arguments(
 
 
 def _resolve_any(field: str, path: str, name: str) -> Callable[..., Any]:
-    """A function that a setting names: of the field's modules, whatever it returns, such as a schedule."""
+    """A function that a setting names, such as a schedule, whatever it returns."""
     if ":" in name:
         return _import(path, name)
     for module in NAMESPACES[field].modules:

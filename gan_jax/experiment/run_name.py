@@ -81,7 +81,7 @@ def format_value(value: Any) -> str:
 
 
 def _changes(plain: Settings, settings: Settings) -> dict[str, str]:
-    """What differs from the config file: a setting by its path, parts of another kind as a whole."""
+    """What differs from the config file: a setting by its path, or other parts as a whole."""
     changes: dict[str, str] = {}
     for path in differences(plain, settings):
         field = path.split(".")[0]

@@ -30,10 +30,13 @@ class TrainingDiverged(RuntimeError):
 
 
 class RunWriter:
-    """Writes one run, alone or as a member of a population. Leaving the context waits for pending writes.
+    """Writes one run, alone or as a member of a population.
 
-    In a job of several processes each process has a writer, and all of them call the same methods; the
-    first process writes. Pictures are drawn by the thread of ``pictures`` while training goes on.
+    Leaving the context waits for pending writes.
+
+    In a job of several processes each process has a writer, and all of them call the same methods;
+    the first process writes. Pictures are drawn by the thread of ``pictures`` while training goes
+    on.
     """
 
     def __init__(
@@ -93,10 +96,11 @@ class RunWriter:
             logger.scalars(step, dict(values) | {"time": time.time()})
 
     def draw(self, state: TrainState, step: int, key: PRNGKey) -> None:
-        """Draws what the generator makes of fixed latents: a grid of images, or points over real ones.
+        """Draws what the generator makes of fixed latents: a grid of images, or points.
 
-        The samples are taken, and points are saved, at once, before any checkpoint from which a killed
-        run goes on. The picture follows. What went wrong with the previous picture is raised here.
+        The samples are taken, and points are saved, at once, before any checkpoint from which a
+        killed run goes on. The picture follows. What went wrong with the previous picture is raised
+        here.
         """
         dataset, number = self.experiment.dataset, self.settings.num_samples
         label, columns = plots.class_rows(number, dataset.classes)
@@ -123,8 +127,8 @@ class RunWriter:
     def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
         """Checks that the metrics of the last calls, up to ``step``, are finite.
 
-        Raises:
-          TrainingDiverged: with the first step whose metrics are not finite. Such a state is not worth
+        Raises: TrainingDiverged: with the first step whose metrics are not finite. Such a state is
+          not worth
             saving.
         """
         first_bad: dict[str, int] = {}
@@ -168,7 +172,7 @@ def open_checkpoints(run_dir: Path, settings: Settings) -> Checkpoints:
 
 
 def readable(settings: Settings) -> dict[str, Any]:
-    """Returns settings as tables and filters of W&B like them: flat, and each field of parts as text too."""
+    """Returns settings for the tables of W&B: flat, and each field of parts as text too."""
     texts: dict[str, Any] = {}
     for field, value in vars(settings).items():
         if isinstance(value, Part):

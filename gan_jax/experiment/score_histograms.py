@@ -16,9 +16,9 @@ def score_histograms(
 ) -> dict[str, np.ndarray]:
     """Computes the raw scores of one step's real batch and of as many generated samples.
 
-    The generator is the one that is trained, not its EMA; nothing is augmented. Two histograms that lie
-    apart say that the discriminator has won; two that coincide, that it sees no difference. At the
-    equilibrium, D = 1/2, all scores are 0.
+    The generator is the one that is trained, not its EMA; nothing is augmented. Two histograms that
+    lie apart say that the discriminator has won; two that coincide, that it sees no difference. At
+    the equilibrium, D = 1/2, all scores are 0.
 
     Args:
       experiment: of the run.

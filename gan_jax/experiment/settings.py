@@ -1,4 +1,4 @@
-"""What a run is told, parsed once from its config into frozen dataclasses: the only reader of configs."""
+"""Settings: a config parsed once into frozen dataclasses. Nothing else reads configs."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ Parts = tuple[Part, ...]
 
 @dataclass(frozen=True)
 class ExtraDiscriminatorSteps:
-    """Steps at which the discriminator takes more updates: WGAN's 100 at the first 25 and each 500th.
+    """Steps with more discriminator updates: WGAN's 100 at the first 25 and each 500th.
 
     Attributes:
       many: discriminator updates at such a step; 0: there are none.
@@ -44,7 +44,7 @@ class WandbSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a run is told. The fields are those of `configs/default.py`, which documents them."""
+    """Everything a run is told. `configs/default.py` has the same fields, with comments."""
 
     seed: int
     dataset: Part
@@ -109,7 +109,7 @@ def dumps(settings: Settings) -> str:
 
 
 def loads(text: str) -> Settings:
-    """Parses the text of a config.json. Raises ValueError if it is not JSON, UserError as `parse`."""
+    """Parses a config.json. Raises ValueError if it is not JSON, and UserError as `parse`."""
     config = json.loads(text)
     if not isinstance(config, dict):
         raise UserError("it is not a config: a mapping of fields is expected")
@@ -145,7 +145,7 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
     Raises:
       UserError: a value of another type.
     """
-    if dataclasses.is_dataclass(kind) and kind is not Part:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not Part:
         if not isinstance(value, Mapping):
             names = (f"config.{path}.{f.name}" for f in dataclasses.fields(kind))
             raise UserError(f"config.{path} has parts: set them one by one, {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Trains what settings describe: steps, evaluates, draws, saves, and goes on from where a run was."""
+"""Trains what settings describe: computes steps, evaluates, draws, saves and resumes."""
 
 import contextlib
 import signal
@@ -40,13 +40,11 @@ def run(
     """Trains what settings describe in a directory, from its newest checkpoint on.
 
     Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``samples/``. With
-    ``settings.population`` each member has these in a directory of its own and is a run like any other.
-    SIGINT and SIGTERM save a checkpoint first.
+    ``settings.population`` each member has these in a directory of its own and is a run like any
+    other. SIGINT and SIGTERM save a checkpoint first.
 
-    Args:
-      settings: of one run or of a population.
-      run_dir: the run directory.
-      member_dirs: a directory for each member, in place of ``members/000`` and so on in ``run_dir``.
+    Args: settings: of one run or of a population. run_dir: the run directory. member_dirs: a
+      directory for each member, in place of ``members/000`` and so on in ``run_dir``.
 
     Returns:
       The last metrics; of a population their means over the members.
@@ -204,7 +202,7 @@ class _Loop:
             writer.draw(self.executor.member(state, index), step, self.executor.key(index))
 
     def _add_means(self, values: Values, step: int) -> None:
-        """Adds the means of the metrics since the last row; members that have diverged are left behind."""
+        """Adds the means of the metrics since the last row; leaves diverged members behind."""
         history, self._history = jax.device_get(self._history), []
         for index, writer in list(self._training.items()):
             calls = [self.executor.member(call, index) for call in history]
@@ -251,7 +249,7 @@ class _StopSignals:
 
 
 def _open(runs: Sequence[tuple[Path, Settings]], resources: contextlib.ExitStack) -> None:
-    """Opens all run directories: by the first process, while the others wait for it. Raises UserError."""
+    """Opens all run directories in the first process; the others wait. Raises UserError."""
     refusal: UserError | None = None
     if multihost.is_main_process():
         try:
@@ -268,8 +266,8 @@ def _restore(
 ) -> tuple[int, list[TrainState]] | None:
     """Restores the newest step of which all runs have a sound checkpoint; None if there is none.
 
-    A run that diverged may try again if it is alone; a member of a population stays behind, and gets
-    any state.
+    A run that diverged may try again if it is alone; a member of a population stays behind, and
+    gets any state.
     """
     like = abstract_state(executor.experiment)
     if executor.may_retry:

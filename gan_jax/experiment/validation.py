@@ -1,4 +1,4 @@
-"""What is refused before a run starts: fields out of bounds, and parts that do not fit each other."""
+"""Checks before a run starts: fields out of bounds, and parts that do not fit."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Traces each stage once, without computing anything, so that parts that do not fit are refused early.
+    """Traces each stage once, without computing anything: parts that do not fit are refused.
 
     Raises:
       UserError: labels that the dataset does not have, a pack that does not divide the batch,
@@ -93,7 +93,8 @@ def check_experiment(experiment: Experiment) -> None:
             raise UserError(f"the parts of this config do not fit: {first_line(error)}") from error
         if _shapes(after) != _shapes(state):
             raise UserError(
-                "the parts of this config do not fit: a step changes the shapes or dtypes of the state"
+                "the parts of this config do not fit: "
+                "a step changes the shapes or dtypes of the state"
             )
 
 

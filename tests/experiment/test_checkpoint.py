@@ -42,14 +42,14 @@ def test_relative_directories_work(tmp_path, monkeypatch):
     assert (tmp_path / "relative" / "1").is_dir()
 
 
-@pytest.mark.parametrize("max", [False, True])
-def test_the_latest_and_the_best_are_kept(tmp_path, highest):
-    sign = -1 if highest else 1
+@pytest.mark.parametrize("maximize", [False, True])
+def test_the_latest_and_the_best_are_kept(tmp_path, maximize):
+    sign = -1 if maximize else 1
     scores = {10: 5.0, 20: 1.0, 30: float("nan"), 40: 7.0, 50: 8.0, 60: float("-inf") * sign}
-    with Checkpoints(tmp_path / "c", keep=2, best="fid", highest=highest) as checkpoints:
+    with Checkpoints(tmp_path / "c", keep=2, best="fid", maximize=maximize) as checkpoints:
         for step, score in scores.items():
             checkpoints.save(step, state_of(step), {"fid": sign * score, "other": 1.0})
-    with Checkpoints(tmp_path / "c", keep=2, best="fid", highest=highest) as checkpoints:
+    with Checkpoints(tmp_path / "c", keep=2, best="fid", maximize=maximize) as checkpoints:
         assert checkpoints.steps() == [20, 50, 60]
         assert checkpoints.best_step() == 20
         assert checkpoints.restore(LIKE)[0] == 60
