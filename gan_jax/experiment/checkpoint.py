@@ -167,7 +167,7 @@ class Checkpoints:
         return state
 
 
-class _KeepBest(managers.PreservationPolicy):
+class _KeepBest(managers.PreservationPolicy):  # type: ignore[misc, unused-ignore]
     """Keeps the best checkpoint. Orbax's own policy forgets the metrics of an earlier process."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
