@@ -9,8 +9,8 @@ import tiny
 
 from gan_jax import networks
 from gan_jax.errors import UserError
-from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.builder import build
+from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.validation import check_experiment
 from gan_jax.game import Player, adversarial
 from gan_jax.objectives import losses, penalties
