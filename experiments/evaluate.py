@@ -1,168 +1,153 @@
 """Scores a checkpoint of a run and appends the scores to its `metrics.jsonl`.
 
-    python experiments/evaluate.py --workdir=runs/x --metrics=fid50k,kid,pr --weights=inception.npz [--step=5000]
-    python experiments/evaluate.py --workdir=runs/x --metrics="fd_lenet, kernel(extractor='lenet', samples=2000)"
+    python experiments/evaluate.py --workdir=runs/x --metrics=fid50k,kid --weights=inception.npz
+    python experiments/evaluate.py --workdir=runs/x --metrics="fd_lenet + kernel(samples=2000)"
     python experiments/evaluate.py --workdir=runs/x --compare=runs/y [--metrics=fd_lenet]
 
---metrics takes names of `gan_jax.evaluation.protocols`, with settings where they differ; left out, it is the run's own config.metrics.
-What was scored before is said and not computed again, unless --again.
+--metrics takes names of `gan_jax.evaluation.protocols`, with settings that differ from the
+defaults; without it, the run's own config.metrics are computed. Scores that are recorded already
+are printed and not computed again, unless --again is given.
 
---compare prints the scores of two runs beside each other (of --step here, of the newest checkpoint there); without --metrics
-those that are recorded. Scores that were measured differently are not compared.
+--compare prints the scores of two runs next to each other (of --step here, of the newest checkpoint
+there); without --metrics, those that are recorded. Scores that were measured differently are not
+compared.
 
-FID's Inception network is not part of this package: convert its public weights once, then name them with --weights:
+FID's Inception network is not part of this package: convert its public weights once, and pass them
+as --weights:
 
     python -m gan_jax.metrics.inception weights-inception-2015-12-05-6726825d.pth inception.npz
 """
 
+import argparse
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import Parser, main
 
+if TYPE_CHECKING:
+    from gan_jax.experiment.part_text import Part
+
 
 def evaluate(arguments: list[str]) -> None:
+    """Runs the command."""
+    flags = parse(arguments)
+    runs = [(Path(flags.workdir), flags.step)]
+    if flags.compare:
+        runs.append((Path(flags.compare), None))
+    for workdir, _ in runs:
+        check_run(workdir)
+    set_up_jax()
+    from gan_jax import evaluation
+
+    if flags.compare and not flags.metrics:
+        records = [recorded_scores(workdir, step) for workdir, step in runs]
+    else:
+        records = [score_checkpoint(workdir, step, flags) for workdir, step in runs]
+    if flags.compare:
+        first, second = (
+            f"{workdir} step {scores[0]['step']}"
+            for (workdir, _), scores in zip(runs, records, strict=True)
+        )
+        print(evaluation.comparison_table((first, second), *records))
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Parses the flags. Raises UserError."""
     parser = Parser(__doc__)
-    parser.add_argument("--workdir", required=True)
-    parser.add_argument("--step", type=int, help="of which checkpoint (the newest)")
-    parser.add_argument("--metrics", help="which, separated by commas (those of the run's config)")
-    parser.add_argument(
-        "--num", type=int, help="generated samples, instead of each metric's own number"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--weights", default="", help="the weights of the metrics' extractor, an .npz"
-    )
-    parser.add_argument("--again", action="store_true", help="compute again what is recorded")
-    parser.add_argument("--compare", metavar="WORKDIR", help="another run, to set beside this one")
+    parser.add_argument("--workdir", required=True, help="the directory of the run")
+    parser.add_argument("--step", type=int, help="of the checkpoint (default: the newest)")
+    parser.add_argument("--metrics", help="names, separated by commas (default: config.metrics)")
+    parser.add_argument("--num", type=int, help="generated samples, in place of each metric's own")
+    parser.add_argument("--seed", type=int, default=0, help="of the generated samples")
+    parser.add_argument("--weights", default="", help=".npz file of the extractor's weights")
+    parser.add_argument("--again", action="store_true", help="compute what is recorded again")
+    parser.add_argument("--compare", metavar="WORKDIR", help="another run to compare with")
     flags = parser.parse_args(arguments)
     if flags.num is not None and flags.num < 2:
         raise UserError(f"--num must be at least 2, not {flags.num}")
     if not 0 <= flags.seed < 2**31:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
-    workdirs = [Path(path) for path in (flags.workdir, flags.compare) if path]
-    steps = [flags.step, None]
+    return flags
+
+
+def check_run(workdir: Path) -> None:
+    """Raises UserError if there is no run, or its scores cannot be written."""
     from gan_jax.experiment.run_directory import read_settings
 
-    for workdir in workdirs:
-        read_settings(workdir)  # bad input is said before anything starts
-    set_up_jax()
-    if flags.compare and not flags.metrics:
-        rows = [_recorded(workdir, step) for workdir, step in zip(workdirs, steps, strict=False)]
-    else:
-        rows = [
-            _scored(workdir, step, flags) for workdir, step in zip(workdirs, steps, strict=False)
-        ]
-    if flags.compare:
-        _compare(workdirs, rows)
+    read_settings(workdir)
+    file = workdir / "metrics.jsonl"
+    if not os.access(file if file.exists() else workdir, os.W_OK):
+        raise UserError(f"{file} cannot be written: scores are appended to it")
 
 
-def _scored(workdir: Path, step: int | None, flags: Any) -> list[dict[str, Any]]:
-    """The rows of the metrics asked for, computed or found."""
+def score_checkpoint(
+    workdir: Path, step: int | None, flags: argparse.Namespace
+) -> list[Mapping[str, Any]]:
+    """Returns the records of the metrics that are asked for, computing those that are missing."""
     from gan_jax import evaluation
     from gan_jax.experiment.loading import load
     from gan_jax.experiment.registry import build_protocols
     from gan_jax.experiment.run_directory import read_settings
     from gan_jax.loggers.json_lines import JsonLines
 
-    metrics = read_settings(workdir).metrics if flags.metrics is None else _named(flags.metrics)
+    metrics = read_settings(workdir).metrics
+    if flags.metrics is not None:
+        metrics = parse_metrics(flags.metrics)
     if not metrics:
-        raise UserError("nothing to measure: --metrics=fid50k,kid,pr or other protocols")
-    asked = build_protocols(metrics, flags.num, flags.weights)
-    run = load(workdir, step)
-    step, draw, reals = run.step, run.sampler, run.experiment.real_samples()
-    evaluation.check(asked, reals)
-    subject = evaluation.GeneratedSamples(draw, reals, flags.seed)
-    file = workdir / "metrics.jsonl"
-    known, rows = evaluation.recorded(file), []
-    for protocol in evaluation.ordered(asked):
-        facts = {"step": step} | protocol.facts(reals, flags.seed)
-        found = (
-            None
-            if flags.again
-            else next((row for row in reversed(known) if facts.items() <= row.items()), None)
+        raise UserError(
+            "nothing to measure: pass --metrics=fid50k,kid,pr or others of "
+            "gan_jax.evaluation.protocols"
         )
-        if found is None:
-            values = evaluation.scores(protocol, subject)
-            found = facts | values
-            log = JsonLines(file)
-            log.scalars(step, {**found, "time": time.time()})
+    protocols = build_protocols(metrics, flags.num, flags.weights)
+    run = load(workdir, step)
+    real = run.experiment.real_samples()
+    generated = evaluation.GeneratedSamples(run.sampler, real, flags.seed)
+    evaluation.check_protocols(protocols, real, generated)
+    known = [] if flags.again else evaluation.read_score_records(workdir / "metrics.jsonl")
+    records: list[Mapping[str, Any]] = []
+    for protocol in evaluation.sort_protocols(protocols):
+        description = {"step": run.step} | protocol.describe(real, flags.seed)
+        record = evaluation.find_record(known, description)
+        remark = "recorded before; --again computes it anew"
+        if record is None:
+            record = {**description, **evaluation.compute_scores(protocol, generated)}
+            log = JsonLines(workdir / "metrics.jsonl")
+            log.scalars(run.step, {**record, "time": time.time()})
             log.close()
             remark = ""
-        else:
-            remark = "recorded before; --again computes it anew"
-        rows.append(found)
-        print(_line(found, protocol.note(reals), remark), flush=True)
-    return rows
+        records.append(record)
+        print(evaluation.format_record(record, protocol.caveat(real), remark), flush=True)
+    return records
 
 
-def _named(text: str) -> Any:
+def parse_metrics(text: str) -> "tuple[Part, ...]":
+    """Parses names with settings, separated by commas or plus signs. Raises UserError."""
     from gan_jax.experiment.part_text import parse_parts
 
     try:
         return parse_parts(text)
     except ValueError as error:
         raise UserError(
-            f"--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', not {text!r}: {error}"
+            "--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', "
+            f"not {text!r}: {error}"
         ) from error
 
 
-def _recorded(workdir: Path, step: int | None) -> list[dict[str, Any]]:
+def recorded_scores(workdir: Path, step: int | None) -> list[Mapping[str, Any]]:
+    """Returns the records of a step, or of the newest step with scores. Raises UserError."""
     from gan_jax import evaluation
 
-    rows = evaluation.recorded(workdir / "metrics.jsonl")
-    steps = sorted({row["step"] for row in rows})
-    if not steps or (step is not None and step not in steps):
-        where = "" if step is None else f" of step {step}"
-        raise UserError(f"{workdir} has no scores{where}: name --metrics to compute them")
-    return [row for row in rows if row["step"] == (steps[-1] if step is None else step)]
-
-
-def _line(row: dict[str, Any], *remarks: str) -> str:
-    from gan_jax import evaluation
-
-    names = evaluation.value_names(row)
-    prefix = row["protocol"]
-    values = "  ".join(
-        f"{name.removeprefix(prefix).lstrip('/')} {_number(row[name])}".strip() for name in names
-    )
-    facts = [f"step {row['step']}", f"n {row['n']}", f"seed {row['seed']}"]
-    if row["split"]:
-        facts.insert(2, f"{row['reals']} real of {row['split']}")
-    if row["extractor"]:
-        facts.append(f"{row['extractor']} {row['extractor_hash'][:8]}, resize: {row['resize']}")
-    return "; ".join([f"{prefix}  {values}  ({', '.join(facts)})", *filter(None, remarks)])
-
-
-def _compare(workdirs: list[Path], rows: list[list[dict[str, Any]]]) -> None:
-    from gan_jax import evaluation
-
-    table = [
-        (
-            "",
-            *(
-                f"{workdir} step {found[0]['step']}"
-                for workdir, found in zip(workdirs, rows, strict=True)
-            ),
-        )
-    ]
-    for first, second in evaluation.comparable(*rows):
-        table += [
-            (name, _number(first[name]), _number(second.get(name)))
-            for name in evaluation.value_names(first)
-        ]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
-    for row in table:
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )
-
-
-def _number(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.6g}"
+    recorded = evaluation.read_score_records(workdir / "metrics.jsonl")
+    records = evaluation.records_of_step(recorded, step)
+    if not records:
+        of_step = "" if step is None else f" of step {step}"
+        raise UserError(f"{workdir} has no scores{of_step}: pass --metrics to compute them")
+    return records
 
 
 if __name__ == "__main__":

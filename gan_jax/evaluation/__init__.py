@@ -1,13 +1,43 @@
-"""How a generator is scored: protocols over its samples and real data, both streamed, and the rows that record the scores.
+"""Scores of generators: named protocols, real data and generated samples in, named numbers out.
 
-The protocols themselves are the public functions of `gan_jax.evaluation.protocols`.
+`evaluate` is the whole in one call; protocols are made by the functions of
+`gan_jax.evaluation.protocols`.
 """
 
-from gan_jax.evaluation.generated import GeneratedSamples, evaluation_key
-from gan_jax.evaluation.protocol import Protocol, check, ordered, scores
-from gan_jax.evaluation.real_data import RealSamples
-from gan_jax.evaluation.records import comparable, recorded, value_names
+from gan_jax.evaluation.checks import check_metric_name, check_protocols
+from gan_jax.evaluation.generated_samples import GeneratedSamples, evaluation_key
+from gan_jax.evaluation.protocol import STEP_METRIC_PREFIXES, Protocol
+from gan_jax.evaluation.real_samples import RealSamples
+from gan_jax.evaluation.records import (
+    comparable_pairs,
+    comparison_table,
+    find_record,
+    format_record,
+    read_score_records,
+    records_of_step,
+    score_names,
+)
+from gan_jax.evaluation.sample_sources import SampleFunction, SampleSource
+from gan_jax.evaluation.scoring import compute_scores, evaluate, sort_protocols
 
 __all__ = [
-    "Protocol", "RealSamples", "GeneratedSamples", "check", "comparable", "evaluation_key", "ordered", "recorded", "scores", "value_names",
-]  # fmt: skip
+    "STEP_METRIC_PREFIXES",
+    "GeneratedSamples",
+    "Protocol",
+    "RealSamples",
+    "SampleFunction",
+    "SampleSource",
+    "check_metric_name",
+    "check_protocols",
+    "comparable_pairs",
+    "comparison_table",
+    "compute_scores",
+    "evaluate",
+    "evaluation_key",
+    "find_record",
+    "format_record",
+    "read_score_records",
+    "records_of_step",
+    "score_names",
+    "sort_protocols",
+]

@@ -23,12 +23,20 @@ def on_all_devices(extractor: Extractor) -> Extractor:
     return dataclasses.replace(extractor, compile=compile_on_all_devices)
 
 
-def compile_on_all_devices(apply: FeatureFn, variables: Any) -> Callable[[np.ndarray], Any]:
-    """Compiles a network for batches of one size, each split over all devices."""
+def compile_on_all_devices(apply: FeatureFn, variables: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Compiles a network for batches of one size, each split over all devices.
+
+    Args:
+      apply: the network.
+      variables: its weights.
+
+    Returns:
+      A function from images ``[b, h, w, c]`` to features ``[b, d]``, for any b.
+    """
     program, variables = batch_parallel(apply), replicate(variables)
 
-    def compute(images: np.ndarray) -> Any:
+    def compute(images: np.ndarray) -> np.ndarray:
         padded = pad_batch(images, divisible_batch_size(len(images)))
-        return program(variables, padded)[: len(images)]
+        return np.asarray(program(variables, padded))[: len(images)]
 
     return compute

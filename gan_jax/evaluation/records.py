@@ -1,73 +1,159 @@
-"""The rows of `metrics.jsonl` that hold scores: read, and set beside each other where they compare."""
+"""Records of scores in a `metrics.jsonl`: reading, finding and comparing them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gan_jax.errors import UserError
+from gan_jax.files import read_json_lines
 
-COMPARED = ("n", "split", "reals", "data", "extractor", "extractor_hash", "resize", "settings")
-"""The facts in which two scores of one metric must agree to be compared."""
+Record = Mapping[str, Any]
+"""One protocol's values and what they depend on: see `Protocol.describe`."""
 
-
-def recorded(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of scores in a `metrics.jsonl`, in the order written; a line that a crash cut short is skipped."""
-    rows = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if (
-            isinstance(row, dict)
-            and isinstance(row.get("protocol"), str)
-            and isinstance(row.get("step"), int)
-        ):
-            rows.append(row)
-    return rows
+COMPARED_FIELDS = (
+    "n",
+    "split",
+    "real_samples",
+    "data",
+    "extractor",
+    "extractor_hash",
+    "resize",
+    "settings",
+)
+"""The fields in which two scores of one metric must agree to be compared."""
 
 
-def value_names(row: Mapping[str, Any]) -> list[str]:
-    """The names of the scores in a row."""
-    return [
-        name for name in row if name == row["protocol"] or name.startswith(row["protocol"] + "/")
-    ]
+def read_score_records(path: str | Path) -> list[dict[str, Any]]:
+    """Returns the records of scores in a `metrics.jsonl`, in the order in which they were written.
 
-
-def comparable(
-    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
-) -> list[tuple[Mapping, Mapping]]:
-    """Pairs of rows of one metric that were measured alike; the newest of each.
-
-    Raises UserError: no metric in common, or one whose scores were measured differently (another number of samples,
-    extractor, split, ...), so that comparing them would mislead.
+    Lines that a crash cut short, and lines that hold something else, are skipped. A file that does
+    not exist has no records.
     """
-    pairs: dict[tuple, tuple[Mapping, Mapping]] = {}
-    latest = {_alike(row): row for row in second}
-    for row in first:
-        if _alike(row) in latest:
-            pairs[_alike(row)] = (row, latest[_alike(row)])
-    matched = {row["metric"] for row, _ in pairs.values()}
-    for row in first:
+    try:
+        records = read_json_lines(path)
+    except FileNotFoundError:
+        return []
+    return [record for record in records if _is_score_record(record)]
+
+
+def _is_score_record(record: Record) -> bool:
+    return isinstance(record.get("protocol"), str) and isinstance(record.get("step"), int)
+
+
+def find_record(records: Sequence[Record], description: Record) -> Record | None:
+    """Returns the newest record with all fields of a description, or None if there is none."""
+    for record in reversed(records):
+        if all(field in record and record[field] == description[field] for field in description):
+            return record
+    return None
+
+
+def records_of_step(records: Sequence[Record], step: int | None = None) -> list[Record]:
+    """Returns the records of a step; those of the newest step with scores if it is None."""
+    if step is None:
+        step = max((record["step"] for record in records), default=None)
+    return [record for record in records if record["step"] == step]
+
+
+def score_names(record: Record) -> list[str]:
+    """Returns the names of the scores in a record."""
+    protocol = record["protocol"]
+    return [name for name in record if name == protocol or name.startswith(f"{protocol}/")]
+
+
+def comparable_pairs(
+    first: Sequence[Record], second: Sequence[Record]
+) -> list[tuple[Record, Record]]:
+    """Returns pairs of records of one metric that were measured alike; the newest of each.
+
+    Args:
+      first: records of one run.
+      second: records of another.
+
+    Raises:
+      UserError: there is no metric in common, or one whose scores were measured differently
+        (another number of samples, extractor, split, ...), so that comparing them would mislead.
+    """
+    newest = {_measured_by(record): record for record in second}
+    pairs = {
+        _measured_by(record): (record, newest[_measured_by(record)])
+        for record in first
+        if _measured_by(record) in newest
+    }
+    matched = {record["metric"] for record, _ in pairs.values()}
+    for record in first:
         for other in second:
-            if row.get("metric") == other.get("metric") and row["metric"] not in matched:
-                fact = next(fact for fact in COMPARED if row.get(fact) != other.get(fact))
-                raise UserError(
-                    f"{row['protocol']} and {other['protocol']} do not compare: "
-                    f"{fact} is {_brief(row.get(fact))} in one and {_brief(other.get(fact))} in the other"
-                )
+            if record.get("metric") == other.get("metric") and record["metric"] not in matched:
+                raise UserError(_difference(record, other))
     if not pairs:
-        names = [sorted({row["protocol"] for row in rows}) for rows in (first, second)]
-        raise UserError(
-            f"no metric in common: {', '.join(names[0]) or 'none'} in one and {', '.join(names[1]) or 'none'} in the other"
-        )
+        names = [
+            ", ".join(sorted({record["protocol"] for record in records})) or "none"
+            for records in (first, second)
+        ]
+        raise UserError(f"no metric in common: {names[0]} in one and {names[1]} in the other")
     return list(pairs.values())
 
 
-def _alike(row: Mapping[str, Any]) -> tuple:
-    return (row.get("metric"), *(row.get(fact) for fact in COMPARED))
+def format_record(record: Record, *remarks: str) -> str:
+    """Returns a record as one line of text, followed by remarks that are not empty."""
+    protocol = record["protocol"]
+    values = []
+    for name in score_names(record):
+        short_name = name.removeprefix(protocol).lstrip("/")
+        values.append(f"{short_name} {_format_score(record[name])}".strip())
+    details = [f"step {record['step']}", f"n {record['n']}"]
+    if record["split"]:
+        details.append(f"{record['real_samples']} real of {record['split']}")
+    details.append(f"seed {record['seed']}")
+    if record["extractor"]:
+        details.append(f"{record['extractor']} {record['extractor_hash'][:8]}")
+        details.append(f"resize: {record['resize']}")
+    line = f"{protocol}  {'  '.join(values)}  ({', '.join(details)})"
+    return "; ".join([line, *filter(None, remarks)])
+
+
+def comparison_table(
+    titles: tuple[str, str], first: Sequence[Record], second: Sequence[Record]
+) -> str:
+    """Returns the scores of two runs as a table, a row per score.
+
+    Args:
+      titles: of the two columns of scores.
+      first: records of one run.
+      second: records of the other.
+
+    Raises:
+      UserError: the scores cannot be compared; see `comparable_pairs`.
+    """
+    rows = [("", *titles)]
+    for record, other in comparable_pairs(first, second):
+        for name in score_names(record):
+            rows.append((name, _format_score(record[name]), _format_score(other.get(name))))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = []
+    for row in rows:
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _measured_by(record: Record) -> tuple[Any, ...]:
+    return (record.get("metric"), *(record.get(field) for field in COMPARED_FIELDS))
+
+
+def _difference(first: Record, second: Record) -> str:
+    field = next(field for field in COMPARED_FIELDS if first.get(field) != second.get(field))
+    return (
+        f"{first['protocol']} and {second['protocol']} do not compare: {field} is "
+        f"{_brief(first.get(field))} in one and {_brief(second.get(field))} in the other"
+    )
 
 
 def _brief(value: Any) -> str:
-    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else repr(value)
+    is_hash = isinstance(value, str) and len(value) == 64
+    return f"{value[:12]}..." if is_hash else repr(value)
+
+
+def _format_score(value: float | None) -> str:
+    """JSON has no NaN: it is written as null."""
+    return "nan" if value is None else f"{value:.6g}"

@@ -1,10 +1,9 @@
-"""Statistics of real samples on disk, computed once: one file for each dataset, split, extractor and resolution."""
+"""Statistics of real samples on disk: one file per dataset, split, extractor and resolution."""
 
 import hashlib
 import json
 import os
 import re
-import tempfile
 import warnings
 import zipfile
 import zlib
@@ -13,45 +12,47 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_jax.files import replacing
+
 Arrays = dict[str, np.ndarray]
 
 
 def cached(name: str, key: Mapping[str, str | int], compute: Callable[[], Arrays]) -> Arrays:
-    """The arrays of ``compute()``, from the cache where they are there and sound.
+    """Returns the arrays of ``compute()``, from the cache if they are there and sound.
+
+    The cache is ``$XDG_CACHE_HOME/gan_jax/statistics``, by default in ``~/.cache``. If it cannot be
+    written to, a warning is given, and the arrays are computed again next time.
 
     Args:
-      name: how the file's name starts, for people; what is looked up is ``key``.
+      name: how the name of the file starts, for people; the arrays are looked up by ``key``.
       key: all that the arrays depend on.
-      compute: called where the cache has no such file, or a damaged one (with a warning).
-
-    Returns:
-      The arrays. They lie in ``$XDG_CACHE_HOME/gan_jax/statistics``, by default under ``~/.cache``; a folder that cannot be
-      written to costs the next start its time, and a warning.
+      compute: called if the cache has no such file, or a damaged one (with a warning).
     """
-    text = json.dumps(dict(key), sort_keys=True)
+    key_text = json.dumps(dict(key), sort_keys=True)
+    digest = hashlib.sha256(key_text.encode()).hexdigest()[:20]
     start = re.sub(r"[^\w.-]+", "_", name)[:100]
-    path = _folder() / f"{start}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"
-    arrays = _load(path, text)
+    path = _directory() / f"{start}-{digest}.npz"
+    arrays = _load(path, key_text)
     if arrays is None:
         arrays = compute()
-        _save(path, arrays, text)
+        _save(path, arrays, key_text)
     return arrays
 
 
-def _folder() -> Path:
+def _directory() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "gan_jax" / "statistics"
 
 
 def _load(path: Path, key: str) -> Arrays | None:
-    """The arrays of a file; None where there is none, or it is damaged (a zip checks the CRC of what it holds)."""
+    """The arrays of a file; None if there is none, or it is damaged (a zip file has checksums)."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         if str(arrays.pop("key")) != key:
             raise ValueError("it holds the statistics of something else")
         return arrays
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (
         OSError,
@@ -63,27 +64,17 @@ def _load(path: Path, key: str) -> Arrays | None:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        warnings.warn(f"{path} is damaged and computed anew: {error}", stacklevel=3)
+        warnings.warn(f"{path} is damaged and computed again: {error}", stacklevel=3)
         return None
 
 
 def _save(path: Path, arrays: Arrays, key: str) -> None:
-    """Writes the file whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, key=np.array(key), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with replacing(path) as file:
+            np.savez(file, allow_pickle=False, key=np.array(key), **arrays)
     except OSError as error:
         warnings.warn(
-            f"{path} could not be written, so the next start computes it again: {error}",
+            f"{path} could not be written, so its statistics are computed again next time: {error}",
             stacklevel=3,
         )

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from gan_jax.errors import UserError
@@ -78,6 +79,25 @@ def expanded(path: str) -> str:
     if "$" in whole:
         raise UserError(f"{path} names a variable that is not set")
     return whole
+
+
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Checks that a file can be written, before what is to be written is computed.
+
+    Args:
+      path: of the file. Directories that do not exist are made when it is written.
+      overwrite: whether it may exist.
+
+    Raises:
+      UserError: it exists, it is a directory, or its directory cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a directory: choose a file as --out")
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists: choose another --out or add --overwrite")
+    directory = next(parent for parent in path.absolute().parents if parent.exists())
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        raise UserError(f"{path} cannot be written, because of {directory}: choose another --out")
 
 
 def main(program: Callable[[list[str]], int | None]) -> NoReturn:

@@ -87,7 +87,7 @@ class RunWriter:
             sampler = self.experiment.sampler(state, step)
             generated = GeneratedSamples(sampler, real, self.settings.seed)
             for protocol in protocols:
-                values |= evaluation.scores(protocol, generated)
+                values |= evaluation.compute_scores(protocol, generated)
         return values
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

@@ -58,9 +58,11 @@ def run(
     run_dir = Path(run_dir)
     executor = make_executor(settings)
     experiment = executor.experiment
-    protocols = evaluation.ordered(build_protocols(settings.metrics))
+    protocols = evaluation.sort_protocols(build_protocols(settings.metrics))
     real = experiment.real_samples()
-    evaluation.check(protocols, real, settings.best_metric)
+    evaluation.check_protocols(protocols, real)
+    if settings.best_metric:
+        evaluation.check_metric_name(settings.best_metric, protocols, "config.best_metric")
     directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
     with contextlib.ExitStack() as resources:
         whole = [] if member_dirs or directories == [run_dir] else [(run_dir, settings)]

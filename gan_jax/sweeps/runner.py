@@ -8,8 +8,6 @@ from pathlib import Path
 import jax
 
 from gan_jax import evaluation
-from gan_jax.errors import UserError, did_you_mean
-from gan_jax.evaluation.protocol import BY_STEP
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.registry import build_protocols
@@ -36,18 +34,12 @@ def check_groups(plan: Plan) -> None:
     """
     for group in plan.groups:
         settings = group[0].settings
-        protocols = evaluation.ordered(build_protocols(settings.metrics))
-        names = [name for protocol in protocols for name in protocol.names()]
-        metric = plan.sweep.metric
-        if metric not in names and not metric.startswith(BY_STEP):
-            hint = did_you_mean(metric, names) if names else "config.metrics is empty"
-            raise UserError(
-                f"the sweep's metric is {metric!r}, which no metric of this config gives: {hint}"
-            )
+        protocols = build_protocols(settings.metrics)
+        evaluation.check_metric_name(plan.sweep.metric, protocols, "the sweep's metric")
         check_settings(settings, 1 if len(group) > 1 else jax.device_count())
         experiment = build(settings)
         check_experiment(experiment)
-        evaluation.check(protocols, experiment.real_samples())
+        evaluation.check_protocols(protocols, experiment.real_samples())
 
 
 def run_sweep(plan: Plan) -> int:

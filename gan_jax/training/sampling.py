@@ -30,6 +30,11 @@ class Sampler:
         self._networks, self._params, self._classes, self._fade = networks, params, classes, fade
         self._batch_size = divisible_batch_size(batch_size)
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the generator is given labels."""
+        return self._classes > 0
+
     def __call__(
         self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
     ) -> np.ndarray:

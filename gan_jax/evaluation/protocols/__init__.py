@@ -1,8 +1,9 @@
-"""Named protocols: each public function is one that `config.metrics` and ``evaluate.py --metrics`` can name.
+"""Named protocols: the functions that ``config.metrics`` and ``evaluate.py --metrics`` can name.
 
-A protocol's name says what was measured, on how many samples and by which network: ``fid50k`` and ``fid10k`` are the Fréchet
-distance under FID's Inception network alone; under others it is called ``fd_lenet_10k``, ``fd_effnetlite0_10k``. An
-extractor is named (``"inception"``, ``"efficientnet_lite0"``, ``"lenet"``) or given as a `gan_jax.metrics.Extractor`.
+The name of a protocol says what was measured, on how many samples and by which network: ``fid50k``
+and ``fid10k`` are the Fréchet distance under FID's Inception network alone; under other networks it
+is called ``fd_lenet_10k``, ``fd_effnetlite0_10k``. An extractor is named (``"inception"``,
+``"efficientnet_lite0"``, ``"lenet"``) or given as a `gan_jax.metrics.Extractor`.
 """
 
 from gan_jax.evaluation.protocols.coverage import modes, stacked_modes

@@ -1,13 +1,15 @@
 """Nearest neighbours among features: fidelity, diversity, copying."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax import metrics
 from gan_jax.errors import UserError
-from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples
-from gan_jax.evaluation.protocols.extractors import extractor_of
-from gan_jax.evaluation.protocols.naming import named
+from gan_jax.evaluation.generated_samples import GeneratedSamples
+from gan_jax.evaluation.protocol import Protocol
+from gan_jax.evaluation.protocols.extractors import load_extractor
+from gan_jax.evaluation.protocols.naming import protocol_name
+from gan_jax.evaluation.real_samples import RealSamples
 from gan_jax.metrics.features import Extractor
 
 
@@ -18,33 +20,30 @@ def precision_recall(
     k: int = 3,
     weights: str = "",
 ) -> Protocol:
-    """Improved precision and recall, each in [0, 1]; as many real samples as are generated, or all there are.
+    """Scores improved precision and recall, each in [0, 1].
 
-    Gives ``precision`` and ``recall``: ``pr_lenet_10k/precision``.
+    Gives ``precision`` and ``recall``: ``pr_lenet_10k/precision``. As many real samples are used as
+    are generated, or all there are.
 
     Args:
       extractor: whose features.
       samples: generated.
       split: of the real data.
       k: nearest neighbours.
-      weights: the extractor's file, where it needs one.
+      weights: the extractor's file, if it needs one.
 
-    Source: Kynkäänniemi et al., "Improved precision and recall metric" (2019), equations 1-2.
+    References:
+      Kynkäänniemi et al., "Improved precision and recall metric" (2019), equations 1-2.
     """
-    return _manifolds(
-        "pr",
-        metrics.precision_recall,
-        metrics.PrecisionRecall,
-        extractor,
-        samples,
-        split,
-        k,
-        weights,
-    )
+    measure = _Measure("pr", metrics.precision_recall, ("precision", "recall"))
+    return _neighbour_protocol(measure, extractor, samples, split, k, weights)
 
 
 def pr(weights: str = "", samples: int = 50_000) -> Protocol:
-    """Precision and recall of Inception features, 50,000 samples against as many training samples: `precision_recall`."""
+    """Scores precision and recall of Inception features of 50,000 samples and training samples.
+
+    See `precision_recall`.
+    """
     return precision_recall("inception", samples, "train", weights=weights)
 
 
@@ -55,61 +54,32 @@ def density_coverage(
     k: int = 5,
     weights: str = "",
 ) -> Protocol:
-    """Density (0 or more, ideally 1) and coverage (in [0, 1]); as many real samples as are generated, or all there are.
+    """Scores density (0 or more, ideally 1) and coverage (in [0, 1]).
 
-    Gives ``density`` and ``coverage``: ``dc_lenet_10k/density``.
+    Gives ``density`` and ``coverage``: ``dc_lenet_10k/density``. As many real samples are used as
+    are generated, or all there are.
 
     Args:
       extractor: whose features.
       samples: generated.
       split: of the real data.
       k: nearest neighbours.
-      weights: the extractor's file, where it needs one.
+      weights: the extractor's file, if it needs one.
 
-    Source: Naeem et al., "Reliable fidelity and diversity metrics for generative models" (2020), equations 3-4.
+    References:
+      Naeem et al., "Reliable fidelity and diversity metrics for generative models" (2020),
+      equations 3-4.
     """
-    return _manifolds(
-        "dc",
-        metrics.density_coverage,
-        metrics.DensityCoverage,
-        extractor,
-        samples,
-        split,
-        k,
-        weights,
-    )
+    measure = _Measure("dc", metrics.density_coverage, ("density", "coverage"))
+    return _neighbour_protocol(measure, extractor, samples, split, k, weights)
 
 
 def dc(weights: str = "", samples: int = 10_000) -> Protocol:
-    """Density and coverage of Inception features, 10,000 samples against as many training samples: `density_coverage`."""
+    """Scores density and coverage of Inception features of 10,000 samples and training samples.
+
+    See `density_coverage`.
+    """
     return density_coverage("inception", samples, "train", weights=weights)
-
-
-def _manifolds(
-    short: str,
-    measure: Callable[..., Any],
-    kind: Any,
-    extractor: str | Extractor,
-    samples: int,
-    split: str,
-    k: int,
-    weights: str,
-) -> Protocol:
-    """A protocol of ``measure(real, fake, k) -> kind``, a named tuple."""
-    name = measure.__name__
-    if not 1 <= k < samples:
-        raise UserError(
-            f"the metric {name} needs more samples than neighbours: not {samples} for k = {k}"
-        )
-    network = extractor_of(extractor, weights)
-
-    def score(subject: GeneratedSamples) -> dict[str, float]:
-        return measure(*subject.beside_real(network, samples, split), k)._asdict()
-
-    return Protocol(
-        named(short, short, network, samples, split), name, kind._fields, samples, score, network, split, holds=True,
-        settings=f"k={k}",
-    )  # fmt: skip
 
 
 def nearest_neighbours(
@@ -118,39 +88,92 @@ def nearest_neighbours(
     split: str = "test",
     weights: str = "",
 ) -> Protocol:
-    """Overfitting: whether samples lie nearer to the training data than held-out data does, in a space of features.
+    """Scores overfitting: whether samples are nearer to the training data than held-out data is.
 
-    Gives ``z_score`` (about N(0, 1) for a generator as good as held-out data, far below 0 where it copies, far above where
-    its samples lie off the data), ``closer`` (the share of pairs in which the generated sample lies nearer; 1/2 is ideal) and
-    ``distance`` (mean, to the nearest training sample).
+    Gives ``z_score`` (about N(0, 1) for a generator as good as held-out data, far below 0 if it
+    copies, far above if its samples lie off the data), ``closer`` (the share of pairs in which the
+    generated sample lies nearer; 1/2 is ideal) and ``distance`` (mean, to the nearest training
+    sample), all in a space of features.
 
     Args:
       extractor: whose features.
-      samples: generated, and at most as many held out; the training data is taken whole.
+      samples: generated, and at most as many held out; all of the training data is used.
       split: held-out data.
-      weights: the extractor's file, where it needs one.
+      weights: the extractor's file, if it needs one.
 
-    Source: Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying" (2020), section 3.
+    References:
+      Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying" (2020),
+      section 3.
     """
-    network = extractor_of(extractor, weights)
+    network = load_extractor(extractor, weights)
 
-    def score(subject: GeneratedSamples) -> dict[str, float]:
-        test, fake = subject.beside_real(network, samples, split)
-        train = subject.reals.features("train", network, subject.reals.size("train"))
-        found = metrics.memorisation(train, test, fake)
+    def score(generated: GeneratedSamples) -> dict[str, float]:
+        real = generated.real
+        test, fake = generated.real_and_generated_features(network, samples, split)
+        train = real.features("train", network, real.size("train"))
+        result = metrics.memorisation(train, test, fake)
         return {
-            "z_score": found.z_score,
-            "closer": found.closer,
-            "distance": float(found.fake_distances.mean()),
+            "z_score": result.z_score,
+            "closer": result.closer,
+            "distance": float(result.fake_distances.mean()),
         }
 
-    def suits(reals: RealSamples) -> None:
+    def check_data(real: RealSamples) -> None:
         if split == "train":
             raise UserError(
-                "the metric nearest_neighbours compares with held-out data: choose a split other than 'train'"
+                "the metric nearest_neighbours compares with held-out data: "
+                "choose a split other than 'train'"
             )
 
     return Protocol(
-        named("nn", "nn", network, samples, split), "nearest_neighbours", ("z_score", "closer", "distance"), samples, score,
-        network, split, holds=True, suits=suits,
-    )  # fmt: skip
+        protocol_name("nn", "nn", network, samples, split),
+        "nearest_neighbours",
+        ("z_score", "closer", "distance"),
+        samples,
+        score,
+        network,
+        split,
+        holds="features",
+        check_data=check_data,
+    )
+
+
+class _Measure(NamedTuple):
+    """A metric ``compute(real, fake, k)`` of features that returns a named tuple of ``values``."""
+
+    short_name: str
+    compute: Callable[..., Any]
+    values: tuple[str, ...]
+
+
+def _neighbour_protocol(
+    measure: _Measure,
+    extractor: str | Extractor,
+    samples: int,
+    split: str,
+    k: int,
+    weights: str,
+) -> Protocol:
+    metric = measure.compute.__name__
+    if not 1 <= k < samples:
+        raise UserError(
+            f"the metric {metric} needs more samples than neighbours: not {samples} for k = {k}"
+        )
+    network = load_extractor(extractor, weights)
+
+    def score(generated: GeneratedSamples) -> dict[str, float]:
+        real, fake = generated.real_and_generated_features(network, samples, split)
+        result = measure.compute(real, fake, k)
+        return {name: getattr(result, name) for name in measure.values}
+
+    return Protocol(
+        protocol_name(measure.short_name, measure.short_name, network, samples, split),
+        metric,
+        measure.values,
+        samples,
+        score,
+        network,
+        split,
+        holds="features",
+        settings=f"k={k}",
+    )

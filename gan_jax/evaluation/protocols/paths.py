@@ -4,13 +4,15 @@ import numpy as np
 
 from gan_jax import metrics
 from gan_jax.errors import UserError
-from gan_jax.evaluation import GeneratedSamples, Protocol
-from gan_jax.evaluation.protocols.extractors import extractor_of
-from gan_jax.evaluation.protocols.naming import named
+from gan_jax.evaluation.generated_samples import GeneratedSamples
+from gan_jax.evaluation.protocol import Protocol
+from gan_jax.evaluation.protocols.extractors import load_extractor
+from gan_jax.evaluation.protocols.naming import protocol_name
 from gan_jax.metrics.features import Extractor
 from gan_jax.metrics.path_length import PATHS
 
-PAIRS = 500  # of latents that are looked at together: twice as many images
+PAIRS_PER_BATCH = 500
+"""Pairs of latents that are generated at once: twice as many images."""
 
 
 def perceptual_path_length(
@@ -22,11 +24,12 @@ def perceptual_path_length(
     discard: float = 0.01,
     weights: str = "",
 ) -> Protocol:
-    """Perceptual path length between pairs of latents: the mean squared change of features a squared step along the path.
+    """Scores perceptual path length between pairs of latents.
 
-    Gives the mean over the pairs and their ``std``: ``ppl_lenet_10k``. Published ones take VGG features weighted as in LPIPS,
-    which is another scale; a name says which features were taken here, ``ppl_inception_50k``. The two latents of a pair share
-    their label.
+    That is the mean squared change of features per squared step along the path. Gives the mean over
+    the pairs and their ``std``: ``ppl_lenet_10k``. Published ones take VGG features weighted as in
+    LPIPS, which is another scale; the name says which features were taken here,
+    ``ppl_inception_50k``. The two latents of a pair share their label.
 
     Args:
       extractor: whose features.
@@ -35,47 +38,65 @@ def perceptual_path_length(
       interpolation: ``"slerp"`` for normal latents, ``"lerp"`` for uniform ones.
       epsilon: the step along the path.
       discard: share of the pairs to leave out at either end.
-      weights: the extractor's file, where it needs one.
+      weights: the extractor's file, if it needs one.
 
-    Source: Karras et al., "A style-based generator architecture" (2019), section 4.1.
+    References:
+      Karras et al., "A style-based generator architecture" (2019), section 4.1.
     """
     if where not in ("full", "end"):
         raise UserError(
-            f"the metric perceptual_path_length looks at 'full' paths or at their 'end', not {where!r}"
+            "the metric perceptual_path_length looks at 'full' paths or at their 'end', "
+            f"not {where!r}"
         )
     if interpolation not in PATHS:
         raise UserError(
-            f"the metric perceptual_path_length has interpolations {', '.join(PATHS)}, not {interpolation!r}"
+            f"the metric perceptual_path_length has interpolations {', '.join(PATHS)}, "
+            f"not {interpolation!r}"
         )
     if not (epsilon > 0 and 0 <= discard < 0.5):
         raise UserError(
-            f"the metric perceptual_path_length takes epsilon > 0 and discard in [0, 0.5), not {epsilon} and {discard}"
+            "the metric perceptual_path_length takes epsilon > 0 and discard in [0, 0.5), "
+            f"not {epsilon} and {discard}"
         )
-    network = extractor_of(extractor, weights)
+    network = load_extractor(extractor, weights)
 
-    def score(subject: GeneratedSamples) -> dict[str, float]:
-        # Numbers of their own: those of the labels would tie positions to classes.
-        drawn = np.random.default_rng((subject.seed, PAIRS, samples)).random(samples)
-        found = metrics.perceptual_path_length(
-            subject.generated,
+    def score(generated: GeneratedSamples) -> dict[str, float]:
+        positions = np.zeros(samples)
+        if where == "full":
+            # A stream of its own: that of the labels would tie positions to classes.
+            rng = np.random.default_rng((generated.seed, PAIRS_PER_BATCH, samples))
+            positions = rng.random(samples)
+        length = metrics.perceptual_path_length(
+            generated.generate,
             network,
-            subject.latents(samples),
-            subject.latents(samples, samples),
-            drawn if where == "full" else np.zeros(samples),
-            labels=subject.labels(samples),
+            generated.latents(samples),
+            generated.latents(samples, samples),
+            positions,
+            labels=generated.labels(samples),
             epsilon=epsilon,
             interpolation=interpolation,
             discard=discard,
-            batch_size=PAIRS,
+            batch_size=PAIRS_PER_BATCH,
         )
-        return {"": found.mean, "std": found.std}
+        return {"": length.mean, "std": length.std}
 
     return Protocol(
-        named("ppl_inception_", "ppl", network, samples), "perceptual_path_length", ("", "std"), samples, score, network,
-        settings=f"where={where}, interpolation={interpolation}, epsilon={epsilon}, discard={discard}",
-    )  # fmt: skip
+        protocol_name("ppl_inception_", "ppl", network, samples),
+        "perceptual_path_length",
+        ("", "std"),
+        samples,
+        score,
+        network,
+        needs=("latents",),
+        settings=(
+            f"where={where}, interpolation={interpolation}, epsilon={epsilon}, discard={discard}"
+        ),
+    )
 
 
 def ppl(weights: str = "", samples: int = 50_000) -> Protocol:
-    """Path length under Inception features, full paths, 50,000 pairs: `perceptual_path_length`."""
+    """Scores path length under Inception features, on full paths, with 50,000 pairs.
+
+    See `perceptual_path_length`.
+    """
     return perceptual_path_length("inception", samples, weights=weights)
