@@ -72,7 +72,7 @@ def measure(smoke: bool) -> dict:
         clip = CLIP if "clip" in name else np.inf
         made = {
             play: games.descend(
-                field, size=H, steps=steps, discriminator_steps=discriminator_steps, clip=clip
+                field, step_size=H, steps=steps, discriminator_steps=discriminator_steps, clip=clip
             )
             for play, discriminator_steps in PLAYS.items()
         }
@@ -82,7 +82,7 @@ def measure(smoke: bool) -> dict:
                 play: [
                     games.descend(
                         sampled(np.random.default_rng([seed, discriminator_steps]), NOISE, DRAWS),
-                        size=H,
+                        step_size=H,
                         steps=steps,
                         discriminator_steps=discriminator_steps,
                     )
@@ -102,7 +102,7 @@ def measure(smoke: bool) -> dict:
                     np.abs(
                         games.descend(
                             ours,
-                            size=H,
+                            step_size=H,
                             steps=steps,
                             discriminator_steps=discriminator_steps,
                             clip=clip,
@@ -118,7 +118,7 @@ def measure(smoke: bool) -> dict:
     for name, (_, _, gamma, slope) in CELLS.items():
         if gamma is None:
             continue
-        jacobian = games.jacobian(fields[name], step=1e-5)
+        jacobian = games.jacobian(fields[name], spacing=1e-5)
         pair, exact = np.linalg.eigvals(jacobian), theory.dirac_eigenvalues(gamma, slope)
         gap = np.abs(np.sort_complex(pair) - np.sort_complex(exact)).max()
         eigenvalues[name] = {"measured": _parts(pair), "formula": _parts(exact), "gap": float(gap)}
@@ -128,7 +128,7 @@ def measure(smoke: bool) -> dict:
             play: {
                 "formula": games.rate(exact_jacobian, H, discriminator_steps),
                 "measured": games.measured_rate(
-                    games.descend(fields[name], size=H, steps=steps, discriminator_steps=discriminator_steps), last
+                    games.descend(fields[name], step_size=H, steps=steps, discriminator_steps=discriminator_steps), last
                 ) if name in RATES and discriminator_steps < 5 else None,
             }
             for play, discriminator_steps in PLAYS.items()

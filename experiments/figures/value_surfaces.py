@@ -245,7 +245,7 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
 
     tick = reproduction.progress_callback(steps, every)
 
-    def watch(params, _):
+    def measure(params, _):
         tick()
         return {"gap": gap(params, LOOKED)}
 
@@ -254,7 +254,7 @@ def critics(name: str, method: str, seeds: tuple[int, ...], steps: int, every: i
         real = lambda key, n: pool[jax.random.randint(key, (n,), 0, POOL)]
         params, history = fit_discriminator(
             Objective(beside, game.generator), optimizer, networks.init(first)[1], (), real, run,
-            batch_size=BATCH, steps=steps, watch=watch, every=every,
+            batch_size=BATCH, steps=steps, measure=measure, measure_every=every,
         )  # fmt: skip
         of = lambda points: penalties.slopes(lambda x: score(params, x), points)
         hidden = [leaf for leaf in jax.tree.leaves(params["params"]["hidden"]) if leaf.ndim == 2]

@@ -147,7 +147,7 @@ def _norms(std: float, seeds: int, steps: int) -> dict[str, list[list[float]]]:
         objective, optimizer = adversarial(networks, terms), optax.adam(1e-3, b1=0.5, b2=0.9)
 
         def fit(key, objective=objective, optimizer=optimizer):
-            def watch(params, _):
+            def measure(params, _):
                 batch = {"real": jnp.zeros((4096, 1))}  # the generator's gradient does not see them
                 gradient = jax.grad(
                     lambda own: objective.generator(own, Player(params), batch, key)[0]
@@ -155,7 +155,7 @@ def _norms(std: float, seeds: int, steps: int) -> dict[str, list[list[float]]]:
                 return {"norm": optax.global_norm(gradient)}
 
             params = networks.init(key)[1]
-            settings = {"batch_size": BATCH, "steps": steps, "watch": watch, "every": SHOWN}
+            settings = {"batch_size": BATCH, "steps": steps, "measure": measure, "measure_every": SHOWN}
             return fit_discriminator(
                 objective, optimizer, params, generator, real, key, **settings
             )[1]["norm"]

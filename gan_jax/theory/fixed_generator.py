@@ -1,6 +1,6 @@
-"""A discriminator that learns against a generator which stands still: what an objective says about a fixed pair p, q."""
+"""A discriminator trained against a fixed generator: what an objective says about a pair p, q."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -9,52 +9,82 @@ import optax
 from gan_jax.game import Array, Metrics, Objective, Params, Player, PRNGKey, update
 
 
+class DrawFn(Protocol):
+    """A source of real samples."""
+
+    def __call__(self, rng: PRNGKey, n: int, /) -> Array:
+        """Draws samples ``[n, ...]``."""
+        ...
+
+
+class MeasureFn(Protocol):
+    """Further metrics of a discriminator."""
+
+    def __call__(self, params: Params, rng: PRNGKey, /) -> Metrics:
+        """Computes scalars by name from the discriminator's parameters."""
+        ...
+
+
 def fit_discriminator(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     discriminator: Params,
     generator: Params,
-    real: Callable[[PRNGKey, int], Array],
+    real: DrawFn,
     rng: PRNGKey,
     *,
     batch_size: int = 256,
     steps: int = 1000,
-    watch: Callable[[Params, PRNGKey], Metrics] | None = None,
-    every: int = 1,
+    measure: MeasureFn | None = None,
+    measure_every: int = 1,
 ) -> tuple[Params, Metrics]:
-    """The discriminator's parameters after ``steps`` updates on fresh batches, and its metrics ``[steps]``.
+    """Trains a discriminator on fresh batches against a generator that does not change.
 
     A pure function: vmap it over keys, generators or initial parameters, and jit it.
 
-    Args: ``real``: ``(key, n) -> samples [n, ...]``; ``watch``: more metrics ``[steps / every]``, of the discriminator as it
-    is before updates 0, ``every``, 2 ``every``, ...; its key differs from one to the next. Raises ValueError where ``steps``
-    is no multiple of ``every``.
+    Args:
+      objective: the game.
+      optimizer: the discriminator's.
+      discriminator: its initial parameters.
+      generator: the generator's parameters.
+      real: draws real samples, ``(key, n) -> [n, ...]``.
+      rng: fixes batches and latents.
+      batch_size: samples per update.
+      steps: the number of updates, a multiple of ``measure_every``.
+      measure: further metrics, ``(params, key) -> {name: scalar}``, computed before updates 0,
+        ``measure_every``, 2 ``measure_every``, ..., with a different key each time.
+      measure_every: updates from one measurement to the next.
+
+    Returns:
+      The discriminator's parameters, and its metrics: ``[steps]`` each, and
+      ``[steps / measure_every]`` for those of ``measure``.
+
+    Raises:
+      ValueError: if ``steps`` is not a multiple of ``measure_every``.
     """
-    if steps % every:
-        raise ValueError(f"steps is a multiple of every: found {steps} and {every}")
+    if steps % measure_every:
+        raise ValueError(
+            f"steps must be a multiple of measure_every: found {steps} and {measure_every}"
+        )
 
-    def turn(player: Player, step: Array) -> tuple[Player, Metrics]:
-        data, play = jax.random.split(jax.random.fold_in(rng, step))
+    def update_once(player: Player, step: Array) -> tuple[Player, Metrics]:
+        data_key, update_key = jax.random.split(jax.random.fold_in(rng, step))
+        batch = {"real": real(data_key, batch_size)}
         return update(
-            objective.discriminator,
-            optimizer,
-            player,
-            Player(generator),
-            {"real": real(data, batch_size)},
-            play,
+            objective.discriminator, optimizer, player, Player(generator), batch, update_key
         )
 
-    def block(player: Player, first: Array) -> tuple[Player, tuple[Metrics, Metrics]]:
-        seen = (
-            watch(player.params, jax.random.fold_in(jax.random.fold_in(rng, first), 1))
-            if watch
-            else {}
-        )
-        player, metrics = jax.lax.scan(turn, player, first + jnp.arange(every))
-        return player, (metrics, seen)
+    def measure_and_update(player: Player, first: Array) -> tuple[Player, tuple[Metrics, Metrics]]:
+        measured: Metrics = {}
+        if measure is not None:
+            measure_key = jax.random.fold_in(jax.random.fold_in(rng, first), 1)
+            measured = measure(player.params, measure_key)
+        player, metrics = jax.lax.scan(update_once, player, first + jnp.arange(measure_every))
+        return player, (metrics, measured)
 
-    start = Player(discriminator, optimizer.init(discriminator))
-    player, (metrics, seen) = jax.lax.scan(block, start, jnp.arange(0, steps, every))
-    return player.params, {
-        name: jnp.reshape(values, (steps,)) for name, values in metrics.items()
-    } | seen
+    player = Player(discriminator, optimizer.init(discriminator))
+    player, (metrics, measured) = jax.lax.scan(
+        measure_and_update, player, jnp.arange(0, steps, measure_every)
+    )
+    by_step = {name: jnp.reshape(values, (steps,)) for name, values in metrics.items()}
+    return player.params, by_step | measured

@@ -1,78 +1,123 @@
-"""Games of two numbers: gradient play along a field, its eigenvalues, and the rates that follow from them.
+"""Games of two numbers: gradient play along a field, its eigenvalues and its rates of convergence.
 
-Float64 on the host. A field is ``(theta, psi) -> (d theta / dt, d psi / dt)``: both players descending their losses, as
-`theory.dirac_field` gives it.
+Float64 on the host.
 """
 
-from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+import numpy.typing as npt
 
-Array = np.ndarray
-Field = Callable[[float, float], tuple[float, float]]
+Array = npt.NDArray[Any]
+
+
+class Field(Protocol):
+    """The velocity of gradient play, such as `theory.dirac_field` gives it."""
+
+    def __call__(self, theta: float, psi: float, /) -> tuple[float, float]:
+        """Returns ``(d theta / dt, d psi / dt)`` if both players descend their losses."""
+        ...
 
 
 def descend(
     field: Field,
     start: tuple[float, float] = (1.0, 1.0),
-    size: float = 0.2,
+    step_size: float = 0.2,
     steps: int = 500,
     discriminator_steps: int = 0,
     clip: float = np.inf,
 ) -> Array:
-    """The path of gradient play with steps of length ``size``: ``[steps + 1, 2]``, the start first.
+    """Computes the path of gradient play.
 
-    Args: ``discriminator_steps``: 0 moves both at once; n > 0 moves theta, then n times psi. ``clip``: psi is kept in [-clip, clip].
+    Args:
+      field: the game.
+      start: theta and psi before the first step.
+      step_size: the length of a step, in units of the field's time.
+      steps: the number of steps.
+      discriminator_steps: 0 moves both players at once; n > 0 moves theta, then n times psi.
+      clip: psi is kept in [-clip, clip].
 
-    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), section 2.2: simultaneous
-    and alternating gradient descent, the generator first.
+    Returns:
+      ``[steps + 1, 2]`` float64, the start first.
+
+    References:
+      Mescheder et al. 2018, Which training methods for GANs do actually converge?, section 2.2:
+      simultaneous and alternating gradient descent, the generator first.
     """
     theta, psi = start[0], float(np.clip(start[1], -clip, clip))
     path = [(theta, psi)]
     for _ in range(steps):
-        a, b = field(theta, psi)
-        theta += size * a
-        if not discriminator_steps:
-            psi = float(np.clip(psi + size * b, -clip, clip))
+        theta_velocity, psi_velocity = field(theta, psi)
+        theta += step_size * theta_velocity
+        if discriminator_steps == 0:
+            psi = float(np.clip(psi + step_size * psi_velocity, -clip, clip))
         for _ in range(discriminator_steps):
-            psi = float(np.clip(psi + size * field(theta, psi)[1], -clip, clip))
+            psi = float(np.clip(psi + step_size * field(theta, psi)[1], -clip, clip))
         path.append((theta, psi))
     return np.array(path)
 
 
-def jacobian(field: Field, at: tuple[float, float] = (0.0, 0.0), step: float = 1e-6) -> Array:
-    """The Jacobian of a field ``[2, 2]``, by central differences of ``step``: error O(step^2) and rounding / step."""
+def jacobian(field: Field, at: tuple[float, float] = (0.0, 0.0), spacing: float = 1e-6) -> Array:
+    """Computes the Jacobian of a field by central differences.
+
+    Args:
+      field: the game.
+      at: the point (theta, psi).
+      spacing: of the differences: the error is O(spacing^2), plus rounding / spacing.
+
+    Returns:
+      ``[2, 2]`` float64.
+    """
     columns = []
-    for shift in np.eye(2) * step:
+    for shift in np.eye(2) * spacing:
         ahead, behind = np.add(at, shift), np.subtract(at, shift)
-        columns.append(
-            np.subtract(field(*map(float, ahead)), field(*map(float, behind))) / (2 * step)
+        difference = np.subtract(
+            field(float(ahead[0]), float(ahead[1])), field(float(behind[0]), float(behind[1]))
         )
+        columns.append(difference / (2 * spacing))
     return np.stack(columns, axis=1)
 
 
-def rate(slopes: ArrayLike, size: float = 0.2, discriminator_steps: int = 0) -> float:
-    """What a step multiplies the distance to the equilibrium by, in the long run: the spectral radius of the step there.
+def rate(slopes: npt.ArrayLike, step_size: float = 0.2, discriminator_steps: int = 0) -> float:
+    """Computes the factor by which a step multiplies the distance to the equilibrium.
 
-    ``slopes``: the field's Jacobian at the equilibrium, ``[2, 2]``. The step is ``I + size J`` for simultaneous play
-    (``discriminator_steps`` 0); alternating play is theta's half of it followed by psi's, ``discriminator_steps`` times.
+    In the long run this is the spectral radius of the step's Jacobian there. A step is ``I + h J``
+    for simultaneous play with step size h; a step of alternating play is theta's half of it,
+    followed by psi's, ``discriminator_steps`` times.
 
-    Source: Mescheder et al. (2018), section 3 and lemmas A.1, 2.4 and 2.5.
+    Args:
+      slopes: ``[2, 2]``, the field's Jacobian J at the equilibrium.
+      step_size: the length of a step.
+      discriminator_steps: 0 for simultaneous play.
+
+    Returns:
+      The factor; below 1 the game converges.
+
+    References:
+      Mescheder et al. 2018, Which training methods for GANs do actually converge?, section 3 and
+      lemmas A.1, 2.4 and 2.5.
     """
     slopes = np.asarray(slopes, float)
-    step = np.eye(2) + size * slopes
+    step = np.eye(2) + step_size * slopes
     if discriminator_steps:
-        first, second = np.eye(2), np.eye(2)
-        first[0], second[1] = step[0], step[1]
-        step = np.linalg.matrix_power(second, discriminator_steps) @ first
+        generator_step, discriminator_step = np.eye(2), np.eye(2)
+        generator_step[0], discriminator_step[1] = step[0], step[1]
+        step = np.linalg.matrix_power(discriminator_step, discriminator_steps) @ generator_step
     return float(np.abs(np.linalg.eigvals(step)).max())
 
 
-def measured_rate(path: Array, last: int) -> float:
-    """What a step multiplied the radius by, over the ``last`` steps of a path ``[steps + 1, 2]``: a fit of its logarithm.
+def measured_rate(path: npt.ArrayLike, last: int) -> float:
+    """Fits the factor by which a step multiplied the radius, over the last steps of a path.
 
-    Of a path that circles the fit is over many periods only where ``last`` spans them. NaN where the radius reached 0.
+    The logarithm of the radius is fitted by a straight line. If the path circles, choose ``last``
+    so that it spans many periods.
+
+    Args:
+      path: ``[steps + 1, 2]``.
+      last: the number of steps to fit.
+
+    Returns:
+      The factor; NaN if the radius reached 0.
     """
     radius = np.hypot(*np.asarray(path, float)[-last - 1 :].T)
     if not np.all(radius > 0):
