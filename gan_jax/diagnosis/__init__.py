@@ -1,6 +1,9 @@
-"""What is going wrong in a run: rules for mode collapse, vanishing gradients and non-convergence."""
+"""Rules that tell what is going wrong in a run, from its metrics and samples.
 
-from gan_jax.diagnosis.troubles import (
+Mode collapse, vanishing gradients, rotation, oscillation, overfitting and divergence.
+"""
+
+from gan_jax.diagnosis.rules import (
     Diagnosis,
     discriminator_overfitting,
     divergence,
