@@ -29,7 +29,7 @@ def sample(arguments: list[str]) -> None:
 
     from gan_jax.evaluation.memory import check_memory
     from gan_jax.experiment.loading import load
-    from gan_jax.loggers import plots
+    from gan_jax.loggers import sample_plots
 
     run = load(flags.workdir, flags.step)
     dataset = run.experiment.dataset
@@ -39,7 +39,7 @@ def sample(arguments: list[str]) -> None:
         )
     size = flags.num * math.prod(dataset.shape) * BYTES_PER_NUMBER[out.suffix]
     check_memory(f"--num={flags.num}", size, "choose a smaller --num")
-    label, columns = plots.class_rows(flags.num, dataset.classes)
+    label, columns = sample_plots.labels_by_row(flags.num, dataset.classes)
     if flags.label is not None:
         label, columns = np.full(flags.num, flags.label), None
     samples = run.sampler(jax.random.key(flags.seed), flags.num, label)
@@ -47,7 +47,7 @@ def sample(arguments: list[str]) -> None:
     if out.suffix == ".npy":
         np.save(out, samples)
     else:
-        plots.save_samples(out, samples, dataset, columns)
+        sample_plots.save_samples(out, samples, dataset, columns)
     print(f"{out}: {flags.num} samples of step {run.step}")
 
 

@@ -1,48 +1,54 @@
-"""Reads back what W&B wrote offline: its log of protobuf records, in LevelDB's log format of 32 KiB blocks."""
+"""Reads what W&B wrote offline: protobuf records in LevelDB's log format, in blocks of 32 KiB."""
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 BLOCK, HEADER = 32 * 1024, 7
+WHOLE_RECORD, LAST_PART = 1, 4
 
 
 def records(path: Path) -> Iterator[Any]:
-    """Each whole record of a `.wandb` file; one that a kill cut short ends it."""
+    """Yields each complete record of a `.wandb` file, up to one that a kill cut short."""
     from wandb.proto import wandb_internal_pb2
 
     data = path.read_bytes()
     assert data[:4] == b":W&B"
     position, parts = HEADER, b""
     while position + HEADER <= len(data):
-        left = BLOCK - position % BLOCK
-        if left < HEADER:
-            position += left
+        left_in_block = BLOCK - position % BLOCK
+        if left_in_block < HEADER:
+            position += left_in_block
             continue
         _checksum, length, kind = struct.unpack("<IHB", data[position : position + HEADER])
         if position + HEADER + length > len(data):
             return
         parts += data[position + HEADER : position + HEADER + length]
         position += HEADER + length
-        if kind in (1, 4):  # whole, or the last of several parts
+        if kind in (WHOLE_RECORD, LAST_PART):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(parts)
             parts = b""
             yield record
 
 
-def files(workdir: Path) -> list[Path]:
-    """The offline files under ``workdir``, the oldest first."""
-    return sorted(
-        Path(workdir).rglob("offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime_ns
-    )
+def files(run_dir: Path) -> list[Path]:
+    """Returns the offline files under a run directory, the oldest first."""
+    paths = Path(run_dir).rglob("offline-run-*/run-*.wandb")
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """``run``: the run's record; ``config``; ``rows`` of history; the last ``summary``; ``metrics`` as they were defined."""
-    found: dict[str, Any] = {
+    """Reads an offline file.
+
+    Returns:
+      ``run``: the run's record; ``config``; ``rows`` of the history; the last ``summary``;
+      ``metrics``: their definitions by name; ``exit``: whether the run has finished.
+    """
+    contents: dict[str, Any] = {
         "run": None,
         "config": {},
         "rows": [],
@@ -53,23 +59,34 @@ def read(path: Path) -> dict[str, Any]:
     for record in records(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
-            found["run"] = record.run
-            found["config"] = {
+            contents["run"] = record.run
+            contents["config"] = {
                 item.key: json.loads(item.value_json) for item in record.run.config.update
             }
         elif kind == "history":
-            found["rows"].append(_values(record.history.item))
+            contents["rows"].append(_values(record.history.item))
         elif kind == "summary":
-            found["summary"] |= _values(record.summary.update)
+            contents["summary"] |= _values(record.summary.update)
         elif kind == "metric":
-            found["metrics"][record.metric.name or record.metric.glob_name] = record.metric
+            contents["metrics"][record.metric.name or record.metric.glob_name] = record.metric
         elif kind == "exit":
-            found["exit"] = True
-    return found
+            contents["exit"] = True
+    return contents
+
+
+def read_finished(path: Path, seconds: float = 60.0) -> dict[str, Any]:
+    """Reads the file of a run that was closed, once W&B's own process has written its end.
+
+    On a busy machine that takes a while after the run was closed.
+    """
+    deadline = time.monotonic() + seconds
+    while not (contents := read(path))["exit"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return contents
 
 
 def _values(items: Any) -> dict[str, Any]:
-    """``{"train/step": 5, "histogram/_type": ...}``: nested names joined by a slash."""
+    """Returns ``{"train/step": 5, "histogram/_type": ...}``, nested names joined by a slash."""
     return {
         "/".join(item.nested_key) if item.nested_key else item.key: json.loads(item.value_json)
         for item in items

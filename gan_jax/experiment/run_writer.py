@@ -21,7 +21,7 @@ from gan_jax.experiment.run_directory import CHECKPOINTS, DIVERGED, METRICS, SAM
 from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import PRNGKey
-from gan_jax.loggers import Logger, json_lines, plots, wandb
+from gan_jax.loggers import Logger, json_lines, sample_plots, wandb
 from gan_jax.training.steps import TrainState
 
 
@@ -103,7 +103,7 @@ class RunWriter:
         here.
         """
         dataset, number = self.experiment.dataset, self.settings.num_samples
-        label, columns = plots.class_rows(number, dataset.classes)
+        label, columns = sample_plots.labels_by_row(number, dataset.classes)
         sampler = self.experiment.sampler(state, step)
         samples = sampler(evaluation_key(self.settings.seed), number, label)
         histograms: dict[str, np.ndarray] = {}
@@ -154,7 +154,7 @@ class RunWriter:
         columns: int | None,
         histograms: Mapping[str, np.ndarray],
     ) -> None:
-        plots.save_samples(path, samples, self.experiment.dataset, columns)
+        sample_plots.save_samples(path, samples, self.experiment.dataset, columns)
         for logger in self._loggers:
             logger.image(step, SAMPLES, path)
             if histograms:

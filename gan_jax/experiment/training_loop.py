@@ -136,7 +136,7 @@ class _Loop:
                 if chunk.first == first:
                     jax.block_until_ready(state)
                     self.first_call_done.set()
-                    progress.compiled(chunk.end)
+                    progress.report_first_call(chunk.end)
                 # Read once: a signal from here on waits for the next call, which saves.
                 name = stop.received
                 stopping = multihost.any_process(bool(name))
@@ -216,7 +216,7 @@ class _Loop:
                     raise
                 print(f"member {index} diverged: {error}", flush=True)
                 continue
-            values[index] |= json_lines.mean_of(calls)
+            values[index] |= json_lines.mean_metrics(calls)
 
     def _stop(self, step: int, signal_name: str) -> None:
         for writer in self.writers:

@@ -1,11 +1,20 @@
-"""Where a run's metrics and pictures go: JSON lines, progress lines, W&B, plots."""
+"""Where a run's metrics and pictures go: JSON lines, progress lines, Weights & Biases, plots.
 
-from pathlib import Path
-from typing import Any, Protocol
+`Logger` is the interface; a logger for another service implements its four methods.
+"""
 
+from gan_jax.loggers.json_lines import JsonLines, find_best, mean_metrics, read_metrics
+from gan_jax.loggers.logger import Logger, Scalars
+from gan_jax.loggers.progress import Progress
+from gan_jax.loggers.wandb import WandbLogger
 
-class Logger(Protocol):
-    def scalars(self, step: int, values: Any) -> None: ...
-    def image(self, step: int, name: str, path: Path) -> None: ...
-    def histograms(self, step: int, values: Any) -> None: ...
-    def close(self) -> None: ...
+__all__ = [
+    "JsonLines",
+    "Logger",
+    "Progress",
+    "Scalars",
+    "WandbLogger",
+    "find_best",
+    "mean_metrics",
+    "read_metrics",
+]

@@ -1,78 +1,138 @@
-"""Where a run's numbers and pictures go: `metrics.jsonl` and PNGs in the workdir; `wandb_writer.py` has W&B."""
+"""Metrics as JSON lines, one object per call, and reading them back."""
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Scalars = Mapping[str, float]
+from gan_jax import files
+from gan_jax.loggers.logger import Scalars
 
 
 class JsonLines:
-    """Appends one JSON object a call to ``path``, flushed: a killed run loses nothing that was written."""
+    """A `Logger` that appends JSON objects to a file, one per line.
 
-    def __init__(self, path: str | Path) -> None:
+    Each is flushed at once, so a killed run loses nothing that was logged. NaN and infinite values
+    become null.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens the file to append to it.
+
+        Args:
+          path: the file; it is made if it does not exist.
+        """
         self.path = Path(path)
-        text = self.path.read_bytes() if self.path.exists() else b""
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - it lives as long as the run
-        if text and not text.endswith(b"\n"):
-            self._file.write("\n")  # a kill in the middle of a line must not spoil the next one
+        cut_short = _ends_within_a_line(self.path)
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - until `close`
+        if cut_short:  # by a kill; this must not spoil the next line
+            self._file.write("\n")
 
-    def scalars(self, step: int, values: Scalars) -> None:
-        self._file.write(
-            json.dumps({"step": step} | {name: _number(value) for name, value in values.items()})
-            + "\n"
-        )
+    def scalars(self, step: int, values: Mapping[str, float | str | None]) -> None:
+        """Appends a row of metrics; text, such as the name of a protocol, is written as it is."""
+        row = {"step": step} | {name: _json_value(value) for name, value in values.items()}
+        self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 
     def image(self, step: int, name: str, path: Path) -> None:
-        """Pictures are in the workdir already."""
+        """Does nothing: pictures are files already."""
 
     def histograms(self, step: int, values: Mapping[str, np.ndarray]) -> None:
-        """The scores of single samples are no metrics; the workdir keeps their means."""
+        """Does nothing: the means of these arrays are among the scalars."""
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
 
-def _number(value: Any) -> float | int | str | None:
-    """JSON has no NaN and no infinity: they become null."""
-    if isinstance(value, str | None):
+def _ends_within_a_line(path: Path) -> bool:
+    """Returns whether a file ends without a line break."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _json_value(value: Any) -> float | int | str | None:
+    """Converts a value to JSON, which has no NaN and no infinity: they become null."""
+    if value is None or isinstance(value, str):
         return value
     number = value if isinstance(value, int) else float(value)
     return number if math.isfinite(number) else None
 
 
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl` by step; of a step that was run again after a crash, the later values.
+def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Reads the rows of a ``metrics.jsonl``.
 
-    Rows of named protocols (`evaluate.py` appends them) are kept apart, one row a protocol, seed and step. A line that a
-    crash cut short is skipped.
+    Rows of one step are merged. If a step was run again after a crash, its later values count.
+    Scores of named protocols, which ``evaluate.py`` appends, stay in rows of their own, one per
+    protocol, seed and step. Damaged lines, and rows whose step or seed is no integer or whose
+    protocol is no text, are skipped.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The rows in the order of their steps, then protocols, then seeds.
+
+    Raises:
+      FileNotFoundError: there is no such file.
     """
-    rows: dict[tuple, dict[str, Any]] = {}
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-            key = (row["step"], row.get("protocol") or "", row.get("seed") or 0)
-        except (ValueError, KeyError, TypeError):
-            continue
-        rows[key] = rows.get(key, {}) | row
+    rows: dict[tuple[int, str, int], dict[str, Any]] = {}
+    for row in files.read_json_lines(path):
+        step, protocol, seed = row.get("step"), row.get("protocol"), row.get("seed")
+        protocol = "" if protocol is None else protocol
+        seed = 0 if seed is None else seed
+        if type(step) is int and isinstance(protocol, str) and type(seed) is int:  # no booleans
+            key = (step, protocol, seed)
+            rows[key] = rows.get(key, {}) | row
     return [rows[key] for key in sorted(rows)]
 
 
-def best(rows: list[dict[str, Any]], name: str, highest: bool) -> tuple[int, float] | None:
-    """The step and the best value of a metric, the first where several are equal; None where it was never finite."""
-    found = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
-    return (max if highest else min)(found, key=lambda entry: entry[1]) if found else None
+def find_best(
+    rows: Sequence[Mapping[str, Any]], name: str, maximize: bool
+) -> tuple[int, float] | None:
+    """Finds the best value of a metric.
+
+    Args:
+      rows: rows of a ``metrics.jsonl``, see `read_metrics`.
+      name: the metric.
+      maximize: whether higher values are better.
+
+    Returns:
+      The step and the best value, the first if several are equal; None if no row has a finite
+      value.
+    """
+    values = [
+        (row["step"], row[name])
+        for row in rows
+        if isinstance(row.get(name), int | float) and math.isfinite(row[name])
+    ]
+    if not values:
+        return None
+    choose = max if maximize else min
+    return choose(values, key=lambda entry: entry[1])
 
 
-def mean_of(history: list[Mapping[str, np.ndarray]]) -> dict[str, float]:
-    """Means over all steps of the metrics of several calls, each ``[steps]``."""
-    names = history[0] if history else ()
+def mean_metrics(calls: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    """Computes the mean of each metric over the steps of several calls of a train step.
+
+    Args:
+      calls: the metrics of each call, ``[steps]`` each, all of the same names.
+
+    Returns:
+      The mean of each metric; nothing if there were no calls.
+    """
+    names = calls[0] if calls else ()
     return {
-        name: float(np.mean(np.concatenate([np.ravel(call[name]) for call in history])))
+        name: float(np.mean(np.concatenate([np.ravel(call[name]) for call in calls])))
         for name in names
     }
+
+
+__all__ = ["JsonLines", "Scalars", "find_best", "mean_metrics", "read_metrics"]

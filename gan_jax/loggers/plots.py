@@ -1,51 +1,32 @@
-"""Pictures: arrays in, matplotlib Axes or pixels out."""
+"""Figures without a display, and plots that compare runs. They draw into matplotlib Axes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_jax.data import Dataset
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+Ticks = list[tuple[float, str]]
+"""Heights in [0, 1] and what is written there."""
 
 
-def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
-    """Images ``[n, h, w, c]`` in [-1, 1] (c = 1 or 3) as one picture ``[H, W, 3]`` uint8, row by row.
+def figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (3.0, 3.0)
+) -> tuple["Figure", Any]:
+    """Makes a matplotlib figure that needs no display.
 
-    ``columns`` defaults to the squarest grid. Cells that are left over are white, and so is the border of ``pad`` pixels.
+    Args:
+      rows: of Axes.
+      columns: of Axes.
+      size: width and height of each of the Axes, in inches.
+
+    Returns:
+      The figure, and its Axes as an object array ``[rows, columns]``.
     """
-    n, height, width, channels = images.shape
-    if channels not in (1, 3):
-        raise ValueError(f"image_grid draws images of 1 or 3 channels, not of shape {images.shape}")
-    columns = columns or int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    picture = np.full(
-        (rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, np.uint8
-    )
-    pixels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-    for index, image in enumerate(pixels):
-        top, left = pad + index // columns * (height + pad), pad + index % columns * (width + pad)
-        picture[top : top + height, left : left + width] = image
-    return picture
-
-
-def save_image(path: str | Path, picture: np.ndarray, scale: int = 1) -> None:
-    """Writes ``[H, W, 3]`` uint8 as a PNG, each pixel ``scale`` times as large."""
-    from PIL import Image
-
-    Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(path)
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """The pixels of an image file, ``[H, W, 3]`` uint8."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (3.0, 3.0)):
-    """A matplotlib figure without a display, and its Axes ``[rows, columns]``; ``size`` of one of them, in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -54,225 +35,163 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (3.0, 3.
     return drawing, drawing.subplots(rows, columns, squeeze=False)
 
 
-def density(ax, samples: np.ndarray, extent: float, bandwidth: float = 0.03, pixels: int = 192):
-    """The density of 2-D ``samples`` ``[n, 2]`` on ``[-extent, extent]^2``: a histogram smoothed by a Gaussian.
-
-    ``bandwidth``: the Gaussian's standard deviation, as a share of ``extent``. The darkest colour is the panel's maximum.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    edges = np.linspace(-extent, extent, pixels + 1)
-    counts, _, _ = np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))
-    smooth = gaussian_filter(counts, bandwidth * pixels / 2)
-    ax.imshow(
-        smooth,
-        origin="lower",
-        extent=(-extent, extent) * 2,
-        cmap="Greens",
-        vmin=0,
-        interpolation="bilinear",
-    )
-    ax.set(xticks=[], yticks=[])
-    return ax
-
-
-def scatter(ax, samples: np.ndarray, real: np.ndarray, extent: float):
-    """Generated 2-D ``samples`` over ``real`` ones, both ``[n, 2]``."""
-    ax.scatter(*real.T, s=3, alpha=0.3, color="tab:orange", label="real", linewidths=0)
-    ax.scatter(*samples.T, s=3, alpha=0.3, color="tab:blue", label="generated", linewidths=0)
-    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
-    ax.legend(loc="upper right", markerscale=4, fontsize="small")
-    return ax
-
-
-def class_rows(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
-    """Labels ``[n]`` and columns of a grid with a row a class; ``(None, None)`` without labels or where rows are too few."""
-    columns = n // classes if classes else 0
-    if not columns:
-        return None, None
-    return np.minimum(np.arange(n) // columns, classes - 1), columns
-
-
-def save_samples(
-    path: str | Path, samples: np.ndarray, dataset: Dataset, columns: int | None = None
-) -> None:
-    """Writes a PNG of samples ``[n, *dataset.shape]``: a grid of images, or points beside as many real ones.
-
-    Points of two dimensions are scattered; of others each dimension gets a histogram.
-    """
-    if len(dataset.shape) == 3:
-        save_image(path, image_grid(samples, columns), scale=2)
-        return
-    real = np.asarray(dataset.draw(0, np.arange(len(samples)))["real"]).reshape(len(samples), -1)
-    samples = samples.reshape(len(samples), -1)
-    if dataset.shape == (2,):
-        drawing, axes = figure(size=(4.0, 4.0))
-        scatter(axes[0, 0], samples, real, 1.5 * float(np.abs(real).max()))
-    else:
-        drawing, axes = figure(1, min(real.shape[1], 8))
-        for index, ax in enumerate(axes[0]):
-            edges = np.linspace(real[:, index].min() - 1, real[:, index].max() + 1, 101)
-            ax.hist(real[:, index], edges, alpha=0.5, density=True, label="real")
-            ax.hist(samples[:, index], edges, alpha=0.5, density=True, label="generated")
-            ax.set_title(f"dimension {index}")
-        axes[0, 0].legend()
-    drawing.savefig(path, dpi=100)
-
-
-def over_training(
-    runs: Mapping[str, Sequence[tuple[int, np.ndarray]]],
-    real: np.ndarray,
-    extent: float,
-    captions: Mapping[str, str],
-):
-    """Densities of 2-D samples over training, a row a run, with the real data as the last column.
-
-    ``runs``: name -> [(step, samples ``[n, 2]``), ...], the same steps for each; ``captions``: a line for each row.
-    Returns the figure. After figure 2 of Metz et al., "Unrolled Generative Adversarial Networks" (2017).
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = max(len(snapshots) for snapshots in runs.values()) + 1
-    drawing = Figure(figsize=(1.6 * columns, 2.1 * len(runs)), layout="constrained")
-    FigureCanvasAgg(drawing)
-    for part, (name, snapshots) in zip(
-        drawing.subfigures(len(runs), 1, squeeze=False)[:, 0], runs.items(), strict=True
-    ):
-        part.suptitle(f"{name}: {captions[name]}" if name in captions else name, fontsize="medium")
-        row = part.subplots(1, columns)
-        for ax in row:
-            ax.set_axis_off()
-        for ax, (step, samples) in zip(row, snapshots, strict=False):
-            density(ax, samples, extent).set_title(f"step {step:,}", fontsize="small")
-            ax.set_axis_on()
-        density(row[-1], real, extent).set_title("real", fontsize="small")
-        row[-1].set_axis_on()
-    return drawing
-
-
 def parallel_coordinates(
-    ax, columns: Mapping[str, Sequence[Any]], metric: np.ndarray, name: str, highest: bool = True,
-    logarithmic: Collection[str] = (), levels: int = 8,
-):  # fmt: skip
-    """A line a run through its values of each of ``columns`` (name -> ``[n]``) to its ``metric`` ``[n]``, which colours it.
+    ax: "Axes",
+    columns: Mapping[str, Sequence[Any]],
+    metric: np.ndarray,
+    name: str,
+    maximize: bool = True,
+    logarithmic: Collection[str] = (),
+    levels: int = 8,
+) -> "Axes":
+    """Draws one line per run through its value in each column to its metric, which colours it.
 
-    Text, and numbers of at most ``levels`` different values, are spaced evenly; other numbers by size, or by logarithm in
-    the columns named as ``logarithmic``. Lines that would coincide are spread a little, and the best are drawn last.
-    ``highest``: whether more is better.
+    Text, and numbers of few different values, are spaced evenly; other numbers by size, or by
+    logarithm. Lines that would coincide are moved apart a little. The best runs are bright, and
+    drawn last.
+
+    Args:
+      ax: the matplotlib Axes.
+      columns: by name, the value of each of the ``n`` runs.
+      metric: ``[n]``.
+      name: of the metric.
+      maximize: whether higher values of the metric are better.
+      logarithmic: the names of the columns with a logarithmic scale.
+      levels: numbers of at most so many different values are spaced evenly.
+
+    Returns:
+      ``ax``.
     """
     metric = np.asarray(metric, float)
-    order = np.argsort(metric if highest else -metric)
-    spread = np.linspace(-0.025, 0.025, len(metric))[np.argsort(order)]
+    worst_first = np.argsort(metric if maximize else -metric)
+    offsets = np.linspace(-0.025, 0.025, len(metric))[np.argsort(worst_first)]
     heights: list[np.ndarray] = []
-    ticks: list[list[tuple[float, str]]] = []
+    ticks: list[Ticks] = []
     for column, values in columns.items():
-        numeric = all(
-            isinstance(value, int | float) and not isinstance(value, bool) for value in values
-        )
-        distinct = sorted(set(values)) if numeric else list(dict.fromkeys(map(str, values)))
-        if not numeric or len(distinct) <= levels:
-            found = values if numeric else [str(value) for value in values]
-            even = {value: i / max(len(distinct) - 1, 1) for i, value in enumerate(distinct)}
-            heights.append(0.05 + 0.9 * np.array([even[value] for value in found]) + spread)
-            ticks.append(
-                [
-                    (0.05 + 0.9 * at, f"{value:.4g}" if numeric else _short(value))
-                    for value, at in even.items()
-                ]
-            )
-            continue
-        placed, marks = _scaled(np.asarray(values, float), column in logarithmic)
-        heights.append(placed)
-        ticks.append(marks)
-    share = (metric - metric.min()) / (np.ptp(metric) or 1.0)
-    placed, marks = _scaled(metric)
-    heights.append(placed)
-    ticks.append(marks)
-    colours = _colours(highest)
-    for run in order:
-        ax.plot(
-            range(len(heights)),
-            [height[run] for height in heights],
-            color=colours(share[run]),
-            alpha=0.75,
-            linewidth=1.4,
-        )
-    for at, labels in enumerate(ticks):
-        ax.axvline(at, color="0.3", linewidth=0.8)
-        for height, label in labels:
-            ax.annotate(
-                label, (at, height), (4, 0), textcoords="offset points", va="center", fontsize="small",
-                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
-            )  # fmt: skip
-    names = [*columns, name]
-    ax.set_xticks(
-        range(len(names)),
-        [label.replace(".", ".\n") for label in names[:-1]] + [name.replace("/", "/\n")],
-    )
-    ax.set(xlim=(-0.05, len(names) - 0.7), ylim=(0, 1), yticks=[])
+        column_heights, column_ticks = _column(values, column in logarithmic, levels, offsets)
+        heights.append(column_heights)
+        ticks.append(column_ticks)
+    metric_heights, metric_ticks = _scaled(metric)
+    heights.append(metric_heights)
+    ticks.append(metric_ticks)
+    shares = (metric - metric.min()) / (np.ptp(metric) or 1.0)
+    colours = _colours(maximize)
+    for run in worst_first:
+        line = [column_heights[run] for column_heights in heights]
+        ax.plot(range(len(line)), line, color=colours(shares[run]), alpha=0.75, linewidth=1.4)
+    for position, column_ticks in enumerate(ticks):
+        _draw_scale(ax, position, column_ticks)
+    labels = [column.replace(".", ".\n") for column in columns] + [name.replace("/", "/\n")]
+    ax.set_xticks(range(len(labels)), labels)
+    ax.set(xlim=(-0.05, len(labels) - 0.7), ylim=(0, 1), yticks=[])
     for side in ("left", "right", "top", "bottom"):
         ax.spines[side].set_visible(False)
     ax.tick_params(length=0)
     return ax
 
 
-def _scaled(
-    values: np.ndarray, logarithmic: bool = False
-) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Heights in [0.05, 0.95] of numbers, and where which marks stand."""
+def _column(
+    values: Sequence[Any], logarithmic: bool, levels: int, offsets: np.ndarray
+) -> tuple[np.ndarray, Ticks]:
+    """Returns the heights of the values of one column, and its ticks."""
+    numeric = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    )
+    entries = list(values) if numeric else [str(value) for value in values]
+    distinct = sorted(set(entries)) if numeric else list(dict.fromkeys(entries))
+    if numeric and len(distinct) > levels:
+        return _scaled(np.asarray(values, float), logarithmic)
+    positions = {entry: i / max(len(distinct) - 1, 1) for i, entry in enumerate(distinct)}
+    heights = 0.05 + 0.9 * np.array([positions[entry] for entry in entries]) + offsets
+    ticks = [
+        (0.05 + 0.9 * position, f"{entry:.4g}" if numeric else _wrap(entry))
+        for entry, position in positions.items()
+    ]
+    return heights, ticks
+
+
+def _scaled(values: np.ndarray, logarithmic: bool = False) -> tuple[np.ndarray, Ticks]:
+    """Returns heights in [0.05, 0.95] of numbers, and the ticks of their scale."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     locator = LogLocator(subs=(1.0, 3.0)) if logarithmic else MaxNLocator(5)
-    marks = [
-        mark
-        for mark in locator.tick_values(values.min(), values.max())
-        if values.min() <= mark <= values.max()
-    ]
+    lowest, highest = values.min(), values.max()
+    marks = [mark for mark in locator.tick_values(lowest, highest) if lowest <= mark <= highest]
     scale = np.log if logarithmic else np.asarray
-    low, width = scale(values.min()), (scale(values.max()) - scale(values.min())) or 1.0
-    return 0.05 + 0.9 * (scale(values) - low) / width, [
-        (0.05 + 0.9 * (scale(m) - low) / width, f"{m:.3g}") for m in marks
+    low, width = scale(lowest), (scale(highest) - scale(lowest)) or 1.0
+
+    def height(value: Any) -> Any:
+        return 0.05 + 0.9 * (scale(value) - low) / width
+
+    return height(values), [(float(height(mark)), f"{mark:.3g}") for mark in marks]
+
+
+def _draw_scale(ax: "Axes", position: float, ticks: Ticks) -> None:
+    """Draws a vertical line with its labels."""
+    ax.axvline(position, color="0.3", linewidth=0.8)
+    box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
+    for height, label in ticks:
+        ax.annotate(
+            label,
+            (position, height),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            bbox=box,
+        )
+
+
+def _wrap(label: str, width: int = 28) -> str:
+    """Breaks a long label at its plus signs, and shortens its lines to ``width`` characters."""
+    lines = [
+        line if len(line) <= width else f"{line[: width - 3]}..." for line in label.split(" + ")
     ]
-
-
-def _short(label: str, most: int = 28) -> str:
-    """A long label in lines, at its plus signs, each of ``most`` letters."""
-    lines = [line if len(line) <= most else f"{line[: most - 3]}..." for line in label.split(" + ")]
     return " +\n".join(lines)
 
 
-def heat_map(ax, means: np.ndarray, ticks: tuple[Sequence[str], Sequence[str]], names: tuple[str, str], title: str,
-             highest: bool = True):  # fmt: skip
-    """``means`` ``[rows, columns]`` as colours with their numbers; NaN, where nothing ran, is left white.
+def heat_map(
+    ax: "Axes",
+    means: np.ndarray,
+    ticks: tuple[Sequence[str], Sequence[str]],
+    names: tuple[str, str],
+    title: str,
+    maximize: bool = True,
+) -> "Axes":
+    """Draws a table of numbers as colours, with the numbers on them.
 
-    ``ticks``: the names of the rows and of the columns; ``names``: what varies down and across.
+    Args:
+      ax: the matplotlib Axes.
+      means: ``[rows, columns]``; NaN cells stay white.
+      ticks: the names of the rows, and of the columns.
+      names: what varies down, and what varies across.
+      title: above the table.
+      maximize: whether higher numbers are better, and so brighter.
+
+    Returns:
+      ``ax``.
     """
-    colours = _colours(highest)
+    colours = _colours(maximize)
     ax.imshow(means, cmap=colours, aspect="auto")
     low, high = np.nanmin(means), np.nanmax(means)
     for (row, column), value in np.ndenumerate(means):
         if np.isfinite(value):
-            shade = sum(colours((value - low) / ((high - low) or 1.0))[:3]) / 3
-            ax.text(
-                column,
-                row,
-                f"{value:.3g}",
-                ha="center",
-                va="center",
-                color="black" if shade > 0.5 else "white",
-            )
-    long = max(map(len, ticks[1])) > 8
-    ax.set_yticks(range(len(ticks[0])), [_short(label) for label in ticks[0]])
-    turned: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
-    ax.set_xticks(range(len(ticks[1])), [_short(label) for label in ticks[1]], **turned)
+            brightness = np.mean(colours((value - low) / ((high - low) or 1.0))[:3])
+            colour = "black" if brightness > 0.5 else "white"
+            ax.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour)
+    row_names, column_names = ticks
+    ax.set_yticks(range(len(row_names)), [_wrap(label) for label in row_names])
+    tilt: dict[str, Any] = {}
+    if max(map(len, column_names)) > 8:
+        tilt = {"rotation": 30, "ha": "right"}
+    ax.set_xticks(range(len(column_names)), [_wrap(label) for label in column_names], **tilt)
     ax.set(ylabel=names[0], xlabel=names[1])
     ax.set_title(title, fontsize="medium")
     return ax
 
 
-def _colours(highest: bool):
-    """Dark for bad, bright for good."""
+def _colours(maximize: bool) -> "Colormap":
+    """Returns a colour map that is dark for bad and bright for good values."""
     from matplotlib import colormaps
 
-    return colormaps["viridis" if highest else "viridis_r"]
+    return colormaps["viridis" if maximize else "viridis_r"]

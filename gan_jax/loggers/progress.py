@@ -1,44 +1,64 @@
-"""TODO"""
+"""Lines that show the progress of a run in the terminal."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-Scalars = Mapping[str, float]
+from gan_jax.loggers.logger import Scalars
 
 
 class Progress:
-    """Prints step, rate, time left and the main metrics of a run, or of the members of a population; or nothing."""
+    """Prints step, rate, time left and the main metrics of a run, or of a population."""
 
     def __init__(self, steps: int, start: int, quiet: bool = False) -> None:
-        self.steps, self._step, self._time, self._quiet = steps, start, time.perf_counter(), quiet
+        """Starts the clock.
+
+        Args:
+          steps: the total number of steps of the run.
+          start: the step from which it starts or resumes.
+          quiet: whether to print nothing.
+        """
+        self.steps = steps
+        self._quiet = quiet
+        self._step = start
+        self._time = time.perf_counter()
 
     def restart(self, step: int) -> None:
-        """Leaves what came before out of the rate."""
-        self._step, self._time = step, time.perf_counter()
+        """Starts the clock again at a step: what came before does not count in the next rate."""
+        self._step = step
+        self._time = time.perf_counter()
 
-    def compiled(self, step: int) -> None:
-        """Says how long the first call took, compiling included, and leaves it out of the rate."""
-        self._print(
-            f"compiled and ran the first {step - self._step} steps in {time.perf_counter() - self._time:.1f} s"
-        )
+    def report_first_call(self, step: int) -> None:
+        """Prints how long the first call took, including compilation, and restarts the clock.
+
+        Args:
+          step: the number of steps after the call.
+        """
+        steps, seconds = step - self._step, time.perf_counter() - self._time
+        self._print(f"compiled and ran the first {steps} steps in {seconds:.1f} s")
         self.restart(step)
 
     def report(self, step: int, metrics: Sequence[Scalars]) -> float:
-        """Prints one line for the ``metrics`` of each member and returns the steps per second since the last.
+        """Prints one line, and restarts the clock.
 
-        Of several members it shows the median, and the lowest and highest in brackets.
+        Args:
+          step: the number of steps done.
+          metrics: those of the run, or of each member of a population, all of the same names.
+            Of several members it shows the median, and the lowest and highest in brackets.
+
+        Returns:
+          The steps per second since the last report.
         """
-        now = time.perf_counter()
-        rate = (step - self._step) / max(now - self._time, 1e-9)
-        pace = (
-            f"{rate:.4g} steps/s  {format_duration((self.steps - step) / rate)} left"
-            if step > self._step
-            else "first call"
-        )
+        steps, seconds = step - self._step, time.perf_counter() - self._time
+        rate = steps / max(seconds, 1e-9)
+        if steps > 0:
+            time_left = format_duration((self.steps - step) / rate)
+            pace = f"{rate:.4g} steps/s  {time_left} left"
+        else:
+            pace = "first call"
         shown = "  ".join(
-            f"{name} {format_values([one[name] for one in metrics])}" for name in metrics[0]
+            f"{name} {format_values([member[name] for member in metrics])}" for name in metrics[0]
         )
         width = len(str(self.steps))
         self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
@@ -51,25 +71,28 @@ class Progress:
 
 
 def format_values(values: Sequence[float]) -> str:
-    """One value as it is; several as ``"median [lowest, highest]"``."""
+    """Formats one value as it is, and several as ``"median [lowest, highest]"``."""
     if len(values) == 1:
         return format_number(values[0])
-    return f"{format_number(float(np.median(values)))} [{format_number(min(values))}, {format_number(max(values))}]"
+    median, lowest, highest = (
+        format_number(value) for value in (float(np.median(values)), min(values), max(values))
+    )
+    return f"{median} [{lowest}, {highest}]"
 
 
 def format_number(value: float) -> str:
-    """A number as progress lines show it: four digits, whole numbers as they are."""
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    """Formats a number with four digits; whole numbers below a million in full."""
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.4g}"
 
 
 def format_duration(seconds: float) -> str:
-    """``75 -> "1m15s"``."""
+    """Formats a duration: ``75`` as ``"1m15s"``."""
     seconds = int(min(seconds, 10**9))
     hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
-    return (
-        f"{hours}h{minutes:02d}m"
-        if hours
-        else f"{minutes}m{seconds:02d}s"
-        if minutes
-        else f"{seconds}s"
-    )
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{seconds:02d}s"
+    return f"{seconds}s"

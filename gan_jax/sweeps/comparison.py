@@ -112,7 +112,7 @@ def compare_runs(workdir: Path, names: Sequence[str]) -> Path:
 
 def _draw_points(workdir: Path, captions: Mapping[str, str], dataset: "Dataset") -> "Figure":
     from gan_jax.experiment.run_directory import samples_over_training
-    from gan_jax.loggers import plots
+    from gan_jax.loggers import images, plots, sample_plots
 
     snapshots = {}
     for name in captions:
@@ -121,18 +121,18 @@ def _draw_points(workdir: Path, captions: Mapping[str, str], dataset: "Dataset")
         snapshots[name] = [history[index] for index in np.unique(shown)]
     real = np.asarray(dataset.draw(0, np.arange(REAL_SAMPLES))["real"])
     extent = 1.5 * float(np.abs(real).max())
-    drawing: Figure = plots.over_training(snapshots, real, extent, captions)
+    drawing: Figure = sample_plots.density_over_training(snapshots, real, extent, captions)
     return drawing
 
 
 def _draw_images(workdir: Path, captions: Mapping[str, str]) -> "Figure":
-    from gan_jax.loggers import plots
+    from gan_jax.loggers import images, plots, sample_plots
 
     drawing: Figure
     drawing, axes = plots.figure(1, len(captions), (5.0, 5.4))
     for ax, (name, caption) in zip(axes[0], captions.items(), strict=True):
         last_grid = sorted((workdir / name / "samples").glob("step_*.png"))[-1]
-        ax.imshow(plots.read_image(last_grid))
+        ax.imshow(images.read_image(last_grid))
         ax.set_title(f"{name}\n{caption}", fontsize="small")
         ax.set_axis_off()
     return drawing

@@ -61,7 +61,7 @@ def _result_row(plan: Plan, trial: Trial) -> dict[str, Any]:
         if not name.startswith(STEP_METRIC_PREFIXES) and name != "steps_per_second":
             row[f"{name}.min"] = _extreme(history, name, maximize=False)
             row[f"{name}.max"] = _extreme(history, name, maximize=True)
-    best = json_lines.best(history, plan.sweep.metric, plan.sweep.maximize)
+    best = json_lines.find_best(history, plan.sweep.metric, plan.sweep.maximize)
     if best is not None:
         row["best_step"], row["best"] = best
     return row
@@ -76,7 +76,7 @@ def _read_history(plan: Plan, trial: Trial) -> list[dict[str, Any]]:
 
 
 def _extreme(history: list[dict[str, Any]], name: str, maximize: bool) -> float | None:
-    extreme = json_lines.best(history, name, maximize)
+    extreme = json_lines.find_best(history, name, maximize)
     return None if extreme is None else extreme[1]
 
 

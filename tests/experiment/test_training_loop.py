@@ -72,7 +72,7 @@ def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_o
     root, tmp_path, monkeypatch
 ):
     """However far behind the pictures are: what a figure over training is drawn from is not made again."""
-    saved, save, picture = [], Checkpoints.save, run_writer.plots.save_samples
+    saved, save, picture = [], Checkpoints.save, run_writer.sample_plots.save_samples
 
     def late(*arguments):
         time.sleep(0.3)
@@ -82,7 +82,7 @@ def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_o
         saved.append((step, (self.directory.parent / "samples" / f"step_{step:08d}.npy").exists()))
         save(self, step, *rest)
 
-    monkeypatch.setattr(run_writer.plots, "save_samples", late)
+    monkeypatch.setattr(run_writer.sample_plots, "save_samples", late)
     monkeypatch.setattr(Checkpoints, "save", checked)
     settings = tiny(root, "steps=20", "sample_every=10", "population.seed=0,1")
     training_loop.run(settings, tmp_path, [tmp_path / "a", tmp_path / "b"])

@@ -1,11 +1,11 @@
-"""What a run writes about itself."""
+"""Metrics as JSON lines: written, and read back past whatever is damaged."""
 
 import json
 import math
 
 import pytest
 
-from gan_jax.loggers import json_lines, progress
+from gan_jax.loggers import json_lines
 
 
 def test_rows_come_back_by_step_and_later_ones_win(tmp_path):
@@ -33,15 +33,10 @@ def test_rows_of_protocols_are_kept_by_name_and_seed(tmp_path):
     rows = [
         {"protocol": "fid10k", "seed": 0, "fid10k": 9.0},
         {"protocol": "fid10k", "seed": 1, "fid10k": 8.0},
+        {"protocol": "kid50k", "seed": 0, "kid50k/mean": 1.0},
     ]
-    rows += [{"protocol": "kid50k", "seed": 0, "kid50k/mean": 1.0}]
-    for row in [
-        rows[2],
-        rows[1],
-        rows[0] | {"fid10k": 7.0},
-        {"loss": 1.0},
-        rows[0],
-    ]:  # the last: computed again
+    replaced = rows[0] | {"fid10k": 7.0}
+    for row in [rows[2], rows[1], replaced, {"loss": 1.0}, rows[0]]:
         log.scalars(4, row)
     log.close()
     assert json_lines.read_metrics(path) == [{"step": 4, "loss": 1.0}] + [
@@ -58,23 +53,42 @@ def test_a_line_cut_short_spoils_no_other(tmp_path):
     assert [row["step"] for row in json_lines.read_metrics(path)] == [1, 3]
 
 
-def test_durations():
-    shown = {0: "0s", 59.9: "59s", 75: "1m15s", 3660: "1h01m", math.inf: "277777h46m"}
-    assert {seconds: progress.format_duration(seconds) for seconds in shown} == shown
+def test_damaged_bytes_and_odd_rows_are_skipped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    odd_rows = [
+        b'{"step": "x", "a": 1}',
+        b'{"step": 1.5, "a": 1}',
+        b'{"step": true, "a": 1}',
+        b'{"step": null, "a": 1}',
+        b'{"a": 1}',
+        b'{"step": 2, "seed": "0", "protocol": "fid10k"}',
+        b'{"step": 2, "seed": [0], "protocol": "fid10k"}',
+        b'{"step": 2, "seed": 0, "protocol": 3}',
+        b'{"step": 2, "seed": 0, "protocol": ["fid10k"]}',
+        b"[1, 2]",
+        b"3",
+        b"\xff\xfe",
+        b"",
+    ]
+    good_rows = [
+        b'{"step": 3, "a": 3}',
+        b'{"step": 4, "note": "\xff"}',
+        b'{"step": 4, "protocol": null, "seed": null, "b": 1}',
+    ]
+    path.write_bytes(b"\n".join([*odd_rows, *good_rows]))
+    assert json_lines.read_metrics(path) == [
+        {"step": 3, "a": 3},
+        {"step": 4, "note": "\ufffd", "protocol": None, "seed": None, "b": 1},
+    ]
 
 
-def test_progress_shows_step_rate_and_time_left(capsys):
-    shown = progress.Progress(100, 0)
-    shown._time -= 10.0
-    rate = shown.report(50, [{"modes/covered": 8.0, "loss": 0.12345}])
-    line = capsys.readouterr().out
-    assert rate == pytest.approx(5.0, rel=0.01)
-    assert "50/100" in line and "steps/s" in line and ("9s left" in line or "10s left" in line)
-    assert "modes/covered 8" in line and ("loss 0.1235" in line or "loss 0.1234" in line)
-    shown.report(
-        60, [{"loss": 3.0}, {"loss": 1.0}, {"loss": 2.0}]
-    )  # of the members of a population
-    assert "loss 2 [1, 3]" in capsys.readouterr().out
+def test_an_appended_file_keeps_its_lines(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for step in (1, 2):
+        log = json_lines.JsonLines(path)
+        log.scalars(step, {})
+        log.close()
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
 def test_the_best_value_is_the_first_of_equals_and_finite():
@@ -84,9 +98,8 @@ def test_the_best_value_is_the_first_of_equals_and_finite():
         {"step": 3, "a": 3.0},
         {"step": 4, "a": 1.0},
     ]
-    assert json_lines.best(rows, "a", highest=True) == (2, 3.0)
-    assert json_lines.best(rows, "a", highest=False) == (4, 1.0)
-    assert (
-        json_lines.best(rows, "b", highest=False) is None
-        and json_lines.best(rows[:1], "a", highest=True) is None
-    )
+    assert json_lines.find_best(rows, "a", maximize=True) == (2, 3.0)
+    assert json_lines.find_best(rows, "a", maximize=False) == (4, 1.0)
+    assert json_lines.find_best(rows, "b", maximize=False) is None
+    assert json_lines.find_best(rows[:1], "a", maximize=True) is None
+    assert json_lines.find_best([{"step": 1, "a": math.nan}], "a", maximize=True) is None

@@ -113,7 +113,7 @@ def test_the_best_runs_are_bright_and_last_in_parallel_coordinates():
         columns,
         np.array([3.0, 1.0, 2.0]),
         "fid",
-        highest=False,
+        maximize=False,
         levels=2,
         logarithmic=("rate",),
     )

@@ -1,0 +1,58 @@
+"""Images as pixels: grids, and image files."""
+
+import math
+import os
+
+import numpy as np
+
+
+def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
+    """Arranges images in a grid, row by row.
+
+    Args:
+      images: ``[n, height, width, channels]`` in [-1, 1], of 1 or 3 channels.
+      columns: of the grid; None for the squarest grid.
+      pad: width in pixels of the white border around each image. Cells that are left over are
+        white too.
+
+    Returns:
+      The picture ``[H, W, 3]`` uint8.
+
+    Raises:
+      ValueError: the images do not have 1 or 3 channels.
+    """
+    n, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise ValueError(f"image_grid draws images of 1 or 3 channels, not of shape {images.shape}")
+    if columns is None:
+        columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    shape = (rows * (height + pad) + pad, columns * (width + pad) + pad, 3)
+    picture = np.full(shape, 255, np.uint8)
+    pixels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    for index, image in enumerate(pixels):
+        row, column = divmod(index, columns)
+        top, left = pad + row * (height + pad), pad + column * (width + pad)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def save_image(path: str | os.PathLike[str], picture: np.ndarray, scale: int = 1) -> None:
+    """Writes a picture as a PNG file.
+
+    Args:
+      path: the file.
+      picture: ``[H, W, 3]`` uint8.
+      scale: side of the square that each pixel becomes.
+    """
+    from PIL import Image
+
+    Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(path)
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads the pixels of an image file, ``[H, W, 3]`` uint8."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,164 @@
+"""Pictures of a generator's samples: grids of images, points, densities over training."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gan_jax.data import Dataset
+from gan_jax.loggers import plots
+from gan_jax.loggers.images import image_grid, save_image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_HISTOGRAMS = 8  # dimensions that are drawn of samples that are neither points nor images
+
+
+def labels_by_row(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
+    """Returns labels for a grid of samples that shows one class per row.
+
+    Args:
+      n: the number of samples.
+      classes: the number of classes; 0 if there are no labels.
+
+    Returns:
+      The labels ``[n]`` and the number of columns; ``(None, None)`` without classes, or if there
+      are more classes than samples.
+    """
+    if not classes or n < classes:
+        return None, None
+    columns = n // classes
+    return np.minimum(np.arange(n) // columns, classes - 1), columns
+
+
+def save_samples(
+    path: str | os.PathLike[str],
+    samples: np.ndarray,
+    dataset: Dataset,
+    columns: int | None = None,
+) -> None:
+    """Writes a picture of samples as a PNG file.
+
+    Images are arranged in a grid. Points of two dimensions are scattered over as many real ones; of
+    other samples, each of the first `MAX_HISTOGRAMS` dimensions gets a histogram.
+
+    Args:
+      path: the file.
+      samples: ``[n, *dataset.shape]``; images in [-1, 1].
+      dataset: the real samples.
+      columns: of the grid of images; None for the squarest grid.
+    """
+    if len(dataset.shape) == 3:
+        save_image(path, image_grid(samples, columns), scale=2)
+        return
+    n = len(samples)
+    real = np.asarray(dataset.draw(0, np.arange(n))["real"]).reshape(n, -1)
+    samples = samples.reshape(n, -1)
+    if dataset.shape == (2,):
+        drawing, axes = plots.figure(size=(4.0, 4.0))
+        scatter(axes[0, 0], samples, real, 1.5 * float(np.abs(real).max()))
+    else:
+        drawing, axes = plots.figure(1, min(real.shape[1], MAX_HISTOGRAMS))
+        for dimension, ax in enumerate(axes[0]):
+            _histogram(ax, samples[:, dimension], real[:, dimension])
+            ax.set_title(f"dimension {dimension}")
+        axes[0, 0].legend()
+    drawing.savefig(path, dpi=100)
+
+
+def _histogram(ax: "Axes", samples: np.ndarray, real: np.ndarray) -> None:
+    edges = np.linspace(real.min() - 1, real.max() + 1, 101).tolist()
+    ax.hist(real, edges, alpha=0.5, density=True, label="real")
+    ax.hist(samples, edges, alpha=0.5, density=True, label="generated")
+
+
+def scatter(ax: "Axes", samples: np.ndarray, real: np.ndarray, extent: float) -> None:
+    """Draws generated points over real ones.
+
+    Args:
+      ax: the matplotlib Axes.
+      samples: generated points ``[n, 2]``.
+      real: real points ``[m, 2]``.
+      extent: the Axes show ``[-extent, extent]^2``.
+    """
+    ax.scatter(*real.T, s=3, alpha=0.3, color="tab:orange", label="real", linewidths=0)
+    ax.scatter(*samples.T, s=3, alpha=0.3, color="tab:blue", label="generated", linewidths=0)
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+    ax.legend(loc="upper right", markerscale=4, fontsize="small")
+
+
+def density(
+    ax: "Axes", samples: np.ndarray, extent: float, bandwidth: float = 0.03, pixels: int = 192
+) -> None:
+    """Draws the density of points: a histogram smoothed by a Gaussian.
+
+    The darkest colour is the maximum of these Axes.
+
+    Args:
+      ax: the matplotlib Axes.
+      samples: points ``[n, 2]``.
+      extent: the Axes show ``[-extent, extent]^2``.
+      bandwidth: the standard deviation of the Gaussian, as a fraction of ``extent``.
+      pixels: bins of the histogram in each direction.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    edges = np.linspace(-extent, extent, pixels + 1)
+    counts, _, _ = np.histogram2d(samples[:, 1], samples[:, 0], bins=(edges, edges))
+    ax.imshow(
+        gaussian_filter(counts, bandwidth * pixels / 2),
+        origin="lower",
+        extent=(-extent, extent, -extent, extent),
+        cmap="Greens",
+        vmin=0,
+        interpolation="bilinear",
+    )
+    ax.set(xticks=[], yticks=[])
+
+
+def density_over_training(
+    runs: Mapping[str, Sequence[tuple[int, np.ndarray]]],
+    real: np.ndarray,
+    extent: float,
+    captions: Mapping[str, str],
+) -> "Figure":
+    """Draws the densities of 2-D samples over training, one row per run, and the real data last.
+
+    Args:
+      runs: for each run, by name, ``[(step, samples [n, 2]), ...]``, the same steps for all.
+      real: real points ``[n, 2]``.
+      extent: each panel shows ``[-extent, extent]^2``.
+      captions: a line of text by name, for some or all runs.
+
+    Returns:
+      The matplotlib figure.
+
+    References:
+      Metz et al., "Unrolled Generative Adversarial Networks" (ICLR 2017), figure 2.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = max(len(snapshots) for snapshots in runs.values()) + 1
+    drawing = Figure(figsize=(1.6 * columns, 2.1 * len(runs)), layout="constrained")
+    FigureCanvasAgg(drawing)
+    rows = drawing.subfigures(len(runs), 1, squeeze=False)[:, 0]
+    for row, (name, snapshots) in zip(rows, runs.items(), strict=True):
+        row.suptitle(f"{name}: {captions[name]}" if name in captions else name, fontsize="medium")
+        panels = row.subplots(1, columns)
+        for panel in panels:
+            panel.set_axis_off()
+        titled_samples = [(f"step {step:,}", samples) for step, samples in snapshots]
+        for panel, (title, samples) in zip(panels, titled_samples, strict=False):
+            _density_panel(panel, samples, extent, title)
+        _density_panel(panels[-1], real, extent, "real")
+    return drawing
+
+
+def _density_panel(panel: "Axes", samples: np.ndarray, extent: float, title: str) -> None:
+    density(panel, samples, extent)
+    panel.set_title(title, fontsize="small")
+    panel.set_axis_on()
