@@ -1,1 +1,2 @@
-"""Many devices and processes: the device mesh, collectives over a split batch, jobs of several processes."""
+"""Many devices and processes: the device mesh, collectives, jobs of several processes, CPU
+settings."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,16 +11,23 @@ FLAGS = (
     "--xla_cpu_prefer_vector_width=512",
     "--xla_cpu_collective_call_terminate_timeout_seconds=3600",
 )
+"""What `choose_xla_flags` adds to XLA_FLAGS."""
 
+DEVICE_COUNT_FLAG = "--xla_force_host_platform_device_count"
+MULTITHREADING_FLAG = "--xla_cpu_multi_thread_eigen"
 
-DEVICES_AND_THREADS = ("--xla_force_host_platform_device_count", "--xla_cpu_multi_thread_eigen")
+_flags_came_too_late = False
+_has_warned = False
 
 
 def set_up_jax(populations: Sequence[int] = ()) -> None:
-    """Keeps compiled programs on disk, so that a second start is quick, and chooses XLA's quicker code on a CPU.
+    """Chooses XLA's faster code on a CPU, and keeps compiled programs on disk for the next start.
 
-    JAX_COMPILATION_CACHE_DIR moves the programs. ``populations``: the sizes of those that this process will train, where it
-    trains nothing else.
+    Call it before the first computation. JAX_COMPILATION_CACHE_DIR says where the programs are
+    kept.
+
+    Args:
+      populations: the sizes of the populations that this process trains, if it trains nothing else.
     """
     import jax
 
@@ -28,59 +36,107 @@ def set_up_jax(populations: Sequence[int] = ()) -> None:
         share_cores(populations)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+        jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)  # type: ignore[no-untyped-call]
 
 
 def choose_xla_flags() -> None:
-    """Adds to XLA_FLAGS what makes programs quicker and steadier on a CPU; call it before the first computation.
+    """Adds flags to XLA_FLAGS that make programs on a CPU faster and steadier.
 
-    Convolutions stay with Eigen: YNNPACK runs most large ones on one core (jaxlib 0.10 to 0.12). Loops use vectors of 512
-    bits where the processor has them: random numbers take two thirds of the time. Devices wait for each other for an hour in
-    place of 40 seconds, after which XLA ends the process: on a busy machine one core may lag behind the other by so much.
-    XLA also ends it where it does not know a flag, so no other version is given any; a flag that is set already is left.
+    Call it before the first computation, when XLA reads them. Convolutions stay with Eigen, as
+    YNNPACK runs most large ones on one core (jaxlib 0.10 to 0.12). Loops use vectors of 512 bits if
+    the processor has them, which takes a third off the time of random numbers. Devices wait for
+    each other for an hour instead of 40 seconds, after which XLA ends the process: on a busy
+    machine one core may lag behind another by that much. XLA also ends the process if it does not
+    know a flag, so versions that were not tried get none. Flags that are set already are left.
     """
+    global _flags_came_too_late
+    if not _knows_flags():
+        return
     flags = os.environ.get("XLA_FLAGS", "")
-    if _knows_flags():
-        own = [flag for flag in FLAGS if flag.split("=")[0] not in flags]
-        os.environ["XLA_FLAGS"] = " ".join([flags, *own]).strip()
+    missing = [flag for flag in FLAGS if flag.split("=")[0] not in flags]
+    if missing and _has_computed():
+        _flags_came_too_late = True
+    os.environ["XLA_FLAGS"] = " ".join([flags, *missing]).strip()
+
+
+def warn_if_slow() -> None:
+    """Warns, once per process, if JAX computes on a CPU without the flags of `choose_xla_flags`.
+
+    Library calls that compute a lot call it; the command lines choose the flags themselves. It is
+    silent if XLA_FLAGS was set by hand, as its user has chosen flags, and for versions of XLA for
+    which no flags are chosen. It starts JAX's backend.
+    """
+    global _has_warned
+    if _has_warned or not _knows_flags():
+        return
+    if os.environ.get("XLA_FLAGS") and not _flags_came_too_late:
+        return
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return
+    _has_warned = True
+    warnings.warn(
+        "JAX computes on the CPU without the XLA flags that make its programs faster: "
+        "call gan_jax.distributed.cpu.choose_xla_flags() before the first computation",
+        stacklevel=3,
+    )
 
 
 def share_cores(populations: Sequence[int]) -> None:
-    """Makes each core of a CPU a device, over which the members of all populations are spread.
+    """Makes each core of a CPU a device, so that members of populations train in parallel.
 
-    A step of a small network has too little work for two cores, which wait for each other: members side by side take half to
-    two thirds of the time. Call it before the first computation, after which it does nothing; settings that are there already
-    are left, and so is everything where half of the cores or more would have nothing to do.
+    A step of a small network has too little work for two cores, which wait for each other: members
+    in parallel take half to two thirds of the time. Call it before the first computation; later it
+    does nothing. It also does nothing if the number of devices or threads is set already, or if
+    half of the cores or more would be idle.
+
+    Args:
+      populations: the sizes of all populations that this process trains.
     """
     import jax
 
     from gan_jax.distributed.mesh import members_per_device
 
     available = cores()
-    taken = [members_per_device(size, available) for size in populations]
+    layouts = [members_per_device(size, available) for size in populations]
     busy = all(
-        2 * size * devices > available * padded
-        for size, (devices, padded) in zip(populations, taken, strict=True)
+        2 * size * devices > available * padded_size
+        for size, (devices, padded_size) in zip(populations, layouts, strict=True)
     )
     flags = os.environ.get("XLA_FLAGS", "")
-    is_set = getattr(jax.config, "jax_num_cpu_devices", 0) > 0 or any(
-        name in flags for name in DEVICES_AND_THREADS
+    is_set = (
+        int(getattr(jax.config, "jax_num_cpu_devices", 0)) > 0
+        or DEVICE_COUNT_FLAG in flags
+        or MULTITHREADING_FLAG in flags
     )
     if busy and available > 1 and not is_set and _knows_flags():
         with contextlib.suppress(RuntimeError):  # JAX has computed before
-            jax.config.update("jax_num_cpu_devices", max(devices for devices, _ in taken))
-            os.environ["XLA_FLAGS"] = f"{flags} {DEVICES_AND_THREADS[1]}=false".strip()
+            jax.config.update("jax_num_cpu_devices", max(devices for devices, _ in layouts))  # type: ignore[no-untyped-call]
+            os.environ["XLA_FLAGS"] = f"{flags} {MULTITHREADING_FLAG}=false".strip()
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns the number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _knows_flags() -> bool:
-    """Whether these are flags of this version of XLA, which ends the process where it does not know one."""
+    """Returns whether this version of XLA has the flags; it ends the process at an unknown one."""
     import jaxlib.version
 
-    return (0, 10) <= jaxlib.version.__version_info__[:2] <= (0, 12)
+    return bool((0, 10) <= jaxlib.version.__version_info__[:2] <= (0, 12))
+
+
+def _has_computed() -> bool:
+    """Returns whether JAX has started a backend, and so has read XLA_FLAGS."""
+    try:
+        from jax._src import xla_bridge  # there is no public way to ask without starting one
+
+        return bool(xla_bridge.backends_are_initialized())
+    except (ImportError, AttributeError):
+        return False

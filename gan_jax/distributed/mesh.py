@@ -1,97 +1,162 @@
-"""Functions of samples that do not look at each other, computed on all devices of all processes."""
+"""Batches and populations divided over all devices of all processes."""
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
+from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
+from jax.typing import ArrayLike
 
-Array = jax.Array
 AXIS = "devices"
+"""The name of the mesh's only axis, and of the mapped axis under ``jax.pmap``."""
+
+Tree = TypeVar("Tree")
+Shared = TypeVar("Shared", contravariant=True)
+Batch = TypeVar("Batch", contravariant=True)
+
+
+class BatchFunction(Protocol[Shared, Batch]):
+    """A function of a batch that computes each sample without looking at the others."""
+
+    def __call__(self, shared: Shared, batch: Batch, /) -> Array:
+        """Computes the result of each sample.
+
+        Args:
+          shared: a pytree that is the same for all samples, such as parameters.
+          batch: a pytree with leaves ``[b, ...]``.
+
+        Returns:
+          The results ``[b, ...]``.
+        """
+        ...
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh of all devices of all processes (or those given) along one axis, over which batches are split."""
+    """Returns a mesh with one axis, over which batches are divided.
+
+    Args:
+      devices: the devices of the mesh; None for all devices of all processes.
+    """
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicated_sharding(mesh: Mesh | None = None) -> NamedSharding:
-    """The place of a state: a copy on each device."""
-    return NamedSharding(mesh or device_mesh(), P())
+    """Returns the sharding of a train state: a copy on each device.
+
+    Args:
+      mesh: None for all devices.
+    """
+    return NamedSharding(mesh or device_mesh(), P())  # type: ignore[no-untyped-call]
 
 
 def split_sharding(mesh: Mesh) -> NamedSharding:
-    """The place of a population: equal numbers of its members on each device."""
-    return NamedSharding(mesh, P(AXIS))
+    """Returns the sharding of a batch or population: equal parts of axis 0 on each device."""
+    return NamedSharding(mesh, P(AXIS))  # type: ignore[no-untyped-call]
 
 
-def compute_replicated(make: Callable[[], Any]) -> Any:
-    """What ``make()`` returns, computed by all processes alike, with a copy on each device."""
-    return jax.jit(make, out_shardings=replicated_sharding())()
+def compute_replicated(make: Callable[[], Tree]) -> Tree:
+    """Computes ``make()`` in all processes alike, with a copy of the result on each device."""
+    result: Tree = jax.jit(make, out_shardings=replicated_sharding())()
+    return result
 
 
-BatchFunction = Callable[[Any, Any], Array]
-"""``(shared, batch) -> result [b, ...]``: ``shared`` is the same for all samples; the batch's leaves are ``[b, ...]``."""
+def batch_parallel(function: BatchFunction[Shared, Batch]) -> BatchFunction[Shared, Batch]:
+    """Compiles a function of batches so that each batch is divided over all devices.
 
+    If there are several processes, all of them must call it with the same batch, as NumPy arrays.
 
-def batch_parallel(function: BatchFunction) -> BatchFunction:
-    """Jits ``function`` with each batch split over all devices, and the result whole on each of them.
+    Args:
+      function: see `BatchFunction`.
 
-    b must divide by the number of devices: see `batch_size_for`. Where there are several processes, all of them call it
-    with the same batch, as NumPy arrays, and each gets the whole result.
+    Returns:
+      The compiled function. Its batch size must be divisible by the number of devices, see
+      `divisible_batch_size`. Each device, and so each process, gets the whole result.
     """
     mesh = device_mesh()
-    copies, split = NamedSharding(mesh, P()), NamedSharding(mesh, P(AXIS))
+    copies, split = replicated_sharding(mesh), split_sharding(mesh)
     program = jax.jit(function, in_shardings=(copies, split), out_shardings=copies)
     if jax.process_count() == 1:
         return program
 
-    def rows(leaf: np.ndarray) -> Array:
+    def global_array(leaf: np.ndarray) -> Array:
         return jax.make_array_from_callback(leaf.shape, split, lambda index: leaf[index])
 
-    return lambda shared, batch: program(shared, jax.tree.map(rows, batch))
+    def call(shared: Shared, batch: Batch, /) -> Array:
+        result: Array = program(shared, jax.tree.map(global_array, batch))
+        return result
+
+    return call
 
 
-def replicate(tree: Any) -> Any:
-    """The leaves of a pytree with a copy on each device; arrays that are spread over processes already are left so."""
-    place = NamedSharding(device_mesh(), P())
+def replicate(tree: Tree) -> Tree:
+    """Copies the leaves of a pytree to each device.
 
-    def copies(leaf: Any) -> Array:
+    Arrays that are distributed over processes already are left as they are.
+
+    Args:
+      tree: a pytree of arrays, the same in all processes.
+
+    Returns:
+      The pytree, its leaves JAX arrays with a copy on each device.
+    """
+    sharding = replicated_sharding()
+
+    def copy(leaf: ArrayLike) -> Array:
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
             return leaf
         if jax.process_count() == 1:
-            return jax.device_put(leaf, place)
+            placed: Array = jax.device_put(leaf, sharding)
+            return placed
         return jax.make_array_from_callback(
-            np.shape(leaf), place, lambda index: np.asarray(leaf)[index]
+            np.shape(leaf), sharding, lambda index: np.asarray(leaf)[index]
         )
 
-    return jax.tree.map(copies, tree)
+    copies: Tree = jax.tree.map(copy, tree)
+    return copies
 
 
-def divisible_batch_size(wanted: int) -> int:
-    """The batch size from ``wanted`` on that divides by the number of devices."""
+def divisible_batch_size(size: int) -> int:
+    """Returns the least batch size, ``size`` or more, that is divisible by the number of
+    devices."""
     devices = jax.device_count()
-    return -(-wanted // devices) * devices
+    return math.ceil(size / devices) * devices
 
 
-def pad_batch(rows: np.ndarray, size: int) -> np.ndarray:
-    """``rows`` with the last one repeated up to ``size``: batches of one shape are compiled once."""
-    return (
-        np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
-        if len(rows) < size
-        else rows
-    )
+def pad_batch(samples: np.ndarray, size: int) -> np.ndarray:
+    """Pads a batch, so that all batches have one shape and are compiled once.
+
+    Args:
+      samples: ``[n, ...]``, n at least 1.
+      size: the batch size.
+
+    Returns:
+      ``[max(n, size), ...]``, the last sample repeated.
+    """
+    missing = size - len(samples)
+    if missing <= 0:
+        return samples
+    return np.concatenate([samples, np.repeat(samples[-1:], missing, axis=0)])
 
 
 def members_per_device(size: int, devices: int) -> tuple[int, int]:
-    """How many of the devices a population takes, and its size when it is filled up to be spread evenly over them.
+    """Divides a population over devices.
 
-    As few members lie on a device as can be, ``ceil(size / devices)``, and as few devices are taken as that needs.
+    Each device gets as few members as possible, ``ceil(size / devices)``, and as few devices are
+    used as that needs.
+
+    Args:
+      size: the number of members.
+      devices: the number of devices.
+
+    Returns:
+      The number of devices to use, and the size of the population after it is padded to divide
+      evenly over them.
     """
-    each = math.ceil(size / devices)
-    taken = math.ceil(size / each)
-    return taken, taken * each
+    per_device = math.ceil(size / devices)
+    used_devices = math.ceil(size / per_device)
+    return used_devices, used_devices * per_device

@@ -1,8 +1,8 @@
 """Jobs of several processes, on one host or many: how they start, agree and end.
 
-JAX notices a process that is gone only after seconds without heartbeat, or not before a collective has hung, and then aborts
-with a stack trace. So each process also holds a connection to process 0: when one is killed, its connection closes at
-once, and all others end with one line.
+JAX notices a process that is gone only after seconds without heartbeat, or not before a collective
+has hung, and then aborts with a stack trace. So each process also holds a connection to process 0:
+when one is killed, its connection closes at once, and all others end with one line.
 """
 
 import contextlib
@@ -20,7 +20,8 @@ import numpy as np
 from gan_jax.errors import UserError
 
 START_SECONDS, HEARTBEAT_SECONDS = 120, 10
-"""How long processes wait for each other at the start, and after how long a silent one counts as lost."""
+"""How long processes wait for each other at the start, and after how long a silent one counts as
+lost."""
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -32,8 +33,9 @@ _ending = threading.Lock()  # whoever notices first that another process is gone
 def job(coordinator: str = "", processes: int = 0, process: int = -1) -> Iterator[None]:
     """Within it this process is one of a job; enter it before JAX computes anything.
 
-    Without arguments JAX finds the job out from SLURM, a TPU pod or GKE. When another process is lost, this one ends with
-    one line and code 1: nothing can be saved then, as a checkpoint needs them all. Start all again to resume.
+    Without arguments JAX finds the job out from SLURM, a TPU pod or GKE. When another process is
+    lost, this one ends with one line and code 1: nothing can be saved then, as a checkpoint needs
+    them all. Start all again to resume.
 
     Args:
       coordinator: ``host:port`` of process 0, the same for all.
@@ -76,7 +78,8 @@ def job(coordinator: str = "", processes: int = 0, process: int = -1) -> Iterato
 
 
 def _connections(host: str) -> list[socket.socket]:
-    """Process 0's connections to all others, or this one's to process 0, each watched by a thread."""
+    """Process 0's connections to all others, or this one's to process 0, each watched by a
+    thread."""
     if jax.process_count() == 1:
         return []
     from jax.experimental import multihost_utils
@@ -122,7 +125,8 @@ def _connections(host: str) -> list[socket.socket]:
 
 
 def _watch(other: socket.socket) -> None:
-    """Ends this process when the other closes the connection without having said that it is done."""
+    """Ends this process when the other closes the connection without having said that it is
+    done."""
     try:
         said = other.recv(1)
     except OSError:
@@ -145,7 +149,8 @@ def process_slice(batch_size: int) -> slice:
 
 
 def exit_on_lost_process(reason: str) -> NoReturn:
-    """Ends this process where another is gone: nothing can be saved without it, and waiting for it would never end."""
+    """Ends this process where another is gone: nothing can be saved without it, and waiting for it
+    would never end."""
     _ending.acquire()
     print(
         f"error: process {jax.process_index()} of {jax.process_count()} has lost another one ({reason}); start all of them "
