@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -15,14 +15,12 @@ AXIS = "devices"
 """The name of the mesh's only axis, and of the mapped axis under ``jax.pmap``."""
 
 Tree = TypeVar("Tree")
-Shared = TypeVar("Shared", contravariant=True)
-Batch = TypeVar("Batch", contravariant=True)
 
 
-class BatchFunction(Protocol[Shared, Batch]):
+class BatchFunction(Protocol):
     """A function of a batch that computes each sample without looking at the others."""
 
-    def __call__(self, shared: Shared, batch: Batch, /) -> Array:
+    def __call__(self, shared: Any, batch: Any, /) -> Array:
         """Computes the result of each sample.
 
         Args:
@@ -65,7 +63,7 @@ def compute_replicated(make: Callable[[], Tree]) -> Tree:
     return result
 
 
-def batch_parallel(function: BatchFunction[Shared, Batch]) -> BatchFunction[Shared, Batch]:
+def batch_parallel(function: BatchFunction) -> BatchFunction:
     """Compiles a function of batches so that each batch is divided over all devices.
 
     If there are several processes, all of them must call it with the same batch, as NumPy arrays.
@@ -86,7 +84,7 @@ def batch_parallel(function: BatchFunction[Shared, Batch]) -> BatchFunction[Shar
     def global_array(leaf: np.ndarray) -> Array:
         return jax.make_array_from_callback(leaf.shape, split, lambda index: leaf[index])
 
-    def call(shared: Shared, batch: Batch, /) -> Array:
+    def call(shared: Any, batch: Any, /) -> Array:
         result: Array = program(shared, jax.tree.map(global_array, batch))
         return result
 

@@ -112,7 +112,7 @@ def compare_runs(workdir: Path, names: Sequence[str]) -> Path:
 
 def _draw_points(workdir: Path, captions: Mapping[str, str], dataset: "Dataset") -> "Figure":
     from gan_jax.experiment.run_directory import samples_over_training
-    from gan_jax.loggers import images, plots, sample_plots
+    from gan_jax.loggers import sample_plots
 
     snapshots = {}
     for name in captions:
@@ -126,7 +126,7 @@ def _draw_points(workdir: Path, captions: Mapping[str, str], dataset: "Dataset")
 
 
 def _draw_images(workdir: Path, captions: Mapping[str, str]) -> "Figure":
-    from gan_jax.loggers import images, plots, sample_plots
+    from gan_jax.loggers import images, plots
 
     drawing: Figure
     drawing, axes = plots.figure(1, len(captions), (5.0, 5.4))
