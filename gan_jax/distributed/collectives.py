@@ -95,7 +95,7 @@ def mean_over_devices(tree: Tree) -> Tree:
         return tree
 
     def mean(leaf: Array) -> Array:
-        result: Array = lax.pmean(leaf, axis)  # type: ignore[no-untyped-call]
+        result: Array = lax.pmean(leaf, axis)
         return result
 
     means: Tree = jax.tree.map(mean, tree)

@@ -36,9 +36,9 @@ def set_up_jax(populations: Sequence[int] = ()) -> None:
         share_cores(populations)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))  # type: ignore[no-untyped-call]
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # type: ignore[no-untyped-call]
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)  # type: ignore[no-untyped-call]
+        jax.config.update("jax_compilation_cache_dir", str(home / "gan_jax" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 def choose_xla_flags() -> None:
@@ -114,7 +114,7 @@ def share_cores(populations: Sequence[int]) -> None:
     )
     if busy and available > 1 and not is_set and _knows_flags():
         with contextlib.suppress(RuntimeError):  # JAX has computed before
-            jax.config.update("jax_num_cpu_devices", max(devices for devices, _ in layouts))  # type: ignore[no-untyped-call]
+            jax.config.update("jax_num_cpu_devices", max(devices for devices, _ in layouts))
             os.environ["XLA_FLAGS"] = f"{flags} {MULTITHREADING_FLAG}=false".strip()
 
 

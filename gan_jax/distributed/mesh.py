@@ -49,12 +49,12 @@ def replicated_sharding(mesh: Mesh | None = None) -> NamedSharding:
     Args:
       mesh: None for all devices.
     """
-    return NamedSharding(mesh or device_mesh(), P())  # type: ignore[no-untyped-call]
+    return NamedSharding(mesh or device_mesh(), P())
 
 
 def split_sharding(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of a batch or population: equal parts of axis 0 on each device."""
-    return NamedSharding(mesh, P(AXIS))  # type: ignore[no-untyped-call]
+    return NamedSharding(mesh, P(AXIS))
 
 
 def compute_replicated(make: Callable[[], Tree]) -> Tree:

@@ -84,8 +84,12 @@ def scatter(ax: "Axes", samples: np.ndarray, real: np.ndarray, extent: float) ->
       real: real points ``[m, 2]``.
       extent: the Axes show ``[-extent, extent]^2``.
     """
-    ax.scatter(*real.T, s=3, alpha=0.3, color="tab:orange", label="real", linewidths=0)
-    ax.scatter(*samples.T, s=3, alpha=0.3, color="tab:blue", label="generated", linewidths=0)
+    for points, label, colour in (
+        (real, "real", "tab:orange"),
+        (samples, "generated", "tab:blue"),
+    ):
+        x, y = points.T
+        ax.scatter(x, y, s=3, alpha=0.3, color=colour, label=label, linewidths=0)
     ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
     ax.legend(loc="upper right", markerscale=4, fontsize="small")
 
