@@ -204,8 +204,11 @@ def from_equinox(
 
     def call(params: Params, static: Any, inputs: Array, conditions: dict[str, Array]) -> Array:
         module = eqx.combine(params, static)
-        by_sample = jax.vmap(lambda x, conditions: module(x, **conditions))
-        return cast(Array, by_sample(inputs, conditions))
+
+        def call_sample(x: Array, conditions: dict[str, Array]) -> Array:
+            return cast(Array, module(x, **conditions))
+
+        return jax.vmap(call_sample)(inputs, conditions)
 
     def generate(params: Params, latents: Array, **conditions: Array) -> Array:
         return call(params, static_generator, latents, conditions)

@@ -1,7 +1,6 @@
 """Samples of a trained generator."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +15,25 @@ from gan_jax.distributed.mesh import (
 )
 from gan_jax.game import Array, Networks, Params, PRNGKey, per_sample
 
+__all__ = ["Sampler", "sampler"]
+
+HostBatch = dict[str, np.ndarray]
+
 
 class Sampler:
-    """Draws samples of one generator, in batches of one fixed size that are split over all devices: see `sampler`.
+    """Draws samples of one generator, in batches of a fixed size that are split over all devices.
 
-    All arrays that it takes and gives are on the host. Where there are several processes, all of them call it with the
-    same arguments, and each gets all samples.
+    It is made by `sampler`. All arrays that it takes and returns are on the host. If there are
+    several processes, all of them call it with the same arguments, and each gets all samples.
     """
 
     def __init__(
         self, networks: Networks, params: Params, classes: int, fade: float | None, batch_size: int
     ) -> None:
-        self._networks, self._params, self._classes, self._fade = networks, params, classes, fade
+        self._networks = networks
+        self._params = params
+        self._classes = classes
+        self._fade = fade
         self._batch_size = divisible_batch_size(batch_size)
 
     @property
@@ -38,53 +44,54 @@ class Sampler:
     def __call__(
         self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
     ) -> np.ndarray:
-        """Samples ``first`` to ``first + n``: ``[n, ...]`` float32; ``label``: ``[n]`` int, one each."""
-        return self._of_rows(_generated, rng, n, label, first)
+        """Draws samples ``first`` to ``first + n``.
+
+        Args:
+          rng: the key of all samples; sample i depends on it, on i and on its label alone.
+          n: how many samples.
+          label: ``[n]`` int, their labels; None: i modulo the number of classes.
+          first: the index of the first sample.
+
+        Returns:
+          Samples ``[n, ...]`` float32.
+        """
+        sample_index = np.arange(first, first + n)
+        batch = {"sample_index": sample_index.astype(np.int32)}
+        batch |= self._conditions(sample_index, label)
+        return self._in_batches(_sample_program(self._networks), (self._params, rng), batch)
 
     def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
-        """The latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``."""
-        return self._of_rows(_latents, rng, n, None, first)
+        """Draws the latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``."""
+        batch = {"sample_index": np.arange(first, first + n, dtype=np.int32)}
+        return self._in_batches(_latents_program(self._networks), rng, batch)
 
     def generate(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
-        """Samples ``[n, ...]`` float32 of latents ``[n, ...]``."""
-        row = np.arange(len(latents))
-        return self._batches(
-            _decoded(self._networks),
-            self._params,
-            {"latents": latents} | self._conditions(row, label),
-        )
+        """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call."""
+        batch = {"latents": latents} | self._conditions(np.arange(len(latents)), label)
+        return self._in_batches(_generate_program(self._networks), self._params, batch)
 
-    def _of_rows(
-        self, program: Any, rng: PRNGKey, n: int, label: np.ndarray | None, first: int
-    ) -> np.ndarray:
-        row = np.arange(first, first + n)
-        return self._batches(
-            program(self._networks),
-            (self._params, rng),
-            {"sample_index": row.astype(np.int32)} | self._conditions(row, label),
-        )
-
-    def _conditions(self, row: np.ndarray, label: np.ndarray | None) -> dict[str, np.ndarray]:
-        conditions: dict[str, np.ndarray] = {}
-        if label is not None or self._classes:
-            conditions["label"] = np.resize(
-                row % self._classes if label is None else label, len(row)
-            ).astype(np.int32)
+    def _conditions(self, sample_index: np.ndarray, label: np.ndarray | None) -> HostBatch:
+        n = len(sample_index)
+        conditions: HostBatch = {}
+        if label is not None:
+            conditions["label"] = np.resize(label, n).astype(np.int32)
+        elif self._classes:
+            conditions["label"] = (sample_index % self._classes).astype(np.int32)
         if self._fade is not None:
-            conditions["fade"] = np.full(len(row), self._fade, np.float32)
+            conditions["fade"] = np.full(n, self._fade, np.float32)
         return conditions
 
-    def _batches(
-        self, program: BatchFunction, given: Any, rows: dict[str, np.ndarray]
-    ) -> np.ndarray:
-        size, n = self._batch_size, len(next(iter(rows.values())))
-        batches = (
-            {name: pad_batch(leaf[start : start + size], size) for name, leaf in rows.items()}
-            for start in range(0, n, size)
-        )
-        return np.concatenate([np.asarray(program(given, batch), np.float32) for batch in batches])[
-            :n
-        ]
+    def _in_batches(self, program: BatchFunction, shared: Params, batch: HostBatch) -> np.ndarray:
+        """The results of a program for all samples, in batches of one size; the last is filled
+        up."""
+        size, n = self._batch_size, len(next(iter(batch.values())))
+        results = []
+        for start in range(0, n, size):
+            part = {
+                name: pad_batch(leaf[start : start + size], size) for name, leaf in batch.items()
+            }
+            results.append(np.asarray(program(shared, part), np.float32))
+        return np.concatenate(results)[:n]
 
 
 def sampler(
@@ -94,63 +101,72 @@ def sampler(
     classes: int = 0,
     fade: float | None = None,
     batch_size: int = 256,
-    standing: int = 2048,
+    standing_latents: int = 2048,
 ) -> Sampler:
-    """What draws samples of the generator ``params``, ``batch_size`` at once (rounded up to divide over the devices).
+    """Returns a sampler of a generator.
 
-    Sample i depends on ``(rng, i)`` and its label alone: not on how many are drawn nor on its neighbours. Where the
-    generator has BatchNorm, its statistics are gathered once over ``standing`` latents and held. With ``classes`` the
-    generator is given a label a sample, i mod ``classes`` where none is named; ``fade``: that of a growing generator.
+    Sample i depends on ``(rng, i)`` and its label alone, neither on how many are drawn nor on its
+    neighbours. If the generator has BatchNorm, its statistics are gathered here once and then held.
+
+    Args:
+      networks: the networks, of which the generator is sampled.
+      params: the generator's parameters.
+      classes: number of labels, 0 for none. Sample i has label i modulo ``classes`` unless labels
+        are given.
+      fade: the fade of a generator that grows, see `networks.progan`.
+      batch_size: samples per batch, rounded up to divide over the devices.
+      standing_latents: how many latents BatchNorm statistics are gathered over.
     """
     params = replicate(params)
-    if networks.standing:
-        row = np.arange(standing, dtype=np.int32)
-        # A program of one device would do, but statistics are of whole batches: each device gathers them alike.
-        params = _settled(networks, params, row, {"label": row % classes} if classes else {})
+    if networks.standing is not None:
+        sample_index = np.arange(standing_latents, dtype=np.int32)
+        conditions = {"label": sample_index % classes} if classes else {}
+        # Statistics are those of whole batches, so each device computes all of them.
+        params = _with_standing_statistics(networks, params, sample_index, conditions)
     return Sampler(networks, params, classes, fade, batch_size)
 
 
-# Programs are compiled once for the networks and shapes, not once for each sampler: evaluations during training make many.
+# Programs are cached by networks: evaluations during training make many samplers of the same ones.
 
 
 @functools.lru_cache(maxsize=16)
-def _generated(networks: Networks) -> BatchFunction:
-    def generated(given: tuple[Params, PRNGKey], batch: dict[str, Array]) -> Array:
-        (params, rng), (row, conditions) = given, _parted(batch, "sample_index")
-        return networks.generate(params, _latents_of(networks, rng, row), **conditions)
-
-    return batch_parallel(generated)
-
-
-@functools.lru_cache(maxsize=16)
-def _latents(networks: Networks) -> BatchFunction:
-    return batch_parallel(
-        lambda given, batch: _latents_of(networks, given[1], batch["sample_index"])
-    )
-
-
-@functools.lru_cache(maxsize=16)
-def _decoded(networks: Networks) -> BatchFunction:
-    def decoded(params: Params, batch: dict[str, Array]) -> Array:
-        latents, conditions = _parted(batch, "latents")
+def _sample_program(networks: Networks) -> BatchFunction:
+    def sample(shared: tuple[Params, PRNGKey], batch: dict[str, Array]) -> Array:
+        params, rng = shared
+        conditions = dict(batch)
+        latents = _draw_latents(networks, rng, conditions.pop("sample_index"))
         return networks.generate(params, latents, **conditions)
 
-    return batch_parallel(decoded)
+    return batch_parallel(sample)
 
 
-def _parted(batch: dict[str, Array], name: str) -> tuple[Array, dict[str, Array]]:
-    return batch[name], {key: leaf for key, leaf in batch.items() if key != name}
+@functools.lru_cache(maxsize=16)
+def _latents_program(networks: Networks) -> BatchFunction:
+    def draw(rng: PRNGKey, batch: dict[str, Array]) -> Array:
+        return _draw_latents(networks, rng, batch["sample_index"])
+
+    return batch_parallel(draw)
 
 
-def _latents_of(networks: Networks, rng: PRNGKey, row: Array) -> Array:
-    return per_sample(rng, row, lambda key: networks.latent(key, 1)[0])
+@functools.lru_cache(maxsize=16)
+def _generate_program(networks: Networks) -> BatchFunction:
+    def generate(params: Params, batch: dict[str, Array]) -> Array:
+        conditions = dict(batch)
+        latents = conditions.pop("latents")
+        return networks.generate(params, latents, **conditions)
+
+    return batch_parallel(generate)
+
+
+def _draw_latents(networks: Networks, rng: PRNGKey, sample_index: Array) -> Array:
+    latents: Array = per_sample(rng, sample_index, lambda key: networks.latent(key, 1)[0])
+    return latents
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _settled(
-    networks: Networks, params: Params, row: Array, conditions: dict[str, Array]
+def _with_standing_statistics(
+    networks: Networks, params: Params, sample_index: Array, conditions: dict[str, Array]
 ) -> Params:
     assert networks.standing is not None
-    return networks.standing(
-        params, _latents_of(networks, jax.random.key(0), jnp.asarray(row)), **conditions
-    )
+    latents = _draw_latents(networks, jax.random.key(0), jnp.asarray(sample_index))
+    return networks.standing(params, latents, **conditions)

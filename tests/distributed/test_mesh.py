@@ -22,7 +22,7 @@ def compute() -> dict[str, np.ndarray]:
     """Samples of a conditional generator with BatchNorm, and features of images; the numbers never divide by 4."""
     nets = networks.dcgan((8, 8, 1), width=4, latent_size=5, classes=3, labels="concatenation")
     params = jax.jit(nets.init, out_shardings=mesh.replicate(0).sharding)(jax.random.key(0))[0]
-    draw = sampling.sampler(nets, params, classes=3, batch_size=6, standing=64)
+    draw = sampling.sampler(nets, params, classes=3, batch_size=6, standing_latents=64)
     rng = jax.random.fold_in(jax.random.key(KEY), 1)
     latents = draw.latents(rng, 11, 2)
     kernel = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)

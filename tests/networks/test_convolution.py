@@ -26,16 +26,16 @@ def _float64():
 
 @pytest.fixture(autouse=True)
 def _forms_for_all_sizes(monkeypatch):
-    """Those of large convolutions, at sizes that a test can afford."""
-    monkeypatch.setattr(convolution, "CHEAP", 0)
+    """Uses the forms of large convolutions at sizes that a test can afford."""
+    monkeypatch.setattr(convolution, "CHEAP_MULTIPLICATIONS", 0)
 
 
 @pytest.fixture(params=["few channels and samples", "many"])
 def form(request, monkeypatch):
-    """The forms for few, and those for many, whatever a test's own sizes."""
+    """Uses the forms for few channels, and those for many, at the same small sizes."""
     if request.param == "many":
-        monkeypatch.setattr(convolution, "FEW", 0)
-        monkeypatch.setattr(convolution, "MANY", 1)
+        monkeypatch.setattr(convolution, "FEW_CHANNELS", 0)
+        monkeypatch.setattr(convolution, "MANY_SAMPLES", 1)
 
 
 def normal(seed, *shape):
@@ -76,46 +76,46 @@ def all_orders(function):
     )
 
 
-# Size, taps, stride, groups, channels; images smaller than the kernel, larger ones, and single taps each have a form.
+# Size, taps, stride, groups, channels. Images that are smaller than the kernel, larger images and
+# single taps each have their own form.
 GEOMETRIES = [
-    (8, 5, 2, 1, 4), (7, 3, 2, 1, 4), (5, 4, 1, 2, 4), (8, 3, 2, 4, 4), (4, 5, 1, 1, 4), (2, 4, 2, 1, 4), (6, 1, 2, 1, 4),
-    (12, 5, 2, 1, 2), (11, 4, 2, 1, 2), (13, 2, 3, 1, 2), (16, 5, 3, 1, 2), (6, 5, 1, 1, 2), (5, 1, 1, 1, 4), (7, 3, 1, 1, 4),
+    (8, 5, 2, 1, 4), (7, 3, 2, 1, 4), (5, 4, 1, 2, 4), (8, 3, 2, 4, 4), (4, 5, 1, 1, 4),
+    (2, 4, 2, 1, 4), (6, 1, 2, 1, 4), (12, 5, 2, 1, 2), (11, 4, 2, 1, 2), (13, 2, 3, 1, 2),
+    (16, 5, 3, 1, 2), (6, 5, 1, 1, 2), (5, 1, 1, 1, 4), (7, 3, 1, 1, 4),
 ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize(("size", "taps", "stride", "groups", "channels"), GEOMETRIES)
 def test_conv_and_its_derivatives_are_those_of_lax(size, taps, stride, groups, channels):
-    x, kernel = (
-        normal(0, 2, size, size, channels),
-        normal(1, taps, taps, channels // groups, 2 * channels),
-    )
-    ours, theirs = (lambda x, w, f=f: f(x, w, stride, groups) for f in (conv, reference))
-    close(*(all_orders(function)(x, kernel) for function in (ours, theirs)))
-    assert jax.eval_shape(ours, x, kernel).shape == (
-        2,
-        -(-size // stride),
-        -(-size // stride),
-        2 * channels,
-    )
+    x = normal(0, 2, size, size, channels)
+    kernel = normal(1, taps, taps, channels // groups, 2 * channels)
+
+    def ours(x, kernel):
+        return conv(x, kernel, stride, groups)
+
+    def theirs(x, kernel):
+        return reference(x, kernel, stride, groups)
+
+    close(all_orders(ours)(x, kernel), all_orders(theirs)(x, kernel))
+    side = -(-size // stride)
+    assert jax.eval_shape(ours, x, kernel).shape == (2, side, side, 2 * channels)
 
 
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize(("size", "taps"), [(8, 5), (2, 5), (8, 1)])
-def test_numbers_of_16_bits_stay_so(size, taps):
-    x, kernel = (
-        jnp.asarray(normal(0, *shape), jnp.bfloat16)
-        for shape in ((2, size, size, 3), (taps, taps, 3, 4))
-    )
+def test_bfloat16_stays_bfloat16(size, taps):
+    x = jnp.asarray(normal(0, 2, size, size, 3), jnp.bfloat16)
+    kernel = jnp.asarray(normal(0, taps, taps, 3, 4), jnp.bfloat16)
     value, gradients = all_orders(lambda x, w: conv(x, w, 2))(x, kernel)
     assert {leaf.dtype for leaf in jax.tree.leaves((value, gradients))} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_what_is_cheap_is_left_to_xla_and_the_same(monkeypatch):
+def test_cheap_convolutions_are_left_to_xla_with_the_same_numbers(monkeypatch):
     x, kernel = normal(0, 2, 8, 8, 3), normal(1, 5, 5, 3, 4)
     ours = lambda x, w: conv(x, w, 2)
     large = all_orders(ours)(x, kernel)
-    monkeypatch.setattr(convolution, "CHEAP", 2**20)
+    monkeypatch.setattr(convolution, "CHEAP_MULTIPLICATIONS", 2**20)
     close(all_orders(lambda x, w: ours(x, w))(x, kernel), large)
     assert slow_forms(jax.make_jaxpr(jax.grad(lambda x: jnp.sum(ours(x, kernel))))(x).jaxpr) > 0
 
@@ -127,14 +127,13 @@ def test_transposed_conv_and_its_derivatives_are_those_of_the_transpose(size, ta
 
     def theirs(x, kernel):
         big = jax.ShapeDtypeStruct((2, size, size, 5), x.dtype)
-        return jax.linear_transpose(lambda y: reference(y, jnp.swapaxes(kernel, 2, 3), 2), big)(x)[
-            0
-        ]
+        swapped = jnp.swapaxes(kernel, 2, 3)
+        return jax.linear_transpose(lambda y: reference(y, swapped, 2), big)(x)[0]
 
     def ours(x, kernel):
         return transposed_conv(x, kernel, 2, (size, size))
 
-    close(*(all_orders(function)(x, kernel) for function in (ours, theirs)))
+    close(all_orders(ours)(x, kernel), all_orders(theirs)(x, kernel))
 
 
 @pytest.mark.parametrize("taps", [1, 3])
@@ -148,27 +147,25 @@ def test_resampling_fused_with_a_convolution_is_exact(taps):
     assert upsample(x)[0, :2, :2, 0].tolist() == [[x[0, 0, 0, 0]] * 2] * 2
 
 
-def test_third_derivative():
+def test_the_third_derivative_is_that_of_lax():
     x, kernel = normal(0, 1, 6, 6, 1), normal(1, 3, 3, 1, 2)
 
     def loss(function, t):
         return jnp.sum(jnp.sin(function(x * t, kernel * t, 2)))
 
-    close(
-        *(
-            jax.jit(jax.grad(jax.grad(jax.grad(lambda t, f=f: loss(f, t)))))(1.3)
-            for f in (conv, reference)
-        )
-    )
+    def third_derivative(function):
+        return jax.jit(jax.grad(jax.grad(jax.grad(lambda t: loss(function, t)))))(1.3)
+
+    close(third_derivative(conv), third_derivative(reference))
 
 
-def test_members_of_a_population():
+def test_members_of_a_population_have_the_gradients_of_single_ones():
     x, kernels = normal(0, 2, 6, 6, 1), normal(1, 3, 3, 3, 1, 2)
     gradients = jax.jit(jax.vmap(jax.grad(lambda w: penalised(conv, x, w))))(kernels)
     close(gradients[1], jax.jit(jax.grad(lambda w: penalised(reference, x, w)))(kernels[1]))
 
 
-def test_forward_mode_by_a_switch():
+def test_forward_mode_works_within_its_context():
     x, kernel = normal(0, 1, 6, 6, 1), normal(1, 3, 3, 1, 2)
 
     def forward():
@@ -183,7 +180,7 @@ def test_forward_mode_by_a_switch():
 
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("size", [8, 14])
-def test_no_form_that_is_slow_on_a_cpu(size):
+def test_no_form_is_slow_on_a_cpu(size):
     x, kernel = normal(0, 2, size, size, 3), normal(1, 5, 5, 3, 4)
 
     def slow(function):
@@ -196,24 +193,17 @@ def test_no_form_that_is_slow_on_a_cpu(size):
 
 
 def slow_forms(jaxpr):
-    """How many convolutions dilate their input, or have a kernel that is larger than it, so that XLA exchanges the two."""
+    """Counts the convolutions that dilate their input, or whose kernel is larger than it."""
     count = 0
     for equation in jaxpr.eqns:
-        if (
-            equation.primitive.name == "conv_general_dilated"
-            and equation.params["feature_group_count"] == 1
-        ):
-            numbers, dilation = (
-                equation.params["dimension_numbers"],
-                equation.params["lhs_dilation"],
-            )
-            image, kernel = (
-                np.prod([var.aval.shape[i] for i in spec[2:]])
-                for var, spec in zip(
-                    equation.invars, (numbers.lhs_spec, numbers.rhs_spec), strict=True
-                )
-            )
-            count += any(n > 1 for n in dilation) or kernel > image
+        is_conv = equation.primitive.name == "conv_general_dilated"
+        if is_conv and equation.params["feature_group_count"] == 1:
+            numbers = equation.params["dimension_numbers"]
+            image, kernel = equation.invars[0].aval.shape, equation.invars[1].aval.shape
+            image_area = np.prod([image[axis] for axis in numbers.lhs_spec[2:]])
+            kernel_area = np.prod([kernel[axis] for axis in numbers.rhs_spec[2:]])
+            is_dilated = any(n > 1 for n in equation.params["lhs_dilation"])
+            count += is_dilated or kernel_area > image_area
         for value in equation.params.values():
             for inner in value if isinstance(value, (tuple, list)) else (value,):
                 if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
@@ -234,7 +224,7 @@ PENALISED = {
 )
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("name", PENALISED)
-def test_no_network_trains_by_a_slow_form(name):
+def test_no_network_trains_with_a_slow_form(name):
     shape, settings = PENALISED[name]
     net = getattr(networks, name)(shape, **settings)
     with jax.enable_x64(False):

@@ -1,4 +1,4 @@
-"""A train step computes what its algorithm says, and nothing twice."""
+"""A train step computes what its algorithm needs, and nothing twice."""
 
 import itertools
 
@@ -16,7 +16,7 @@ GENERATOR, DISCRIMINATOR = (LATENT, WIDTH, WIDTH, 2), (2, WIDTH, WIDTH, 1)
 
 
 def passes(widths, batch):
-    """Operations of the matrix products of an MLP, layer by layer: of a pass forward, and of each of its two gradients."""
+    """Operations of an MLP's matrix products, by layer: forward, and for each of two gradients."""
     return [2 * batch * a * b for a, b in itertools.pairwise(widths)]
 
 
@@ -25,44 +25,52 @@ def forward(widths, batch):
 
 
 def backward(widths, batch, parameters=True, inputs=False):
-    """Operations to the gradient of the parameters, and to that of the network's input too."""
+    """Operations for the gradients of the parameters, and of the network's input."""
     first, *others = passes(widths, batch)
-    return (first + sum(others)) * parameters + sum(others) + first * inputs
+    operations = sum(others)  # to the inputs of all layers but the first
+    if parameters:
+        operations += first + sum(others)
+    if inputs:
+        operations += first
+    return operations
 
 
-def discriminators(real, fake):
-    return (
-        forward(GENERATOR, fake)
-        + forward(DISCRIMINATOR, real + fake)
-        + backward(DISCRIMINATOR, real + fake)
-    )
+def discriminator_update():
+    samples = 2 * BATCH
+    scored = forward(DISCRIMINATOR, samples) + backward(DISCRIMINATOR, samples)
+    return forward(GENERATOR, BATCH) + scored
 
 
-def generators(generated=True):
-    scored = forward(DISCRIMINATOR, BATCH) + backward(
-        DISCRIMINATOR, BATCH, parameters=False, inputs=True
-    )
-    return forward(GENERATOR, BATCH) * generated + scored + backward(GENERATOR, BATCH)
+def generator_update(reuse=False):
+    operations = forward(DISCRIMINATOR, BATCH) + backward(GENERATOR, BATCH)
+    operations += backward(DISCRIMINATOR, BATCH, parameters=False, inputs=True)
+    if not reuse:
+        operations += forward(GENERATOR, BATCH)
+    return operations
 
 
 def gradient_penalty():
-    """The norm of the gradient at BATCH points, and its own gradient, for ReLU.
+    """The norm of the gradient at BATCH points, and the gradient of that norm, for ReLU.
 
-    Forward as far as the last layer's signs, and back to the points; then each product of the way back is differentiated to
-    its weights and to what came in, which is 1 at the last layer. What was on the way there matters by its sign alone.
+    Forward to the signs of the last hidden layer, and back to the points. Each product on the way
+    back is then differentiated with respect to its kernel and its input, which is 1 at the last
+    layer. The activations matter only by their signs.
     """
     *layers, last = passes(DISCRIMINATOR, BATCH)
     return sum(layers) + (sum(layers) + last) + (2 * sum(layers) + last)
 
 
-SAMPLES = discriminators(BATCH, BATCH)
 CASES = {
-    "alternating": ({}, False, SAMPLES + generators()),
-    "alternating, samples reused": ({}, True, SAMPLES + generators(generated=False)),
+    "alternating": ({}, False, discriminator_update() + generator_update()),
+    "alternating, samples reused": (
+        {},
+        True,
+        discriminator_update() + generator_update(reuse=True),
+    ),
     "gradient penalty": (
         {"p": gan_jax.penalties.gradient_penalty()},
         False,
-        SAMPLES + gradient_penalty() + generators(),
+        discriminator_update() + gradient_penalty() + generator_update(),
     ),
 }
 
@@ -81,16 +89,16 @@ def step_of(terms, reuse):
 
 
 def flops(function, *arguments):
-    """As XLA counts them, in the program that it will run."""
+    """Operations as XLA counts them, in the program that it runs."""
     return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_step_multiplies_what_its_algorithm_says(name):
+def test_a_step_multiplies_what_its_algorithm_needs(name):
     terms, reuse, expected = CASES[name]
     step, state, batch = step_of(terms, reuse)
-    found = flops(step, state, batch, jax.eval_shape(lambda: jax.random.key(0)))
-    assert expected < found < 1.02 * expected  # the rest: activations, random numbers, updates
+    counted = flops(step, state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+    assert expected < counted < 1.02 * expected  # the rest: activations, random numbers, updates
 
 
 @pytest.mark.skipif(
@@ -99,8 +107,8 @@ def test_a_step_multiplies_what_its_algorithm_says(name):
 @pytest.mark.parametrize(
     ("shape", "settings"), [((16, 16, 3), {"width": 16}), ((28, 28, 1), {"width": 16})]
 )
-def test_convolutions_of_dcgan_multiply_no_more_than_xla_s_own(shape, settings, monkeypatch):
-    monkeypatch.setattr(convolution, "CHEAP", 0)
+def test_the_convolutions_of_dcgan_multiply_no_more_than_those_of_xla(shape, settings, monkeypatch):
+    monkeypatch.setattr(convolution, "CHEAP_MULTIPLICATIONS", 0)
     net = networks.dcgan(shape, discriminator_norm="layer", **settings)
     players = jax.eval_shape(net.init, jax.random.key(0))
     latents = jax.eval_shape(lambda key: net.latent(key, 8), jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Spectral normalisation, and equalised learning rates."""
+"""Spectral normalisation and equalised layers."""
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,8 @@ from gan_jax import networks
 from gan_jax.networks.spectral import power_iteration, spectral_iteration
 
 
-def kernels(variables):
-    """Each normalised kernel with its vector, by the layer's path."""
+def normalised_kernels(variables):
+    """The normalised kernels with their stored vectors, by the layer's path."""
 
     def by_layer(tree, name):
         return {
@@ -23,7 +23,7 @@ def kernels(variables):
     return {layer: (params[layer], u) for layer, u in by_layer(variables["spectral"], "u").items()}
 
 
-def top(kernel):
+def largest_singular_value(kernel):
     return np.linalg.svd(np.asarray(kernel).reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
 
 
@@ -46,16 +46,18 @@ def test_normalised_kernels_have_a_top_singular_value_of_one_from_the_first_step
 
         return jax.lax.scan(step, (variables, optimizer.init(variables)), length=20)[0][0]
 
-    def accurate(variables, tolerance):
-        pairs = kernels(variables)
+    def check_estimates(variables, tolerance):
+        pairs = normalised_kernels(variables)
         assert len(pairs) == 3 + 2 + 1 + 1  # two blocks, the score and the labels' embedding
         for kernel, u in pairs.values():
             estimate = power_iteration(kernel, u)[1]
-            np.testing.assert_allclose(top(kernel / estimate), 1.0, atol=tolerance)
+            np.testing.assert_allclose(
+                largest_singular_value(kernel / estimate), 1.0, atol=tolerance
+            )
 
-    accurate(discriminator, 0.02)
+    check_estimates(discriminator, 0.02)
     trained = train(discriminator)
-    accurate(trained, 0.05)  # one iteration a step lags behind a little
+    check_estimates(trained, 0.05)  # one iteration per step lags a little
     moved = jax.tree.map(
         lambda a, b: bool((a != b).any()), discriminator["spectral"], trained["spectral"]
     )
@@ -67,7 +69,7 @@ def test_many_iterations_find_the_singular_value_and_its_gradient():
     u = jax.random.normal(jax.random.key(1), (5,))
     for _ in range(100):
         u, sigma = power_iteration(kernel, u)
-    np.testing.assert_allclose(sigma, top(kernel), rtol=1e-5)
+    np.testing.assert_allclose(sigma, largest_singular_value(kernel), rtol=1e-5)
     left, _, right = np.linalg.svd(np.asarray(kernel).reshape(-1, 5), full_matrices=False)
     gradient = jax.grad(lambda kernel: power_iteration(kernel, u)[1])(kernel)
     np.testing.assert_allclose(
@@ -75,9 +77,9 @@ def test_many_iterations_find_the_singular_value_and_its_gradient():
     )
 
 
-def test_the_stage_leaves_other_parameters_alone():
-    stage, params = spectral_iteration(), {"w": jnp.ones(3)}
-    assert stage.update(params, stage.init(params), params)[0] is params
+def test_spectral_iteration_leaves_other_parameters_alone():
+    iteration, params = spectral_iteration(), {"w": jnp.ones(3)}
+    assert iteration.update(params, iteration.init(params), params)[0] is params
 
 
 def test_equalised_layers_start_at_unit_variance_and_keep_it():

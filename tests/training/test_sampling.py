@@ -1,7 +1,6 @@
-"""Samples: a function of their key, index and label alone."""
+"""Samples are a function of their key, index and label alone."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,41 +9,49 @@ from gan_jax.training.sampling import sampler
 
 
 @pytest.fixture(scope="module")
-def with_batchnorm():
+def with_batch_norm():
     nets = networks.dcgan((8, 8, 1), width=4, latent_size=5)
     assert nets.standing is not None
     return nets, nets.init(jax.random.key(0))[0]
 
 
-def test_samples_do_not_depend_on_their_neighbours_nor_on_the_batch(with_batchnorm):
-    draw = {size: sampler(*with_batchnorm, batch_size=size, standing=128) for size in (4, 16)}
+def test_samples_do_not_depend_on_their_neighbours_nor_on_the_batch_size(with_batch_norm):
+    small = sampler(*with_batch_norm, batch_size=4, standing_latents=128)
+    large = sampler(*with_batch_norm, batch_size=16, standing_latents=128)
     key = jax.random.key(1)
-    whole = draw[16](key, 20)
-    assert whole.shape == (20, 8, 8, 1) and whole.dtype == np.float32
-    np.testing.assert_array_equal(draw[16](key, 7), whole[:7])
-    np.testing.assert_allclose(draw[4](key, 20), whole, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(draw[16](key, 5, first=9), whole[9:14], rtol=1e-5, atol=1e-6)
-    assert np.abs(draw[16](jax.random.key(2), 20) - whole).max() > 1e-3
+    samples = large(key, 20)
+    assert samples.shape == (20, 8, 8, 1) and samples.dtype == np.float32
+    np.testing.assert_array_equal(large(key, 7), samples[:7])
+    np.testing.assert_allclose(small(key, 20), samples, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(large(key, 5, first=9), samples[9:14], rtol=1e-5, atol=1e-6)
+    assert np.abs(large(jax.random.key(2), 20) - samples).max() > 1e-3
 
 
-def test_without_standing_statistics_neighbours_would_matter(with_batchnorm):
-    nets, params = with_batchnorm
+def test_samples_are_generated_from_their_latents(with_batch_norm):
+    draw = sampler(*with_batch_norm, batch_size=4, standing_latents=128)
+    key = jax.random.key(1)
+    latents = draw.latents(key, 6)
+    assert latents.shape == (6, 5) and latents.dtype == np.float32
+    np.testing.assert_array_equal(draw.latents(key, 2, first=3), latents[3:5])
+    np.testing.assert_allclose(draw.generate(latents), draw(key, 6), rtol=1e-5, atol=1e-6)
+
+
+def test_without_standing_statistics_samples_depend_on_their_neighbours(with_batch_norm):
+    nets, params = with_batch_norm
     latents = nets.latent(jax.random.key(3), 8)
-    assert (
-        np.abs(nets.generate(params, latents)[:4] - nets.generate(params, latents[:4])).max() > 1e-4
-    )
-    settled = nets.standing(params, nets.latent(jax.random.key(4), 128))
-    np.testing.assert_allclose(
-        nets.generate(settled, latents)[:4], nets.generate(settled, latents[:4]), atol=1e-6
-    )
+    in_batch = nets.generate(params, latents)[:4]
+    assert np.abs(in_batch - nets.generate(params, latents[:4])).max() > 1e-4
+    standing = nets.standing(params, nets.latent(jax.random.key(4), 128))
+    in_batch = nets.generate(standing, latents)[:4]
+    np.testing.assert_allclose(in_batch, nets.generate(standing, latents[:4]), atol=1e-6)
 
 
-def test_labels_are_given_and_default_to_all_classes():
+def test_labels_default_to_all_classes_in_turn():
     nets = networks.mlp((2,), 3, latent_size=2, generator_widths=(), labels="concatenation")
     params = nets.init(jax.random.key(0))[0]
     draw = sampler(nets, params, classes=3, batch_size=8)
     key = jax.random.key(1)
-    every, second = draw(key, 9), draw(key, 9, np.full(9, 2))
-    np.testing.assert_allclose(every[2::3], second[2::3], rtol=1e-6)
-    assert np.abs(every[0::3] - second[0::3]).max() > 1e-4
-    assert jnp.isfinite(every).all()
+    of_all_classes, of_last_class = draw(key, 9), draw(key, 9, np.full(9, 2))
+    np.testing.assert_allclose(of_all_classes[2::3], of_last_class[2::3], rtol=1e-6)
+    assert np.abs(of_all_classes[0::3] - of_last_class[0::3]).max() > 1e-4
+    assert np.isfinite(of_all_classes).all()
