@@ -94,7 +94,7 @@ def _lax_conv(geometry: Geometry, x: Array, w: Array) -> Array:
 
 def _lax_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
     shape = (y.shape[0], *geometry.size, w.shape[2] * geometry.groups)
-    x = jax.ShapeDtypeStruct(shape, y.dtype)  # type: ignore[no-untyped-call]
+    x = jax.ShapeDtypeStruct(shape, y.dtype)
     transposed: Array
     (transposed,) = jax.linear_transpose(lambda x: _lax_conv(geometry, x, w), x)(y)
     return transposed
@@ -102,7 +102,7 @@ def _lax_dgrad(geometry: Geometry, y: Array, w: Array) -> Array:
 
 def _lax_wgrad(geometry: Geometry, x: Array, y: Array) -> Array:
     shape = (*geometry.kernel, x.shape[3] // geometry.groups, y.shape[3])
-    w = jax.ShapeDtypeStruct(shape, y.dtype)  # type: ignore[no-untyped-call]
+    w = jax.ShapeDtypeStruct(shape, y.dtype)
     transposed: Array
     (transposed,) = jax.linear_transpose(lambda w: _lax_conv(geometry, x, w), w)(y)
     return transposed

@@ -1,7 +1,6 @@
 """How labels condition the networks, and the head that every discriminator ends in."""
 
 import math
-from typing import TypedDict
 
 import flax.linen as nn
 import jax
@@ -89,13 +88,6 @@ class LabelCode(nn.Module):
         return embedding[label]
 
 
-class _HeadSettings(TypedDict):
-    kernel_init: Initializer
-    bias: bool
-    weight: str
-    gain: float
-
-
 class Head(nn.Module):
     """The end of a discriminator: from the last features to the score and the label logits.
 
@@ -119,29 +111,40 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, features: Array, label: Array | None = None) -> tuple[Array, Array | None]:
         self.sow("features", "features", features)
-        dtype = jnp.promote_types(features.dtype, jnp.float32)
-        features = features.astype(dtype)
-        settings: _HeadSettings = {
-            "kernel_init": self.kernel_init,
-            "bias": self.bias,
-            "weight": self.weight,
-            "gain": self.gain,
-        }
-        score = Dense(1, **settings, dtype=dtype, name="score")(features)[:, 0]
+        features = features.astype(jnp.promote_types(features.dtype, jnp.float32))
+        score = self._dense(1, "score", features)[:, 0]
         if self.labels == "projection":
-            # As a dense layer of the one-hot label, the embedding can be equalised or normalised.
-            one_hot = jax.nn.one_hot(label, self.classes, dtype=dtype)
-            kernel_init = initializers.normal(1 / math.sqrt(features.shape[-1]))
-            embedding = Dense(
-                features.shape[-1],
-                kernel_init,
-                bias=False,
-                weight=self.weight,
-                gain=self.gain,
-                dtype=dtype,
-                name="embedding",
-            )(one_hot)
-            score = score + jnp.sum(embedding * features, -1)
+            score = score + jnp.sum(self._embedding(label, features) * features, -1)
         if self.labels != "auxiliary":
             return score, None
-        return score, Dense(self.classes, **settings, dtype=dtype, name="classes")(features)
+        return score, self._dense(self.classes, "classes", features)
+
+    def _dense(self, size: int, name: str, features: Array) -> Array:
+        layer = Dense(
+            size,
+            self.kernel_init,
+            bias=self.bias,
+            weight=self.weight,
+            gain=self.gain,
+            dtype=features.dtype,
+            name=name,
+        )
+        return layer(features)
+
+    def _embedding(self, label: Array | None, features: Array) -> Array:
+        """The labels' embeddings, of the features' size.
+
+        They are a dense layer of the one-hot label, so that they too can be equalised or
+        normalised.
+        """
+        size = features.shape[-1]
+        layer = Dense(
+            size,
+            initializers.normal(1 / math.sqrt(size)),
+            bias=False,
+            weight=self.weight,
+            gain=self.gain,
+            dtype=features.dtype,
+            name="embedding",
+        )
+        return layer(jax.nn.one_hot(label, self.classes, dtype=features.dtype))

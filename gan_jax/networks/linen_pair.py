@@ -73,7 +73,7 @@ class LinenPair:
     def init(self, rng: PRNGKey) -> tuple[Params, Params]:
         """Draws the parameters of both networks."""
         latents = jax.eval_shape(lambda key: self.settings.draw_latents(key, 2), rng)
-        samples = jax.ShapeDtypeStruct((2, *self.shape), jnp.float32)  # type: ignore[no-untyped-call]
+        samples = jax.ShapeDtypeStruct((2, *self.shape), jnp.float32)
         generator_rng, discriminator_rng = jax.random.split(rng)
         return (
             self._init_module(self.generator, latents, generator_rng),
@@ -135,7 +135,7 @@ class LinenPair:
     def _init_module(self, module: nn.Module, inputs: jax.ShapeDtypeStruct, rng: PRNGKey) -> Params:
         conditions: dict[str, Any] = {}
         if self.settings.conditioning != "none":
-            conditions["label"] = jax.ShapeDtypeStruct((2,), jnp.int32)  # type: ignore[no-untyped-call]
+            conditions["label"] = jax.ShapeDtypeStruct((2,), jnp.int32)
 
         def init(rng: PRNGKey) -> Params:
             # Lazy: shapes are inferred without a forward pass.
