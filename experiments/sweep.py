@@ -55,9 +55,7 @@ def sweep(arguments: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--config", default="", metavar="FILE.py[:VARIANT]", help="a file of configs/"
-    )
+    parser.add_argument("--config", default="", metavar="FILE.py[:VARIANT]", help="a config file")
     parser.add_argument("--workdir", required=True, help="where the runs and the results go")
     parser.add_argument(
         "--sweep", metavar="FILE.yaml", help="the search space, instead of the config's sweep()"
