@@ -46,8 +46,33 @@ def member_settings(settings: Settings) -> list[Settings]:
         member = alone
         for path, values in columns.items():
             member = with_value(member, path, values[index])
-        members.append(_named_by_numbers(member, settings, index))
+        members.append(member)
     return members
+
+
+def name_members(settings: Settings, members: Sequence[Settings]) -> list[Settings]:
+    """Returns the members with names in W&B, by their numbers: ``"learning_rate 0.001, seed 0"``.
+
+    Args:
+      settings: of the population.
+      members: the settings of its members, which keep the names that they have.
+
+    Returns:
+      The settings of all members, unchanged if W&B is not used or if there is no population.
+    """
+    if not settings.population or not settings.wandb.use or settings.wandb.name:
+        return list(members)
+    names = [
+        ", ".join(
+            f"{path.split('.')[-1]} {values[index]:.4g}"
+            for path, values in settings.population.items()
+        )
+        for index in range(len(members))
+    ]
+    return [
+        dataclasses.replace(member, wandb=dataclasses.replace(member.wandb, name=name))
+        for member, name in zip(members, names, strict=True)
+    ]
 
 
 def hyperparameters(settings: Settings) -> Hyperparameters:
@@ -113,13 +138,3 @@ def _check(settings: Settings) -> None:
 def _kind_check(path: str) -> Any:
     kinds = (int,) if path == "seed" else (int, float)
     return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
-
-
-def _named_by_numbers(member: Settings, settings: Settings, index: int) -> Settings:
-    """The member with a name in W&B by its numbers, if W&B is used and it has no name."""
-    if not member.wandb.use or member.wandb.name:
-        return member
-    name = ", ".join(
-        f"{path.split('.')[-1]} {values[index]:.4g}" for path, values in settings.population.items()
-    )
-    return dataclasses.replace(member, wandb=dataclasses.replace(member.wandb, name=name))

@@ -20,6 +20,7 @@ from gan_jax.experiment import run_directory
 from gan_jax.experiment.builder import Chunk
 from gan_jax.experiment.executors import Executor, make_executor
 from gan_jax.experiment.loading import abstract_state
+from gan_jax.experiment.population import name_members
 from gan_jax.experiment.registry import build_protocols
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
@@ -64,13 +65,15 @@ def run(
     if settings.best_metric:
         evaluation.check_metric_name(settings.best_metric, protocols, "config.best_metric")
     directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
+    # Directories that the caller names are the members' names in W&B too.
+    members = executor.members if member_dirs else name_members(settings, executor.members)
     with contextlib.ExitStack() as resources:
         whole = [] if member_dirs or directories == [run_dir] else [(run_dir, settings)]
-        _open([*whole, *zip(directories, executor.members, strict=True)], resources)
+        _open([*whole, *zip(directories, members, strict=True)], resources)
         pictures = resources.enter_context(ThreadPoolExecutor(1, "pictures"))
         writers = [
             resources.enter_context(RunWriter(member, directory, experiment, pictures))
-            for member, directory in zip(executor.members, directories, strict=True)
+            for member, directory in zip(members, directories, strict=True)
         ]
         restored = _restore(executor, writers)
         first = restored[0] if restored else 0

@@ -232,6 +232,20 @@ def test_what_cannot_be_a_population_is_refused(column, says, root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_members_of_a_population_are_named_by_their_numbers_in_wandb(root):
+    settings = tiny(root, "population.seed=0,1", "population.ema_decay=0.5,0.25", "wandb.use=true")
+    members = population.member_settings(settings)
+    assert [member.wandb.name for member in members] == ["", ""]  # as the same runs alone
+    named = population.name_members(settings, members)
+    assert [member.wandb.name for member in named] == [
+        "seed 0, ema_decay 0.5",
+        "seed 1, ema_decay 0.25",
+    ]
+    unused = dataclasses.replace(settings, wandb=dataclasses.replace(settings.wandb, use=False))
+    members = population.member_settings(unused)
+    assert population.name_members(unused, members) == members
+
+
 def test_configs_are_joined_where_only_numbers_differ(root):
     rate = "generator_optimizer.adam.learning_rate"
     given = [tiny(root, "seed=0", f"{rate}=1e-3"), tiny(root, "seed=5", f"{rate}=2e-3")]

@@ -24,6 +24,14 @@ def test_runs_that_differ_only_in_numbers_train_together(tmp_path):
         assert population.member_settings(joined) == [trial.settings for trial in group]
 
 
+def test_runs_keep_their_settings_in_a_group_if_wandb_is_used(tmp_path):
+    """Their names in W&B are then those of their folders."""
+    (group,) = make_plan(tmp_path, SEEDS, "wandb.use=true").groups
+    joined = population.joined([trial.settings for trial in group])
+    assert population.member_settings(joined) == [trial.settings for trial in group]
+    assert [trial.settings.wandb.name for trial in group] == ["", ""]
+
+
 def test_groups_have_a_largest_size(tmp_path):
     one_by_one = make_plan(tmp_path / "a", UNROLLS | SEEDS, group_size=1)
     assert [len(group) for group in one_by_one.groups] == [1, 1, 1, 1]
