@@ -1,4 +1,7 @@
-"""What generator and discriminator minimise: losses, penalties and functions from objective to objective."""
+"""What the generator and the discriminator minimise.
+
+Losses and penalties, which are terms, and functions from objective to objective.
+"""
 
 from gan_jax.objectives import losses, penalties
 from gan_jax.objectives.accumulation import accumulated

@@ -1,61 +1,76 @@
-"""Gradient accumulation: a batch that does not fit in memory at once, in parts, one after the other."""
+"""Gradient accumulation: a batch that does not fit in memory, one part after another."""
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.distributed.collectives import accumulating
 from gan_jax.errors import UserError
-from gan_jax.game import Array, Batch, LossFn, Metrics, Objective, Params, Player, PRNGKey
+from gan_jax.game import (
+    Array,
+    Batch,
+    LossFn,
+    Metrics,
+    Objective,
+    Params,
+    Player,
+    PRNGKey,
+    sample_indices,
+)
 
 
-def accumulated(objective: Objective, parts: int) -> Objective:
-    """The same objective with losses and gradients summed up over ``parts`` equal parts of the batch.
+def accumulated(objective: Objective, steps: int) -> Objective:
+    """Returns the same objective, with losses and gradients accumulated over ``steps`` equal parts.
 
-    ``L = mean_i L(part i)``, which is the loss of the whole batch: draws are keyed by row, and whatever looks at the whole
-    batch (BatchNorm, minibatch statistics, relativistic averages) raises UserError. Each part is recomputed in the
-    backward pass, so memory is that of one part, for one more forward pass. It composes with `unrolled`, inside it.
+    ``L = mean_i L(part i)``, which is the loss of the whole batch: draws are keyed by sample index,
+    and anything that looks at the whole batch (BatchNorm, minibatch statistics, relativistic
+    averages) raises UserError. Each part is recomputed in the backward pass, so memory is that of
+    one part, at the cost of one more forward pass. `unrolled` may be applied to the result.
 
-    Args: ``parts``: at least 1, which is ``objective`` itself; must divide the batch, else UserError.
+    Args:
+      objective: any objective.
+      steps: into how many parts the batch is split; 1 returns ``objective`` itself.
+
+    Raises:
+      ValueError: ``steps`` is less than 1.
+      UserError: in the losses, if ``steps`` does not divide the batch.
     """
-    if parts < 1:
-        raise ValueError(f"accumulated takes at least 1 part, not {parts}")
-    if parts == 1:
+    if steps < 1:
+        raise ValueError(f"accumulated takes at least 1 step, not {steps}")
+    if steps == 1:
         return objective
-
-    def over_parts(loss: LossFn) -> LossFn:
-        def mean_loss(
-            own: Params, opponent: Player, batch: Batch, rng: PRNGKey
-        ) -> tuple[Array, Metrics]:
-            size = len(batch["real"])
-            if size % parts:
-                raise UserError(
-                    f"a batch of {size} (on each device) does not divide into {parts} parts to accumulate"
-                )
-            batch = {
-                "sample_index": jnp.arange(size, dtype=jnp.int32)
-            } | batch  # parts must know which rows they are
-            split = jax.tree.map(
-                lambda leaf: leaf.reshape(parts, size // parts, *leaf.shape[1:]), batch
-            )
-
-            @jax.checkpoint
-            def of_part(own: Params, opponent: Player, part: Batch) -> tuple[Array, Metrics]:
-                with accumulating(parts):
-                    return loss(own, opponent, part, rng)
-
-            def add(
-                total: tuple[Array, Metrics], part: Batch
-            ) -> tuple[tuple[Array, Metrics], None]:
-                return jax.tree.map(jnp.add, total, of_part(own, opponent, part)), None
-
-            first = jax.tree.map(lambda leaf: leaf[0], split)
-            like = jax.eval_shape(of_part, own, opponent, first)
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
-            total, _ = jax.lax.scan(add, zeros, split)
-            return jax.tree.map(lambda leaf: leaf / parts, total)
-
-        return mean_loss
-
     return objective._replace(
-        discriminator=over_parts(objective.discriminator), generator=over_parts(objective.generator)
+        discriminator=_mean_over_parts(objective.discriminator, steps),
+        generator=_mean_over_parts(objective.generator, steps),
     )
+
+
+def _mean_over_parts(loss: LossFn, steps: int) -> LossFn:
+    def mean_loss(
+        own: Params, opponent: Player, batch: Batch, rng: PRNGKey
+    ) -> tuple[Array, Metrics]:
+        size = len(batch["real"])
+        if size % steps:
+            raise UserError(
+                f"a batch of {size} (on each device) does not divide into {steps} parts: "
+                "accumulated needs equal ones"
+            )
+        batch = batch | {"sample_index": sample_indices(batch)}  # else each part begins at 0
+        parts = jax.tree.map(
+            lambda leaf: leaf.reshape(steps, size // steps, *leaf.shape[1:]), batch
+        )
+
+        @jax.checkpoint
+        def loss_of_part(own: Params, opponent: Player, part: Batch) -> tuple[Array, Metrics]:
+            with accumulating(steps):
+                return loss(own, opponent, part, rng)
+
+        def add(total: tuple[Array, Metrics], part: Batch) -> tuple[tuple[Array, Metrics], None]:
+            return jax.tree.map(jnp.add, total, loss_of_part(own, opponent, part)), None
+
+        first_part = jax.tree.map(lambda leaf: leaf[0], parts)
+        shapes = jax.eval_shape(loss_of_part, own, opponent, first_part)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        (loss_sum, metric_sums), _ = jax.lax.scan(add, zeros, parts)
+        return loss_sum / steps, {name: value / steps for name, value in metric_sums.items()}
+
+    return mean_loss

@@ -1,10 +1,12 @@
 """Augmentation inside the game: instance noise, DiffAugment and its adaptive strength (ADA).
 
-An augmentation is a function of one sample, differentiable in it. `augmented` makes an objective see real and generated
-samples through it; its draws are keyed by row, so that any split of a batch over devices draws the same.
+An augmentation is a function of one sample, differentiable in it. `augmented` makes an objective
+see real and generated samples through it. Its draws are keyed by sample index, so that any split of
+a batch over devices draws the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +17,22 @@ from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
     Batch,
+    ClassifyFn,
+    FeaturesFn,
     Metrics,
     Networks,
     Objective,
     Params,
     Player,
     PRNGKey,
+    ScoreFn,
     per_sample,
     sample_indices,
 )
 
 __all__ = [
+    "AUGMENTATION_KEY",
+    "POLICIES",
     "Augmentation",
     "adapt_strength",
     "adaptive",
@@ -40,35 +47,66 @@ __all__ = [
     "with_strength",
 ]
 
-Augmentation = Callable[[PRNGKey, Array], Array]
-"""``(rng, sample [...]) -> sample [...]``: of one sample, not of a batch."""
-
 AUGMENTATION_KEY = 2**31 - 1
 """Folded into a loss's key. The terms of an objective fold in 0, 1, 2, ..."""
 
 
-# ------------------------------------------------------------------------------------------------------- augmentations
+class Augmentation(Protocol):
+    """A function that changes one sample at random, differentiable in it."""
+
+    def __call__(self, rng: PRNGKey, sample: Array, /) -> Array:
+        """Returns the changed sample.
+
+        Args:
+          rng: the sample's own key.
+          sample: one sample ``[...]``, float, not a batch.
+
+        Returns:
+          An array of the same shape and dtype.
+        """
+        ...
+
+
+# ----------------------------------------------------------------------------------- augmentations
 
 
 def instance_noise(std: float = 0.1) -> Augmentation:
-    """Adds N(0, std^2) to every entry, on real and generated samples alike: both densities are smoothed.
+    """Returns the augmentation that adds N(0, std^2) to every entry.
 
-    Source: Sønderby et al., "Amortised MAP Inference for Image Super-resolution" (2017); Arjovsky & Bottou,
-    "Towards Principled Methods for Training GANs" (2017), section 3.
+    On real and generated samples alike it smooths both densities.
+
+    Args:
+      std: the standard deviation of the noise.
+
+    References:
+      Sønderby et al., "Amortised MAP Inference for Image Super-resolution" (2017).
+      Arjovsky & Bottou, "Towards Principled Methods for Training GANs" (2017), section 3.
     """
-    return lambda rng, sample: sample + std * jax.random.normal(rng, sample.shape, sample.dtype)
+
+    def augment(rng: PRNGKey, sample: Array) -> Array:
+        return sample + std * jax.random.normal(rng, sample.shape, sample.dtype)
+
+    return augment
 
 
 def flip() -> Augmentation:
-    """Mirrors an image ``[h, w, c]`` left to right, with probability 1/2."""
-    return lambda rng, image: jnp.where(jax.random.bernoulli(rng), _image(image)[:, ::-1], image)
+    """Returns the augmentation that mirrors an image ``[h, w, c]`` with probability 1/2."""
+
+    def augment(rng: PRNGKey, image: Array) -> Array:
+        return jnp.where(jax.random.bernoulli(rng), _image(image)[:, ::-1], image)
+
+    return augment
 
 
 def color() -> Augmentation:
-    """DiffAugment's colour jitter of an image ``[h, w, c]`` in [-1, 1]: brightness, then saturation, then contrast.
+    """Returns DiffAugment's colour jitter of an image ``[h, w, c]`` in [-1, 1].
 
-    ``x + U[-0.5, 0.5]``; about the mean over channels of each pixel times U[0, 2]; about the image's mean times
-    U[0.5, 1.5]. Source: Zhao et al., "Differentiable Augmentation" (2020), section 3 and the authors' code.
+    It changes brightness, ``x + U[-0.5, 0.5]``; then saturation, the distance from the mean over
+    channels of each pixel times U[0, 2]; then contrast, the distance from the image's mean times
+    U[0.5, 1.5].
+
+    References:
+      Zhao et al., "Differentiable Augmentation" (2020), section 3, and the authors' code.
     """
 
     def augment(rng: PRNGKey, image: Array) -> Array:
@@ -77,15 +115,21 @@ def color() -> Augmentation:
         grey = jnp.mean(image, 2, keepdims=True)
         image = (image - grey) * 2 * saturation + grey
         mean = jnp.mean(image, (0, 1, 2), keepdims=True)
-        return (image - mean) * (contrast + 0.5) + mean
+        contrasted: Array = (image - mean) * (contrast + 0.5) + mean
+        return contrasted
 
     return augment
 
 
 def translation(share: float = 0.125, pixels: int = 0) -> Augmentation:
-    """Shifts an image ``[h, w, c]`` by whole pixels, uniform up to ``share`` of each side (or up to ``pixels``), zeros outside.
+    """Returns the augmentation that shifts an image ``[h, w, c]``, with zeros outside.
 
-    Source: Zhao et al., "Differentiable Augmentation" (2020), section 3 (1/8); with ``pixels`` 4, CR-GAN's shift.
+    Args:
+      share: shifts are by whole pixels, uniform up to this share of each side, 1/8 in DiffAugment.
+      pixels: shifts are uniform up to this many pixels instead, 4 in CR-GAN; 0: ``share`` holds.
+
+    References:
+      Zhao et al., "Differentiable Augmentation" (2020), section 3.
     """
 
     def augment(rng: PRNGKey, image: Array) -> Array:
@@ -102,11 +146,16 @@ def translation(share: float = 0.125, pixels: int = 0) -> Augmentation:
 
 
 def cutout(share: float = 0.5) -> Augmentation:
-    """Sets a rectangle of ``share`` of each side of an image ``[h, w, c]`` to 0; its centre is uniform in the image.
+    """Returns the augmentation that sets a rectangle of an image ``[h, w, c]`` to 0.
 
-    What lies outside of the image is lost, so that less than the whole rectangle may be seen.
+    The rectangle's centre is uniform in the image. What lies outside of the image is lost, so that
+    less than the whole rectangle may be seen.
 
-    Source: Zhao et al., "Differentiable Augmentation" (2020), section 3 (1/2).
+    Args:
+      share: the rectangle's share of each side, 1/2 in DiffAugment.
+
+    References:
+      Zhao et al., "Differentiable Augmentation" (2020), section 3.
     """
 
     def augment(rng: PRNGKey, image: Array) -> Array:
@@ -114,28 +163,39 @@ def cutout(share: float = 0.5) -> Augmentation:
         for axis, key in enumerate(jax.random.split(rng)):
             side = _image(image).shape[axis]
             size = int(side * share + 0.5)
-            # An even size has no middle pixel: its centre lies between two, of which there are side + 1 choices.
+            # An even size has no middle pixel: its centre lies between two, of which there are
+            # side + 1 choices.
             first = jax.random.randint(key, (), 0, side + 1 - size % 2) - size // 2
-            place = jnp.arange(side) - first
-            hit = (place >= 0) & (place < size)
+            offset = jnp.arange(side) - first
+            hit = (offset >= 0) & (offset < size)
             inside = inside & (hit[:, None, None] if axis == 0 else hit[None, :, None])
         return jnp.where(inside, 0.0, image)
 
     return augment
 
 
-def diff_augment(policy: tuple = ("color", "translation", "cutout")) -> Augmentation:
-    """DiffAugment: the named augmentations one after another, at the authors' strengths.
+def diff_augment(policy: tuple[str, ...] = ("color", "translation", "cutout")) -> Augmentation:
+    """Returns DiffAugment: the named augmentations one after another, at the authors' strengths.
 
-    Raises UserError for another name than "color", "translation", "cutout" and "flip".
+    Args:
+      policy: names out of "color", "translation", "cutout" and "flip", in order.
 
-    Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
+    Raises:
+      UserError: another name.
+
+    References:
+      Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
     """
-    return composed([_named(name)() for name in policy])
+    for name in policy:
+        if name not in POLICIES:
+            raise UserError(
+                f"no augmentation policy is named {name!r}: choose from {', '.join(POLICIES)}"
+            )
+    return composed([POLICIES[name]() for name in policy])
 
 
 def composed(augmentations: Sequence[Augmentation]) -> Augmentation:
-    """The augmentations one after another, each with a key of its own."""
+    """Returns the augmentations one after another, each with a key of its own."""
 
     def augment(rng: PRNGKey, sample: Array) -> Array:
         for index, augmentation in enumerate(augmentations):
@@ -145,167 +205,206 @@ def composed(augmentations: Sequence[Augmentation]) -> Augmentation:
     return augment
 
 
-POLICIES = {"color": color, "translation": translation, "cutout": cutout, "flip": flip}
-
-
-def _named(name: str) -> Callable[..., Augmentation]:
-    if name not in POLICIES:
-        raise UserError(
-            f"no augmentation policy is named {name!r}: choose of {', '.join(POLICIES)}"
-        )
-    return POLICIES[name]
+POLICIES: dict[str, Callable[[], Augmentation]] = {
+    "color": color,
+    "translation": translation,
+    "cutout": cutout,
+    "flip": flip,
+}
+"""What `diff_augment` can name."""
 
 
 def _image(sample: Array) -> Array:
     if sample.ndim != 3:
         raise UserError(
-            f"this augmentation is one of images [h, w, c], not of samples {sample.shape}"
+            f"this augmentation is for images [h, w, c], not for samples {list(sample.shape)}"
         )
     return sample
 
 
-# ---------------------------------------------------------------------------------------------------------- objectives
+# -------------------------------------------------------------------------------------- objectives
 
 
 def augmented(objective: Objective, augmentation: Augmentation) -> Objective:
-    """The objective whose discriminator sees real and generated samples through ``augmentation``, for both players.
+    """Returns the objective whose discriminator sees all samples through ``augmentation``.
 
-    The generator learns through it. Penalties too see the augmented samples. ``unrolled(augmented(objective))`` looks
-    ahead under the same augmentations, as it does on the same minibatch. Raises ValueError for an objective without
-    ``generate_fakes``.
+    Both players see real and generated samples augmented, and so do penalties; the generator learns
+    through the augmentation. ``unrolled(augmented(objective))`` looks ahead under the same
+    augmentations, as it does on the same minibatch.
 
-    Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
+    Args:
+      objective: one with ``generate_fakes``, such as that of `adversarial`.
+      augmentation: a function of one sample.
+
+    Raises:
+      ValueError: the objective has no ``generate_fakes``.
+
+    References:
+      Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
     """
-    return _through(objective, lambda rng, sample, params: augmentation(rng, sample))
+    return _augmented(objective, lambda rng, sample, discriminator: augmentation(rng, sample))
 
 
-def _through(objective: Objective, augment: Callable[[PRNGKey, Array, Params], Array]) -> Objective:
-    """``objective`` on augmented samples; ``augment`` sees the discriminator's parameters besides."""
+def _augmented(
+    objective: Objective, augment: Callable[[PRNGKey, Array, Params], Array]
+) -> Objective:
+    """As `augmented`, with an augmentation that also gets the discriminator's parameters."""
     generate_fakes = objective.generate_fakes
     if generate_fakes is None:
         raise ValueError(
-            "an augmented objective needs objective.generate_fakes, as adversarial() gives it"
+            "an augmented objective needs objective.generate_fakes, as adversarial() makes it"
         )
 
-    def seen(generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey) -> Batch:
-        batch = batch if "fake" in batch else generate_fakes(generator, batch, rng)
-        rng, row = jax.random.fold_in(rng, AUGMENTATION_KEY), sample_indices(batch)
+    def augment_batch(
+        generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey
+    ) -> Batch:
+        if "fake" not in batch:
+            batch = generate_fakes(generator, batch, rng)
+        rng, index = jax.random.fold_in(rng, AUGMENTATION_KEY), sample_indices(batch)
 
-        def drawn(name: str, samples: Array) -> Array:
-            keys = per_sample(
-                jax.random.fold_in(rng, ("real", "fake").index(name)), row, lambda key: key
-            )
+        def augment_samples(samples: Array, rng: PRNGKey) -> Array:
+            keys = per_sample(rng, index, lambda key: key)
             return jax.vmap(lambda key, sample: augment(key, sample, discriminator))(keys, samples)
 
-        return batch | {name: drawn(name, batch[name]) for name in ("real", "fake")}
+        return batch | {
+            "real": augment_samples(batch["real"], jax.random.fold_in(rng, 0)),
+            "fake": augment_samples(batch["fake"], jax.random.fold_in(rng, 1)),
+        }
 
     def discriminator_loss(
         own: Params, generator: Player, batch: Batch, rng: PRNGKey
     ) -> tuple[Array, Metrics]:
-        return objective.discriminator(own, generator, seen(generator.params, own, batch, rng), rng)
+        batch = augment_batch(generator.params, own, batch, rng)
+        return objective.discriminator(own, generator, batch, rng)
 
     def generator_loss(
         own: Params, discriminator: Player, batch: Batch, rng: PRNGKey
     ) -> tuple[Array, Metrics]:
-        return objective.generator(
-            own, discriminator, seen(own, discriminator.params, batch, rng), rng
-        )
+        batch = augment_batch(own, discriminator.params, batch, rng)
+        return objective.generator(own, discriminator, batch, rng)
 
     return Objective(discriminator_loss, generator_loss, generate_fakes)
 
 
-# ------------------------------------------------------------------------------------------------------ adaptive strength
+# ------------------------------------------------------------------------------- adaptive strength
 
 
 def with_strength(networks: Networks, strength: float = 0.0) -> Networks:
-    """The networks whose discriminator's parameters are ``{"network": its own, "strength": p}``, p at first ``strength``.
+    """Returns the networks with ADA's strength p among the discriminator's parameters.
 
-    The first of ADA's three parts: `adaptive` applies p and `adapt_strength` moves it. As p is a leaf of the
-    discriminator's parameters it is saved, resumed, mapped and populated like all others.
+    These become ``{"network": the network's own, "strength": p}``. It is the first of ADA's three
+    parts: `adaptive` applies p and `adapt_strength` changes it. As p is a leaf of the
+    discriminator's parameters it is saved, resumed, mapped over devices and over populations like
+    all others.
+
+    Args:
+      networks: any networks.
+      strength: the initial p.
     """
 
     def init(rng: PRNGKey) -> tuple[Params, Params]:
         generator, discriminator = networks.init(rng)
         return generator, {"network": discriminator, "strength": jnp.asarray(strength, jnp.float32)}
 
-    def inner(function: Callable | None) -> Callable | None:
-        return function and (
-            lambda params, samples, **given: function(params["network"], samples, **given)
-        )
-
     return networks._replace(
         init=init,
-        score=inner(networks.score) or networks.score,
-        classify=inner(networks.classify),
-        features=inner(networks.features),
+        score=_of_network(networks.score),
+        classify=_of_network(networks.classify) if networks.classify else None,
+        features=_of_network(networks.features) if networks.features else None,
     )
+
+
+def _of_network(
+    function: ScoreFn | ClassifyFn | FeaturesFn,
+) -> Callable[..., Array]:
+    """A function of the discriminator's parameters, from one of ``params["network"]``."""
+
+    def of_network(params: Params, samples: Array, /, **conditions: Array) -> Array:
+        return function(params["network"], samples, **conditions)
+
+    return of_network
 
 
 def adaptive(
     objective: Objective, augmentations: Sequence[Augmentation], target: float = 0.6
 ) -> Objective:
-    """ADA: each of ``augmentations`` with probability p, which follows how much the discriminator overfits.
+    """Returns the objective with ADA: augmentations whose probability p follows the overfitting.
 
-    The heuristic is ``r_t = E sign(s(x))`` of (augmented) real samples: 0 without overfitting, 1 at its worst; p should
-    grow where r_t > ``target`` and fall where it is less. Here ``target - r_t`` becomes the gradient of p, the loss being
-    unchanged, and `adapt_strength` makes of its sign p's fixed steps.
+    The heuristic is ``r_t = E sign(s(x))`` of (augmented) real samples: 0 without overfitting, 1 at
+    its worst; p should grow if r_t > ``target`` and fall if it is less. Here ``target - r_t`` is
+    the gradient of p, the loss being unchanged, and `adapt_strength` turns its sign into p's fixed
+    steps.
 
-    Args: ``objective``: that of `adversarial` with the networks of `with_strength`; ``augmentations``: in order.
     Metrics: the objective's, and ``"augmentation/strength"``; r_t is its ``"scores/real_sign"``.
 
-    Source: Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section 3.1 and eq. 1
-    (target 0.6). Their pipeline has 18 transformations; this has those that it is given.
+    Args:
+      objective: that of `adversarial` with the networks of `with_strength`.
+      augmentations: applied in order, each with probability p. The authors' pipeline has 18.
+      target: the r_t at which p stays, 0.6 in the paper.
+
+    References:
+      Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section
+      3.1 and eq. 1.
     """
 
-    def augment(rng: PRNGKey, sample: Array, params: Params) -> Array:
+    def augment(rng: PRNGKey, sample: Array, discriminator: Params) -> Array:
+        strength = jax.lax.stop_gradient(discriminator["strength"])
         for index, augmentation in enumerate(augmentations):
-            gate, draw = jax.random.split(jax.random.fold_in(rng, index))
-            hit = jax.random.bernoulli(gate, jax.lax.stop_gradient(params["strength"]))
-            sample = jnp.where(hit, augmentation(draw, sample), sample)
+            gate_key, augmentation_key = jax.random.split(jax.random.fold_in(rng, index))
+            hit = jax.random.bernoulli(gate_key, strength)
+            sample = jnp.where(hit, augmentation(augmentation_key, sample), sample)
         return sample
 
-    seen = _through(objective, augment)
+    through_augmentations = _augmented(objective, augment)
 
     def discriminator_loss(
         own: Params, generator: Player, batch: Batch, rng: PRNGKey
     ) -> tuple[Array, Metrics]:
-        loss, metrics = seen.discriminator(own, generator, batch, rng)
+        loss, metrics = through_augmentations.discriminator(own, generator, batch, rng)
         p = own["strength"]
-        lesson = jax.lax.stop_gradient(target - metrics["scores/real_sign"]) * (
-            p - jax.lax.stop_gradient(p)
-        )  # value 0
-        return loss + lesson, metrics | {"augmentation/strength": p}
+        gradient = jax.lax.stop_gradient(target - metrics["scores/real_sign"])
+        zero = p - jax.lax.stop_gradient(p)  # with the derivative 1
+        return loss + gradient * zero, metrics | {"augmentation/strength": p}
 
-    return seen._replace(discriminator=discriminator_loss)
+    return through_augmentations._replace(discriminator=discriminator_loss)
 
 
 def adapt_strength(
     optimizer: optax.GradientTransformation, step: float = 64 / 500_000
 ) -> optax.GradientTransformation:
-    """``optimizer`` for the discriminator of `with_strength`; its p moves by ``step`` a turn, within [0, 1].
+    """Returns ``optimizer`` for a discriminator of `with_strength`, whose p moves by fixed steps.
 
-    ``p <- p + step sign(r_t - target)``. The authors let p cross from 0 to 1 in 500,000 images: step = batch size / 500,000.
-    (They take the sign of a mean over 4 minibatches, and 4 steps at once.)
+    ``p <- p + step sign(r_t - target)`` at each update, within [0, 1].
 
-    Source: Karras et al. (2020), section 3.1.
+    Args:
+      optimizer: that of the network's own parameters.
+      step: batch size / 500,000 in the paper: p may cross from 0 to 1 in 500,000 images. (The
+        authors take the sign of a mean over 4 minibatches, and 4 steps at once.)
+
+    Raises:
+      ValueError: in ``update``, if it is called without the parameters.
+
+    References:
+      Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section
+      3.1.
     """
 
     def init(params: Params) -> optax.OptState:
         return optimizer.init(params["network"])
 
-    def update(updates, state, params=None):
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
         if params is None:
             raise ValueError(
                 "adapt_strength needs the parameters: call update(updates, state, params)"
             )
+        assert isinstance(updates, Mapping)
         moves, state = optimizer.update(updates["network"], state, params["network"])
         p = params["strength"]
-        lesson = mean_over_devices(
-            updates["strength"]
-        )  # the sign of the whole batch's mean, not a mean of signs
-        return {
-            "network": moves,
-            "strength": jnp.clip(p - step * jnp.sign(lesson), 0, 1).astype(p.dtype) - p,
-        }, state
+        # The sign of the whole batch's mean, not a mean of signs.
+        gradient = mean_over_devices(updates["strength"])
+        moved = jnp.clip(p - step * jnp.sign(gradient), 0, 1).astype(p.dtype)
+        return {"network": moves, "strength": moved - p}, state
 
     return optax.GradientTransformation(init, update)

@@ -1,7 +1,8 @@
-"""The f-divergences of f-GAN (Nowozin et al., 2016): generator functions, and what the bound makes of raw scores.
+"""The f-divergences of f-GAN (Nowozin et al., 2016), and their bounds on raw scores.
 
-``D_f(P || Q) = E_Q f(p / q) >= E_P T(x) - E_Q f*(T(x))`` for every T; f-GAN sets ``T = g_f(s)`` with an output
-activation g_f that keeps T within the domain of the conjugate f*. The bound is tight at ``T = f'(p / q)``.
+``D_f(P || Q) = E_Q f(p / q) >= E_P T(x) - E_Q f*(T(x))`` for every T; f-GAN sets ``T = g_f(s)``
+with an output activation g_f that keeps T within the domain of the conjugate f*. The bound is tight
+at ``T = f'(p / q)``.
 """
 
 import math
@@ -14,27 +15,33 @@ import numpy as np
 
 from gan_jax.game import Array
 
+__all__ = ["DIVERGENCES", "Divergence"]
+
 softplus = jax.nn.softplus
 
 
 def _u_log_u(u: Any) -> Any:
     """``u log u``, 0 at 0."""
-    from scipy.special import xlogy  # late: a third of the time that importing gan_jax would take
+    # Imported late: it would be a third of the time that importing gan_jax takes.
+    from scipy.special import xlogy
 
     return xlogy(u, u)
 
 
 class Divergence(NamedTuple):
-    """One row of the paper's tables 5 and 6."""
+    """One row of the paper's tables 5 and 6.
 
-    f: Callable[[Any], Any]  # the generator function of the ratio u = p / q >= 0, NumPy, f(1) = 0
-    on_real: Callable[[Array], Array]  # g_f(s)
-    on_fake: Callable[
-        [Array], Array
-    ]  # f*(g_f(s)), simplified so that nothing overflows before it must
-    optimal: Callable[
-        [Any], Any
-    ]  # the score at which the bound is tight, of the log ratio log(p / q)
+    Attributes:
+      f: the generator function of the ratio u = p / q >= 0, with f(1) = 0, on NumPy arrays.
+      on_real: ``g_f(s)``.
+      on_fake: ``f*(g_f(s))``, simplified so that nothing overflows before it must.
+      optimal: the score at which the bound is tight, as a function of log(p / q), on NumPy arrays.
+    """
+
+    f: Callable[[Any], Any]
+    on_real: Callable[[Array], Array]
+    on_fake: Callable[[Array], Array]
+    optimal: Callable[[Any], Any]
 
 
 DIVERGENCES = {
@@ -87,8 +94,11 @@ DIVERGENCES = {
         optimal=lambda logit: np.sign(logit) * np.inf,
     ),
 }
-"""By name. "js" is ``KL(p || m) + KL(q || m)``, twice the usual Jensen-Shannon divergence, as table 1's f makes it. "gan" is
-the same up to a constant: its bound is V(G, D), at most ``2 JS - log 4``; its f here has the ``2 log 2`` added that makes
-f(1) = 0. At scores where f* grows exponentially ("kl", "squared_hellinger" on fakes; "reverse_kl", "neyman" and
-"squared_hellinger" on reals) the value itself leaves float32's range at |s| = 88: such numbers are infinite, not wrong.
+"""The divergences by name.
+
+"js" is ``KL(p || m) + KL(q || m)``, twice the usual Jensen-Shannon divergence, as table 1's f makes
+it. "gan" is the same up to a constant: its bound is V(G, D), at most ``2 JS - log 4``; its f here
+has ``2 log 2`` added, which makes f(1) = 0. At scores where f* grows exponentially ("kl",
+"squared_hellinger" on fakes; "reverse_kl", "neyman" and "squared_hellinger" on real samples) the
+value itself leaves float32's range at |s| = 88: such numbers are infinite, not wrong.
 """

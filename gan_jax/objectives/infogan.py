@@ -7,26 +7,39 @@ import optax
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey, Round
 
+__all__ = ["code_error", "with_latent_code"]
+
 
 def with_latent_code(
     networks: Networks, categories: int = 10, continuous: int = 0, labels: bool = True
 ) -> Networks:
-    """The networks with a code at the head of their latents: one of ``categories`` one-hot, then ``continuous`` U[-1, 1].
+    """Returns the networks with a code at the head of their latents.
 
-    The generator gets the category as its ``label`` and the rest, in which the continuous code replaces the first
-    numbers, as latents of their old size: networks that are conditional by labels need no change. ``latent`` then returns
-    ``[batch, categories + size]``. With ``labels=False`` the generator takes the whole code as the first of its latents,
-    ``[batch, size]``, and no label.
+    The code is one of ``categories``, one-hot, then ``continuous`` numbers U[-1, 1]. The generator
+    gets the category as its ``label`` and the rest, in which the continuous code replaces the first
+    numbers, as latents of their usual size: networks that are conditional on labels need no change.
+    ``latent`` then returns ``[batch, categories + size]``.
 
-    As the code is part of the latents, it is drawn by row like them, and samplers know it with no word about it.
+    As the code is part of the latents, it is drawn by sample index like them, and samplers need no
+    special case for it.
 
-    Raises UserError for fewer than 2 categories with ``labels``, or for no code at all.
+    Args:
+      networks: any networks.
+      categories: the size of the one-hot vector; 0 if there is none.
+      continuous: how many numbers follow.
+      labels: whether the category is the generator's label. Otherwise the generator takes the whole
+        code as the first of its latents, ``[batch, size]``, and no label.
 
-    Source: Chen et al., "InfoGAN" (2016), section 5 and appendix C.
+    Raises:
+      UserError: fewer than 2 categories with ``labels``, or no code at all.
+
+    References:
+      Chen et al., "InfoGAN" (2016), section 5 and appendix C.
     """
     if categories + continuous < 1 or (labels and categories < 2):
         raise UserError(
-            f"a code has 2 categories or more, or labels=False, not {categories} and {continuous}"
+            "a code has 2 categories or more, or labels=False and at least one category or number, "
+            f"not {categories} categories and {continuous} numbers"
         )
 
     def latent(rng: PRNGKey, batch_size: int) -> Array:
@@ -35,37 +48,49 @@ def with_latent_code(
         numbers = jax.random.uniform(
             continuous_rng, (batch_size, continuous), noise.dtype, -1.0, 1.0
         )
-        parts = [numbers, noise[:, continuous + (0 if labels else categories) :]]
+        # Without labels the code takes the place of as many numbers of the noise.
+        replaced = continuous if labels else continuous + categories
+        parts = [numbers, noise[:, replaced:]]
         if categories:
             category = jax.random.randint(category_rng, (batch_size,), 0, categories)
             parts.insert(0, jax.nn.one_hot(category, categories, dtype=noise.dtype))
         return jnp.concatenate(parts, 1)
 
-    def given(latents: Array, conditions: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def split_label(latents: Array, conditions: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The inner generator's latents and conditions."""
         if not labels:
             return latents, conditions
-        return latents[:, categories:], conditions | {
-            "label": jnp.argmax(latents[:, :categories], 1)
-        }
+        label = jnp.argmax(latents[:, :categories], 1)
+        return latents[:, categories:], conditions | {"label": label}
 
-    def generate(params: Params, latents: Array, **conditions: Array) -> Array:
-        latents, conditions = given(latents, conditions)
+    def generate(params: Params, latents: Array, /, **conditions: Array) -> Array:
+        latents, conditions = split_label(latents, conditions)
         return networks.generate(params, latents, **conditions)
 
-    def standing(params: Params, latents: Array, **conditions: Array) -> Params:
-        latents, conditions = given(latents, conditions)
+    def standing(params: Params, latents: Array, /, **conditions: Array) -> Params:
         assert networks.standing is not None
+        latents, conditions = split_label(latents, conditions)
         return networks.standing(params, latents, **conditions)
 
     return networks._replace(
-        latent=latent, generate=generate, standing=networks.standing and standing
+        latent=latent, generate=generate, standing=standing if networks.standing else None
     )
 
 
 def code_error(round: Round, categories: int, continuous: int) -> Array:
-    """``-log Q(c | G(z, c))`` of each generated sample, ``[batch]``, but for the constant ``continuous log(2 pi) / 2``.
+    """Computes ``-log Q(c | G(z, c))`` of each generated sample.
 
-    Raises UserError: networks without ``classify``, fakes without their latents, outputs of another size.
+    Args:
+      round: networks with ``classify``, and fakes with their latents.
+      categories: the size of the one-hot vector at the head of the latents.
+      continuous: how many numbers follow it.
+
+    Returns:
+      ``[batch]``, without the constant ``continuous log(2 pi) / 2``.
+
+    Raises:
+      UserError: networks without ``classify``, fakes without their latents, outputs of another
+        size.
     """
     size = categories + continuous
     if round.classify is None:
@@ -74,12 +99,14 @@ def code_error(round: Round, categories: int, continuous: int) -> Array:
         )
     if round.latents is None:
         raise UserError(
-            "mutual_information needs the latents of the generated samples: the batch has fakes alone"
+            "mutual_information needs the latents of the generated samples: "
+            "the batch has fakes alone"
         )
     guess, code = round.classify(round.fake), round.latents[:, :size]
     if guess.shape[1] != size or code.shape[1] != size:
         raise UserError(
-            f"a code of {size} numbers: classify returns {guess.shape[1]}, the latents have {code.shape[1]}"
+            f"a code of {size} numbers: classify returns {guess.shape[1]}, "
+            f"the latents have {code.shape[1]}"
         )
     error = 0.5 * jnp.sum(jnp.square(guess[:, categories:] - code[:, categories:]), 1)
     if categories:

@@ -1,8 +1,8 @@
-"""Terms for both players: the objectives of the field, on raw scores (logits, critic values) ``s``.
+"""The losses of the field, as terms for both players on raw scores ``s`` (logits, critic values).
 
-Each is what a player *minimises*. ``softplus(-s) = -log sigmoid(s)`` and ``softplus(s) = -log(1 - sigmoid(s))``, so
-nothing overflows at any score. Means are over the samples at hand; where a mean stands inside a nonlinear function it is
-that of the global batch, over all devices.
+Each function returns what the players *minimise*. ``softplus(-s) = -log sigmoid(s)`` and
+``softplus(s) = -log(1 - sigmoid(s))``, so nothing overflows at any score. Means are over the
+samples at hand; a mean inside a nonlinear function is that of the global batch, over all devices.
 """
 
 import jax
@@ -26,7 +26,6 @@ __all__ = [
     "non_saturating",
     "relativistic",
     "relativistic_average",
-    "softplus",
     "wasserstein",
 ]
 
@@ -34,30 +33,43 @@ softplus = jax.nn.softplus
 
 
 def _cross_entropy(round: Round) -> Array:
-    """-E log D(x) - E log(1 - D(G(z))), the discriminator's loss of Goodfellow et al. (2014), negated eq. 1."""
+    """``-E log D(x) - E log(1 - D(G(z)))``: eq. 1 of Goodfellow et al. (2014), negated."""
     return jnp.mean(softplus(-round.real_scores)) + jnp.mean(softplus(round.fake_scores))
 
 
 def minimax() -> Term:
-    """The saddle objective ``min_G max_D V``, V = E log D(x) + E log(1 - D(G(z))).
+    """Returns the saddle objective ``min_G max_D V``, V = E log D(x) + E log(1 - D(G(z))).
 
-    The discriminator minimises -V, the generator V itself, its real half included: without unrolling that half has no
-    gradient, with it the generator sees how it moves the discriminator's answer on real data. At the optimal
-    discriminator V = -log 4 + 2 JS(p, q), in nats.
+    The discriminator minimises -V. The generator minimises V itself, including its real half:
+    without unrolling that half has no gradient; with unrolling the generator sees how it changes
+    the discriminator's answer on real data. At the optimal discriminator V = -log 4 + 2 JS(p, q),
+    in nats.
 
-    Source: Goodfellow et al., "Generative Adversarial Nets" (2014), eq. 1.
+    References:
+      Goodfellow et al., "Generative Adversarial Nets" (2014), eq. 1.
     """
-    return Term(discriminator=_cross_entropy, generator=lambda round: -_cross_entropy(round))
+    return Term(
+        name="minimax",
+        discriminator=_cross_entropy,
+        generator=lambda round: -_cross_entropy(round),
+    )
 
 
 def non_saturating(real_target: float = 1.0) -> Term:
-    """The discriminator of `minimax`; the generator minimises ``-E log D(G(z))``, whose gradient does not vanish.
+    """Returns the loss of `minimax` with a generator's loss whose gradient does not vanish.
 
-    ``real_target`` below 1 smooths the labels of real samples alone: the discriminator minimises
-    ``-t E log D(x) - (1 - t) E log(1 - D(x)) - E log(1 - D(G(z)))``, and its best answer is t p / (p + q).
+    The generator minimises ``-E log D(G(z))``. With labels smoothed on real samples alone,
+    ``real_target`` t < 1, the discriminator minimises
+    ``-t E log D(x) - (1 - t) E log(1 - D(x)) - E log(1 - D(G(z)))``, and its best answer is
+    t p / (p + q).
 
-    Source: Goodfellow et al., "Generative Adversarial Nets" (2014), section 3; one-sided label smoothing: Salimans et
-    al., "Improved Techniques for Training GANs" (2016), section 3.4 (t = 0.9).
+    Args:
+      real_target: t, the discriminator's target for real samples; 1 is no smoothing.
+
+    References:
+      Goodfellow et al., "Generative Adversarial Nets" (2014), section 3.
+      Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.4: one-sided label
+      smoothing (t = 0.9).
     """
 
     def discriminator(round: Round) -> Array:
@@ -65,131 +77,180 @@ def non_saturating(real_target: float = 1.0) -> Term:
         return _cross_entropy(round) + (1 - real_target) * jnp.mean(round.real_scores)
 
     return Term(
-        discriminator=discriminator, generator=lambda round: jnp.mean(softplus(-round.fake_scores))
+        name="non_saturating",
+        discriminator=discriminator,
+        generator=lambda round: jnp.mean(softplus(-round.fake_scores)),
     )
 
 
 def least_squares(
     fake_target: float = 0.0, real_target: float = 1.0, generator_target: float = 1.0
 ) -> Term:
-    """LSGAN: the discriminator minimises ``E (s(x) - b)^2 / 2 + E (s(G(z)) - a)^2 / 2``, the generator
-    ``E (s(G(z)) - c)^2 / 2``.
+    """Returns the objective of LSGAN: squared distances of the scores from targets.
 
-    Args: a, ``fake_target``; b, ``real_target``; c, ``generator_target``. With b - c = 1 and b - a = 2 (a, b, c = -1, 1, 0)
-    the generator minimises half of Pearson's chi-square between p + q and 2 q; the defaults are the 0-1 coding.
+    The discriminator minimises ``E (s(x) - b)^2 / 2 + E (s(G(z)) - a)^2 / 2``, the generator
+    ``E (s(G(z)) - c)^2 / 2``. With b - c = 1 and b - a = 2 (a, b, c = -1, 1, 0) the generator
+    minimises half of Pearson's chi-square between p + q and 2 q; the defaults are the 0-1 coding.
 
-    Source: Mao et al., "Least Squares Generative Adversarial Networks" (2017), eqs. 2, 8 and 9.
+    Args:
+      fake_target: a.
+      real_target: b.
+      generator_target: c.
+
+    References:
+      Mao et al., "Least Squares Generative Adversarial Networks" (2017), eqs. 2, 8 and 9.
     """
-    half = lambda scores, target: jnp.mean(jnp.square(scores - target)) / 2
+
+    def half_square(scores: Array, target: float) -> Array:
+        return jnp.mean(jnp.square(scores - target)) / 2
+
+    def discriminator(round: Round) -> Array:
+        real = half_square(round.real_scores, real_target)
+        return real + half_square(round.fake_scores, fake_target)
+
     return Term(
-        discriminator=lambda round: (
-            half(round.real_scores, real_target) + half(round.fake_scores, fake_target)
-        ),
-        generator=lambda round: half(round.fake_scores, generator_target),
+        name="least_squares",
+        discriminator=discriminator,
+        generator=lambda round: half_square(round.fake_scores, generator_target),
     )
 
 
 def wasserstein() -> Term:
-    """The Kantorovich-Rubinstein dual: the critic maximises ``E f(x) - E f(G(z))``, the generator ``E f(G(z))``.
+    """Returns the Kantorovich-Rubinstein dual of the Wasserstein-1 distance.
 
-    The negated critic's loss estimates the Wasserstein-1 distance (in the samples' units, times the Lipschitz constant)
-    where something keeps f Lipschitz: `clip_weights`, `gradient_penalty`.
+    The critic maximises ``E f(x) - E f(G(z))``, the generator ``E f(G(z))``. The negated critic's
+    loss estimates the distance (in the samples' units, times the Lipschitz constant) if something
+    keeps f
+    Lipschitz: `clip_weights`, `gradient_penalty`.
 
-    Source: Arjovsky et al., "Wasserstein GAN" (2017), eq. 2 and algorithm 1.
+    References:
+      Arjovsky et al., "Wasserstein GAN" (2017), eq. 2 and algorithm 1.
     """
     return Term(
+        name="wasserstein",
         discriminator=lambda round: jnp.mean(round.fake_scores) - jnp.mean(round.real_scores),
         generator=lambda round: -jnp.mean(round.fake_scores),
     )
 
 
 def hinge() -> Term:
-    """The discriminator minimises ``E max(0, 1 - s(x)) + E max(0, 1 + s(G(z)))``, the generator ``-E s(G(z))``.
+    """Returns the hinge loss.
 
-    Source: Lim & Ye, "Geometric GAN" (2017); Miyato et al., "Spectral Normalization" (2018), eqs. 16, 17.
+    The discriminator minimises ``E max(0, 1 - s(x)) + E max(0, 1 + s(G(z)))``, the generator
+    ``-E s(G(z))``.
+
+    References:
+      Lim & Ye, "Geometric GAN" (2017).
+      Miyato et al., "Spectral Normalization" (2018), eqs. 16, 17.
     """
-    relu = jax.nn.relu
+
+    def discriminator(round: Round) -> Array:
+        real = jnp.mean(jax.nn.relu(1 - round.real_scores))
+        return real + jnp.mean(jax.nn.relu(1 + round.fake_scores))
+
     return Term(
-        discriminator=lambda round: (
-            jnp.mean(relu(1 - round.real_scores)) + jnp.mean(relu(1 + round.fake_scores))
-        ),
+        name="hinge",
+        discriminator=discriminator,
         generator=lambda round: -jnp.mean(round.fake_scores),
     )
 
 
 def relativistic() -> Term:
-    """RpGAN: each real sample against one generated sample, ``E log(1 + exp(-(s(x) - s(G(z)))))`` and, for the generator,
-    with the sign of the difference turned.
+    """Returns the relativistic pairing loss, RpGAN: each real sample against one generated sample.
 
-    With `r1` and `r2` it is the objective of R3GAN.
+    The discriminator minimises ``E log(1 + exp(-(s(x) - s(G(z)))))``, the generator the same with
+    the sign of the difference changed. With `r1` and `r2` it is the objective of R3GAN.
 
-    Source: Jolicoeur-Martineau, "The Relativistic Discriminator" (2018), section 3 (RSGAN); Huang et al., "The GAN is
-    dead; long live the GAN!" (2024), eq. 2.
+    References:
+      Jolicoeur-Martineau, "The Relativistic Discriminator" (2018), section 3 (RSGAN).
+      Huang et al., "The GAN is dead; long live the GAN!" (2024), eq. 2.
     """
     return Term(
+        name="relativistic",
         discriminator=lambda round: jnp.mean(softplus(round.fake_scores - round.real_scores)),
         generator=lambda round: jnp.mean(softplus(round.real_scores - round.fake_scores)),
     )
 
 
 def relativistic_average() -> Term:
-    """RaGAN: each sample against the average of the other kind, over the global batch.
+    """Returns the loss of RaGAN: each sample against the average of the other kind.
 
-    The discriminator minimises ``E softplus(-(s(x) - E s(G(z)))) + E softplus(s(G(z)) - E s(x))``, the generator the same
-    with real and generated exchanged. (The author's code halves both.)
+    The discriminator minimises ``E softplus(-(s(x) - E s(G(z)))) + E softplus(s(G(z)) - E s(x))``,
+    the generator the same with real and generated samples exchanged. The inner means are over the
+    global batch. (The author's code halves both losses.)
 
-    Source: Jolicoeur-Martineau, "The Relativistic Discriminator" (2018), section 4 (RaSGAN).
+    References:
+      Jolicoeur-Martineau, "The Relativistic Discriminator" (2018), section 4 (RaSGAN).
     """
 
-    def beats(winner: Array, loser: Array) -> Array:
-        return jnp.mean(softplus(batch_mean(loser, (0,)) - winner)) + jnp.mean(
-            softplus(loser - batch_mean(winner, (0,)))
-        )
+    def loss(winner: Array, loser: Array) -> Array:
+        winner_loss = jnp.mean(softplus(batch_mean(loser, (0,)) - winner))
+        return winner_loss + jnp.mean(softplus(loser - batch_mean(winner, (0,))))
 
     return Term(
-        discriminator=lambda round: beats(round.real_scores, round.fake_scores),
-        generator=lambda round: beats(round.fake_scores, round.real_scores),
+        name="relativistic_average",
+        discriminator=lambda round: loss(round.real_scores, round.fake_scores),
+        generator=lambda round: loss(round.fake_scores, round.real_scores),
     )
 
 
 def f_gan(divergence: str = "js", saddle: bool = True) -> Term:
-    """f-GAN: the variational bound ``F = E g_f(s(x)) - E f*(g_f(s(G(z))))`` of an f-divergence of p from q.
+    """Returns the objective of f-GAN: a variational bound of an f-divergence of p from q.
 
-    The discriminator minimises -F. The generator minimises F, its real part included as in `minimax`; without ``saddle``
-    it minimises ``-E g_f(s(G(z)))``, the paper's counterpart of the non-saturating loss.
+    The bound is ``F = E g_f(s(x)) - E f*(g_f(s(G(z))))``. The discriminator minimises -F.
 
-    Args: ``divergence``: one of "kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "js", "gan",
-    "total_variation": see ``divergences.DIVERGENCES`` for what is exact about each. Raises UserError for another.
+    Args:
+      divergence: "kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "js", "gan" or
+        "total_variation"; `gan_jax.objectives.f_divergences.DIVERGENCES` says what is exact about
+        each.
+      saddle: whether the generator minimises F, including its real part as in `minimax`. Otherwise
+        it minimises ``-E g_f(s(G(z)))``, the paper's counterpart of the non-saturating loss.
 
-    Source: Nowozin et al., "f-GAN" (2016), eqs. 4 and 7, section 3.2, tables 2 and 6.
+    Raises:
+      UserError: another divergence.
+
+    References:
+      Nowozin et al., "f-GAN" (2016), eqs. 4 and 7, section 3.2, tables 2 and 6.
     """
     if divergence not in DIVERGENCES:
         raise UserError(
             f"f_gan knows no divergence {divergence!r}: choose one of {', '.join(DIVERGENCES)}"
         )
-    row = DIVERGENCES[divergence]
+    on_real, on_fake = DIVERGENCES[divergence].on_real, DIVERGENCES[divergence].on_fake
 
     def bound(round: Round) -> Array:
-        return jnp.mean(row.on_real(round.real_scores)) - jnp.mean(row.on_fake(round.fake_scores))
+        return jnp.mean(on_real(round.real_scores)) - jnp.mean(on_fake(round.fake_scores))
+
+    def non_saturating_generator(round: Round) -> Array:
+        return -jnp.mean(on_real(round.fake_scores))
 
     return Term(
+        name="f_gan",
         discriminator=lambda round: -bound(round),
-        generator=bound if saddle else lambda round: -jnp.mean(row.on_real(round.fake_scores)),
+        generator=bound if saddle else non_saturating_generator,
     )
 
 
 def auxiliary_classifier(
     weight: float = 1.0, generator_weight: float = 1.0, generated: bool = True
 ) -> Term:
-    """AC-GAN's classification: ``-E log P(label | x)`` of the discriminator's second head, added to any objective.
+    """Returns AC-GAN's classification error ``-E log P(label | x)``, to be added to any objective.
 
-    The discriminator minimises ``weight`` times its error on real samples and, where ``generated``, on generated ones; the
-    generator ``generator_weight`` times the error on its samples. Both halves are the paper's L_C; without the generated
-    half only real samples teach the classifier, which keeps it from rewarding samples that are merely easy to classify.
-    Needs labels in the batch and networks with ``classify``; raises UserError without.
+    It needs labels in the batch and networks with ``classify``. Both halves, on real and on
+    generated samples, are the paper's L_C. Without the generated half only real samples teach the
+    classifier, which keeps it from rewarding samples that are merely easy to classify.
 
-    Source: Odena et al., "Conditional Image Synthesis with Auxiliary Classifier GANs" (2017), eq. 3. WGAN-GP's code
-    (2017) uses weights 1 and 0.1.
+    Args:
+      weight: the weight of the discriminator's error.
+      generator_weight: the weight of the generator's error, on generated samples.
+      generated: whether the discriminator's error includes generated samples.
+
+    Raises:
+      UserError: in the loss, if the networks have no ``classify`` or the batch has no labels.
+
+    References:
+      Odena et al., "Conditional Image Synthesis with Auxiliary Classifier GANs" (2017), eq. 3.
+      WGAN-GP's code (2017) uses weights 1 and 0.1.
     """
 
     def error(round: Round, samples: Array) -> Array:
@@ -199,50 +260,74 @@ def auxiliary_classifier(
             )
         if round.label is None:
             raise UserError("auxiliary_classifier needs a dataset with labels")
-        return jnp.mean(
-            optax.softmax_cross_entropy_with_integer_labels(round.classify(samples), round.label)
-        )
+        logits = round.classify(samples)
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, round.label))
 
     def discriminator(round: Round) -> Array:
-        return weight * (
-            error(round, round.real) + (error(round, round.fake) if generated else 0.0)
-        )
+        on_real = error(round, round.real)
+        return weight * (on_real + (error(round, round.fake) if generated else 0.0))
 
     return Term(
+        name="auxiliary_classifier",
         discriminator=discriminator,
         generator=lambda round: generator_weight * error(round, round.fake),
     )
 
 
 def mutual_information(categories: int = 10, continuous: int = 0, weight: float = 1.0) -> Term:
-    """InfoGAN: both players minimise ``-weight E log Q(c | G(z, c))``, a lower bound on -I(c; G(z, c)) but for H(c).
+    """Returns InfoGAN's bound on the mutual information of codes and samples, for both players.
 
-    The code c is the head of the latents, as `information.coded` draws them: one of ``categories`` as a one-hot vector,
-    then ``continuous`` numbers. Q is the networks' ``classify``: its first ``categories`` outputs are logits, the next
-    ``continuous`` ones the means of Gaussians of variance 1 (up to the constant log sqrt(2 pi)). ``categories`` 0 leaves
-    the categorical code out. Raises UserError where networks have no ``classify`` or it returns another size.
+    Both minimise ``-weight E log Q(c | G(z, c))``, which is, up to H(c), an upper bound on -I(c;
+    G(z, c)). The code c is the head of the latents, as
+    `gan_jax.objectives.infogan.with_latent_code` draws them. Q is the networks' ``classify``: its
+    first ``categories`` outputs are logits, the next ``continuous`` ones the means of Gaussians of
+    variance 1 (up to the constant log sqrt(2 pi)).
 
-    Source: Chen et al., "InfoGAN" (2016), eqs. 5 and 6 (weight 1; less for continuous codes).
+    Args:
+      categories: the size of the one-hot vector at the head of the code; 0: there is none.
+      continuous: how many numbers follow it.
+      weight: 1 in the paper, less for continuous codes.
+
+    Raises:
+      UserError: in the loss, if the networks have no ``classify``, or it returns another size.
+
+    References:
+      Chen et al., "InfoGAN" (2016), eqs. 5 and 6.
     """
-    error = lambda round: weight * jnp.mean(code_error(round, categories, continuous))
-    return Term(discriminator=error, generator=error)
+
+    def error(round: Round) -> Array:
+        return weight * jnp.mean(code_error(round, categories, continuous))
+
+    return Term(name="mutual_information", discriminator=error, generator=error)
 
 
 def feature_matching(weight: float = 1.0, alone: bool = False) -> Term:
-    """The generator minimises ``weight |E h(x) - E h(G(z))|^2``, h the discriminator's features, means of the global batch.
+    """Returns feature matching: the generator minimises ``weight |E h(x) - E h(G(z))|^2``.
 
-    A term beside an objective; ``alone`` makes it one, with the discriminator of `minimax`, as in the paper. Needs
-    networks with ``features``; raises UserError without.
+    h are the discriminator's features; the means are those of the global batch. It needs networks
+    with ``features``.
 
-    Source: Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.1.
+    Args:
+      weight: the weight of the generator's loss.
+      alone: whether the term is an objective of its own, with the discriminator's loss of `minimax`
+        as in the paper. Otherwise it is added to an objective.
+
+    Raises:
+      UserError: in the loss, if the networks have no ``features``.
+
+    References:
+      Salimans et al., "Improved Techniques for Training GANs" (2016), section 3.1.
     """
 
     def generator(round: Round) -> Array:
         if round.features is None:
             raise UserError("feature_matching needs networks with features: Networks(features=...)")
-        real, fake = (
-            batch_mean(round.features(samples), (0,)) for samples in (round.real, round.fake)
-        )
+        real = batch_mean(round.features(round.real), (0,))
+        fake = batch_mean(round.features(round.fake), (0,))
         return weight * jnp.sum(jnp.square(real - fake))
 
-    return Term(discriminator=_cross_entropy if alone else None, generator=generator)
+    return Term(
+        name="feature_matching",
+        discriminator=_cross_entropy if alone else None,
+        generator=generator,
+    )

@@ -1,9 +1,11 @@
-"""Unrolled GANs: the generator looks some discriminator updates ahead and learns through them."""
+"""Unrolled GANs: the generator looks discriminator updates ahead and learns through them."""
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from gan_jax.game import Array, Batch, Metrics, Objective, Params, Player, PRNGKey, update
+from gan_jax.objectives.differentiability import check_differentiable
 
 
 def unrolled(
@@ -15,46 +17,63 @@ def unrolled(
     stop_gradient: bool = False,
     rematerialise: bool = False,
 ) -> Objective:
-    """The objective whose generator plays against the discriminator ``steps`` updates ahead.
+    """Returns the objective whose generator faces the discriminator ``steps`` updates ahead.
 
-    ``min_G f(theta_G, theta_D^K)``, with theta_D^0 the live discriminator and theta_D^{k+1} its ``update`` by
-    ``optimizer`` from its live optimizer state, all differentiated through. Each look-ahead step sees the same
-    minibatch, reals and latents, as in the paper. The discriminator's own loss is unchanged. ``optimizer`` must be
-    differentiable: Adam and RMSProp need ``eps_root > 0`` (the derivative of sqrt(v) is infinite at v = 0).
+    ``min_G f(theta_G, theta_D^K)``, with theta_D^0 the live discriminator and theta_D^{k+1} its
+    ``update`` by ``optimizer`` from its live optimizer state, all differentiated through. Each
+    look-ahead step sees the same minibatch, real samples and latents, as in the paper. The
+    discriminator's own loss is unchanged.
 
-    Args: ``steps``: K >= 0; 0 returns ``objective`` itself. ``resample``: fresh latents and penalty draws each step.
-    ``stop_gradient``: only look ahead, with no gradient through theta_D^K (the ablation that several codes run in place
-    of the paper's method). ``rematerialise``: recompute each step in the backward pass, for memory flat in K.
+    Args:
+      objective: any objective.
+      steps: K >= 0; 0 returns ``objective`` itself.
+      optimizer: the discriminator's. It must be differentiable: Adam needs ``eps_root > 0``, since
+        the derivative of sqrt(v) is infinite at v = 0.
+      resample: whether each look-ahead step draws fresh latents and penalty points.
+      stop_gradient: whether to look ahead only, with no gradient through theta_D^K (the ablation
+        that several codes run instead of the paper's method).
+      rematerialise: whether to recompute each step in the backward pass, so that memory hardly
+        grows with K.
 
-    Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), eqs. 7 to 9.
+    Raises:
+      ValueError: ``steps`` is negative.
+      UserError: in the generator's loss, if gradients through ``optimizer`` are NaN or zero, as far
+        as `check_differentiable` can find out.
+
+    References:
+      Metz et al., "Unrolled Generative Adversarial Networks" (2017), eqs. 7 to 9.
     """
     if steps < 0:
         raise ValueError(f"unrolled looks steps >= 0 updates ahead, not {steps}")
     if steps == 0:
         return objective
+    optimizer_is_checked = stop_gradient
 
     def generator_loss(
         own: Params, discriminator: Player, batch: Batch, rng: PRNGKey
     ) -> tuple[Array, Metrics]:
+        nonlocal optimizer_is_checked
+        if not optimizer_is_checked:
+            check_differentiable(optimizer, discriminator.params)
+            optimizer_is_checked = True
         if objective.generate_fakes:
-            batch = objective.generate_fakes(
-                own, batch, rng
-            )  # generated once: every step sees the same samples
-        seen = (
-            {name: value for name, value in batch.items() if name not in ("fake", "latents")}
-            if resample
-            else batch
-        )
+            # Generated once, so that every step sees the same samples.
+            batch = objective.generate_fakes(own, batch, rng)
+        seen = _without_fakes(batch) if resample else batch
 
         def look_ahead(player: Player, k: Array) -> tuple[Player, None]:
             key = jax.random.fold_in(rng, k) if resample else rng
             player, _ = update(objective.discriminator, optimizer, player, Player(own), seen, key)
-            return player, None  # the metrics end here: a gradient norm has no derivative at 0
+            return player, None  # no metrics: a gradient norm has no derivative at 0
 
         step = jax.checkpoint(look_ahead) if rematerialise else look_ahead
-        ahead, _ = jax.lax.scan(step, discriminator, jax.numpy.arange(1, steps + 1))
+        ahead, _ = jax.lax.scan(step, discriminator, jnp.arange(1, steps + 1))
         if stop_gradient:
             ahead = jax.lax.stop_gradient(ahead)
         return objective.generator(own, ahead, batch, rng)
 
     return objective._replace(generator=generator_loss)
+
+
+def _without_fakes(batch: Batch) -> Batch:
+    return {name: leaf for name, leaf in batch.items() if name not in ("fake", "latents")}

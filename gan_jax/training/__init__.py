@@ -1,4 +1,7 @@
-"""Train steps and what they need: optimizers, schedules, progressive growing, data parallelism, sampling."""
+"""Train steps and what they need.
+
+Optimizers, schedules, progressive growing, data parallelism and sampling.
+"""
 
 from gan_jax.training.data_parallel import pmapped, population_step, sharded
 from gan_jax.training.sampling import Sampler, sampler

@@ -1,11 +1,13 @@
 """Train steps on many devices and processes: the same pure step, mapped.
 
-A state is replicated, never stacked, and a batch is split over all devices. In a job of several processes (`jax.distributed`)
-each process gives its own rows of the batch (`processes.own_rows`) and all of them call the same things in the same order.
+A state is replicated, never stacked, and a batch is split over all devices. In a job of several
+processes (`jax.distributed`) each process passes its own samples of the batch
+(`gan_jax.distributed.multihost.process_slice`), and all of them make the same calls in the same
+order.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -14,43 +16,65 @@ from jax.sharding import PartitionSpec as P
 
 from gan_jax.distributed.collectives import batch_axis, mean_over_devices
 from gan_jax.distributed.mesh import AXIS, device_mesh, split_sharding
-from gan_jax.game import Batch, Metrics, PRNGKey
+from gan_jax.game import Array, Batch, Metrics, PRNGKey
 from gan_jax.training.steps import TrainState, TrainStep
+
+__all__ = ["PARALLELISM", "PopulationStep", "pmapped", "population_step", "sharded"]
 
 BATCH_DIMENSION = 2
 """Of the leaves of fused batches, ``[steps, discriminator_steps, batch, ...]``."""
 
 
 def sharded(train_step: TrainStep, mesh: Mesh | None = None) -> TrainStep:
-    """Jits a fused step with the batch split over the mesh and the state replicated; the state given is donated.
+    """Jits a fused step with the batch split over the mesh and the state replicated.
 
-    Batch leaves are ``[steps, discriminator_steps, batch, ...]``, in a job of several processes this process's rows of the batch; the
-    global batch must divide by the number of devices. XLA sees the global batch, so whatever couples samples (BatchNorm,
-    say) does too, and the numbers are those of one device, float32 rounding apart.
+    XLA sees the global batch, and so does everything that couples samples (BatchNorm, say): the
+    numbers are those of one device, float32 rounding apart. The state that is passed in is donated.
+
+    Batch leaves are ``[steps, discriminator_steps, batch, ...]``; in a job of several processes
+    they are this process's samples of the batch. The global batch must divide by the number of
+    devices.
+
+    Args:
+      train_step: a fused step.
+      mesh: the devices; None: all of them.
     """
     mesh = mesh or device_mesh()
-    copies, split = (
-        NamedSharding(mesh, P()),
-        NamedSharding(mesh, P(*[None] * BATCH_DIMENSION, AXIS)),
-    )
-    program = jax.jit(
-        train_step, in_shardings=(copies, split, copies), out_shardings=copies, donate_argnums=0
+    replicated = NamedSharding(mesh, P())  # type: ignore[no-untyped-call]
+    batch_axes = P(*[None] * BATCH_DIMENSION, AXIS)  # type: ignore[no-untyped-call]
+    split = NamedSharding(mesh, batch_axes)
+    program: TrainStep = jax.jit(
+        train_step,
+        in_shardings=(replicated, split, replicated),
+        out_shardings=replicated,
+        donate_argnums=0,
     )
     if jax.process_count() == 1:
         return program
 
     def run(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
-        return program(state, jax.tree.map(lambda rows: _from_processes(rows, split), batch), rng)
+        """Runs the fused step over all devices: see `TrainStep`. The state is donated."""
+        batch = {name: _join_processes(leaf, split) for name, leaf in batch.items()}
+        return program(state, batch, rng)
 
     return run
 
 
 def pmapped(train_step: TrainStep, mesh: Mesh | None = None, axis_name: str = AXIS) -> TrainStep:
-    """Maps a fused step with ``jax.pmap``: each device works on its part of the batch; the state given is donated.
+    """Maps a fused step with ``jax.pmap``: each device works on its part of the batch.
 
-    Takes and returns what `sharded` does, to the same numbers. Gradients are averaged over the devices, and what couples
-    samples looks over the mapped axis (`gan_jax.distributed.collectives`). The batch carries ``"sample_index"``, by which draws are keyed.
-    JAX keeps pmap in maintenance and runs it as ``jit(shard_map)``: prefer `sharded`.
+    Takes and returns what `sharded` does, with the same numbers. Gradients are averaged over the
+    devices, and anything that couples samples looks over the mapped axis
+    (`gan_jax.distributed.collectives`). The batch must have ``"sample_index"``, by which draws are
+    keyed. JAX keeps pmap in maintenance and runs it as ``jit(shard_map)``: prefer `sharded`.
+
+    Args:
+      train_step: a fused step.
+      mesh: the devices; None: all of them.
+      axis_name: the name of the mapped axis.
+
+    Returns:
+      The mapped step, which raises ValueError for a batch without ``"sample_index"``.
     """
     mesh = mesh or device_mesh()
     local = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
@@ -61,25 +85,31 @@ def pmapped(train_step: TrainStep, mesh: Mesh | None = None, axis_name: str = AX
             state, metrics = train_step(state, batch, rng)
             return state, mean_over_devices(metrics)
 
-    program = jax.pmap(
-        on_device, axis_name, in_axes=(None, BATCH_DIMENSION, None), out_axes=None, donate_argnums=0,
+    program: TrainStep = jax.pmap(
+        on_device,
+        axis_name,
+        in_axes=(None, BATCH_DIMENSION, None),
+        out_axes=None,
+        donate_argnums=0,
         devices=list(mesh.devices.flat),
-    )  # fmt: skip
+    )
 
     def run(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
+        """Runs the fused step over all devices: see `TrainStep`. The state is donated."""
         if "sample_index" not in batch:
             raise ValueError(
-                "pmapped needs the batch's \"sample_index\", each sample's row in the global batch: draws are keyed by it"
+                "pmapped needs the batch's \"sample_index\", each sample's position in the global "
+                "batch: draws are keyed by it"
             )
-        parts = jax.tree.map(lambda leaf: _in_parts(leaf, len(local)), batch)
+        parts = {name: _split_over_devices(leaf, len(local)) for name, leaf in batch.items()}
         if jax.process_count() == 1:
             return program(state, parts, rng)
         # pmap takes and returns arrays of this process's devices, all else is of all devices.
-        own = jax.tree.map(lambda leaf: _placed(leaf, local_mesh), state)
-        state, metrics = program(
-            own, parts, rng if rng.is_fully_addressable else rng.addressable_data(0)
-        )
-        return jax.tree.map(lambda leaf: _placed(leaf, mesh), (state, metrics))
+        local_state = jax.tree.map(lambda leaf: _copies_on(leaf, local_mesh), state)
+        local_rng = rng if rng.is_fully_addressable else rng.addressable_data(0)
+        state, metrics = program(local_state, parts, local_rng)
+        state = jax.tree.map(lambda leaf: _copies_on(leaf, mesh), state)
+        return state, {name: _copies_on(leaf, mesh) for name, leaf in metrics.items()}
 
     return run
 
@@ -88,41 +118,69 @@ PARALLELISM: dict[str, Callable[..., TrainStep]] = {"sharded": sharded, "pmapped
 """What ``config.parallelism`` can name."""
 
 
+class PopulationStep(Protocol):
+    """A function that trains all members of a population by one fused step each."""
+
+    def __call__(
+        self, numbers: Any, state: TrainState, batch: Batch, rng: PRNGKey, /
+    ) -> tuple[TrainState, Metrics]:
+        """Computes the members' next states.
+
+        Args:
+          numbers: hyperparameters, a pytree of arrays ``[members]``.
+          state: the members' states, all leaves ``[members, ...]``.
+          batch: ``[members, steps, discriminator_steps, batch, ...]``.
+          rng: keys ``[members]``.
+
+        Returns:
+          The states after the steps, and metrics ``[members, steps]``.
+        """
+        ...
+
+
 def population_step(
     make_step: Callable[[Any], TrainStep], mesh: Mesh | None = None
-) -> Callable[..., tuple[TrainState, Metrics]]:
-    """Maps fused steps over the members of a population, in one program: ``(numbers, state, batch, rng) -> (state, metrics)``.
+) -> PopulationStep:
+    """Maps fused steps over the members of a population, in one program.
 
-    All leaves have a leading axis of members, spread over the mesh; the states given are donated. ``make_step(numbers)``
-    returns a member's step for its own numbers (learning rates, penalty weights, ...), which are traced scalars.
-    A member is trained as it would be alone.
+    The members are split over the mesh, and each is trained as it would be alone. The states that
+    are passed in are donated.
+
+    Args:
+      make_step: returns a member's fused step for its own numbers (learning rates, penalty weights,
+        ...), which are traced scalars.
+      mesh: the devices; None: all of them.
     """
-    spread = split_sharding(mesh or device_mesh())
+    by_member = split_sharding(mesh or device_mesh())
 
     def step(
         numbers: Any, state: TrainState, batch: Batch, rng: PRNGKey
     ) -> tuple[TrainState, Metrics]:
         return make_step(numbers)(state, batch, rng)
 
-    return jax.jit(jax.vmap(step), in_shardings=spread, out_shardings=spread, donate_argnums=1)
-
-
-def _in_parts(leaf: Any, devices: int) -> Any:
-    """``[steps, discriminator_steps, batch, ...] -> [steps, discriminator_steps, devices, batch / devices, ...]``."""
-    before, batch, after = (
-        leaf.shape[:BATCH_DIMENSION],
-        leaf.shape[BATCH_DIMENSION],
-        leaf.shape[BATCH_DIMENSION + 1 :],
+    program: PopulationStep = jax.jit(
+        jax.vmap(step), in_shardings=by_member, out_shardings=by_member, donate_argnums=1
     )
+    return program
+
+
+def _split_over_devices(leaf: Array, devices: int) -> Array:
+    """``[steps, discriminator_steps, batch, ...]``, batch -> ``devices, batch / devices``."""
+    before, after = leaf.shape[:BATCH_DIMENSION], leaf.shape[BATCH_DIMENSION + 1 :]
+    batch = leaf.shape[BATCH_DIMENSION]
     return leaf.reshape(*before, devices, batch // devices, *after)
 
 
-def _from_processes(rows: Any, split: NamedSharding) -> jax.Array:
-    """One global array of the rows that each process has."""
-    return jax.make_array_from_process_local_data(split, np.asarray(rows))
+def _join_processes(samples: Array, split: NamedSharding) -> Array:
+    """One global array of the samples that each process has."""
+    joined: Array = jax.make_array_from_process_local_data(  # type: ignore[no-untyped-call]
+        split, np.asarray(samples)
+    )
+    return joined
 
 
-def _placed(leaf: jax.Array, mesh: Mesh) -> jax.Array:
-    """The copies of a leaf that are on this process's devices, as an array with a copy on each device of the mesh."""
+def _copies_on(leaf: Array, mesh: Mesh) -> Array:
+    """The copies of a leaf on this process's devices, as an array replicated on the mesh."""
     shards = [shard.data for shard in leaf.addressable_shards]
-    return jax.make_array_from_single_device_arrays(leaf.shape, NamedSharding(mesh, P()), shards)
+    replicated = NamedSharding(mesh, P())  # type: ignore[no-untyped-call]
+    return jax.make_array_from_single_device_arrays(leaf.shape, replicated, shards)

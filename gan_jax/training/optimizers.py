@@ -1,73 +1,105 @@
 """Optax stages: what happens to a gradient or an update before it is applied.
 
-As stages of a player's optimizer they hold in the train step and in the look-ahead of `unrolled` alike.
+As stages of a player's optimizer they hold in the train step and in the look-ahead of `unrolled`
+alike.
 """
 
 import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = [
-    "average_over",
-    "clip_weights",
-    "orthogonal_regularization",
-]
+from gan_jax.game import Array
+
+__all__ = ["average_over", "clip_weights", "orthogonal_regularization"]
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
-    """Keeps every parameter within ``[-bound, bound]`` after the update: ``u <- clip(p + u, -bound, bound) - p``.
+    """Returns the stage that keeps every parameter within ``[-bound, bound]`` after the update.
 
-    The last stage of a chain. Source: Arjovsky et al., "Wasserstein GAN" (2017), algorithm 1, line 7 (bound 0.01).
+    ``u <- clip(p + u, -bound, bound) - p``. It is the last stage of a chain.
+
+    Args:
+      bound: 0.01 in the paper.
+
+    Raises:
+      ValueError: in ``update``, if it is called without the parameters.
+
+    References:
+      Arjovsky et al., "Wasserstein GAN" (2017), algorithm 1, line 7.
     """
 
-    def update(updates, state, params=None):
+    def clip(step: Array, parameter: Array) -> Array:
+        return jnp.clip(parameter + step, -bound, bound) - parameter
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
         if params is None:
             raise ValueError(
                 "clip_weights needs the parameters: call update(updates, state, params)"
             )
-        return jax.tree.map(lambda u, p: jnp.clip(p + u, -bound, bound) - p, updates, params), state
+        return jax.tree.map(clip, updates, params), state
 
     return optax.GradientTransformation(optax.init_empty_state, update)
 
 
 def average_over(axis_name: str) -> optax.GradientTransformation:
-    """Averages gradients over the devices of a mapped axis, ``u <- mean over devices of u``.
+    """Returns the stage that averages gradients over the devices of a mapped axis.
 
-    The first stage of a chain under ``jax.pmap``, or ``jax.shard_map(..., check_vma=False)``, with that axis name. (With
-    ``check_vma=True`` gradients of replicated parameters are summed already, and ema_decay them changes nothing.)
-    Outside of such a map, JAX raises NameError.
+    It is the first stage of a chain under ``jax.pmap``, or ``jax.shard_map(..., check_vma=False)``,
+    with that axis name. (With ``check_vma=True`` gradients of replicated parameters are summed
+    already, and averaging them changes nothing.)
+
+    Args:
+      axis_name: the name of the mapped axis.
+
+    Raises:
+      NameError: in ``update``, outside of such a map.
     """
 
-    def update(updates, state, params=None):
-        return jax.lax.pmean(updates, axis_name), state
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        averaged: optax.Updates = jax.lax.pmean(updates, axis_name)  # type: ignore[no-untyped-call]
+        return averaged, state
 
     return optax.GradientTransformation(optax.init_empty_state, update)
 
 
 def orthogonal_regularization(weight: float = 1e-4) -> optax.GradientTransformation:
-    """Adds the gradient of ``weight sum_W |W^T W (1 - I)|_F^2``: filters may have any length, but should be orthogonal.
+    """Returns the stage that adds the gradient of ``weight sum_W |W^T W (1 - I)|_F^2``.
 
-    W are the kernels, leaves of two axes or more, as ``[inputs, filters]``; other leaves are left alone. The first stage
-    of a chain, before Adam, as weight decay's older form is. The gradient, ``4 weight W (W^T W (1 - I))``, is exact; BigGAN's
-    code adds half of it.
+    Filters may have any length, but should be orthogonal. W are the kernels, leaves of two axes or
+    more, as ``[inputs, filters]``; other leaves are left alone. It is the first stage of a chain,
+    before Adam, like weight decay in its older form. The gradient, ``4 weight W (W^T W (1 - I))``,
+    is exact; BigGAN's code adds half of it.
 
-    Source: Brock et al., "Large Scale GAN Training" (2019), eq. 3 (weight 1e-4, on the generator).
+    Args:
+      weight: 1e-4 in the paper, on the generator.
+
+    Raises:
+      ValueError: in ``update``, if it is called without the parameters.
+
+    References:
+      Brock et al., "Large Scale GAN Training" (2019), eq. 3.
     """
 
-    def pull(gradient, kernel):
+    def add_gradient(gradient: Array, kernel: Array) -> Array:
         if kernel.ndim < 2:
             return gradient
         filters = kernel.reshape(-1, kernel.shape[-1])
         gram = filters.T @ filters
-        return gradient + 4 * weight * (filters @ (gram - jnp.diag(jnp.diag(gram)))).reshape(
-            kernel.shape
-        )
+        off_diagonal = gram - jnp.diag(jnp.diag(gram))
+        return gradient + 4 * weight * (filters @ off_diagonal).reshape(kernel.shape)
 
-    def update(updates, state, params=None):
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
         if params is None:
             raise ValueError(
-                "orthogonal_regularization needs the parameters: call update(updates, state, params)"
+                "orthogonal_regularization needs the parameters: "
+                "call update(updates, state, params)"
             )
-        return jax.tree.map(pull, updates, params), state
+        return jax.tree.map(add_gradient, updates, params), state
 
     return optax.GradientTransformation(optax.init_empty_state, update)

@@ -1,10 +1,11 @@
-"""Progressive growing's schedule as pure functions of the step, and real images as each phase should see them.
+"""Progressive growing: its schedule as pure functions of the step, and real images for each phase.
 
-Resuming needs nothing but the step. ``phase_at`` wants a Python int, since a phase fixes array shapes; ``fade`` and
-``resize`` may be traced.
+Resuming needs nothing but the step. `phase_at` takes a Python int, since a phase fixes array
+shapes; the arguments of `fade` and `resize` may be traced.
 
-Source: Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation" (2018), section 2 and
-appendix A.1.
+References:
+  Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation"
+  (2018), section 2 and appendix A.1.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,30 @@ import jax.numpy as jnp
 from gan_jax.errors import UserError
 from gan_jax.game import Array
 
+__all__ = [
+    "Phase",
+    "check",
+    "fade",
+    "images_shown",
+    "mean_of_blocks",
+    "phase_at",
+    "phase_index",
+    "resize",
+    "schedule",
+    "starts",
+    "total_steps",
+]
+
 
 class Phase(NamedTuple):
-    """So many steps at one resolution; over the first ``fade_steps`` of them its new layers are faded in."""
+    """A number of steps at one resolution.
+
+    Attributes:
+      resolution: the side of the images.
+      batch_size: real images per discriminator step.
+      steps: how many steps the phase lasts.
+      fade_steps: over how many of them, from the first on, its new layers are faded in.
+    """
 
     resolution: int
     batch_size: int
@@ -34,18 +56,25 @@ def schedule(
     batch_sizes: dict[int, int] | None = None,
     first: int = 4,
 ) -> tuple[Phase, ...]:
-    """The paper's schedule: at each resolution from ``first`` on, doubling, fade over some images, then train on others.
+    """Returns the paper's schedule: the resolution doubles; each one fades in, then trains on.
 
-    Args: ``images``, ``fade_images``: how many real images each phase shows after and during its fade; the first phase
-    has no fade. ``batch_size``: of every phase but those in ``batch_sizes``, resolution -> batch size (the paper:
-    {256: 14, 512: 6, 1024: 3}). Steps are rounded up. Raises UserError where ``resolution`` is not ``first`` times a power
-    of two, or a phase would have no step.
+    Args:
+      resolution: the last one, ``first`` times a power of two.
+      images: how many real images each phase shows after its fade. Steps are rounded up.
+      fade_images: how many it shows during its fade; the first phase has none.
+      batch_size: of every phase but those in ``batch_sizes``.
+      batch_sizes: resolution -> batch size, {256: 14, 512: 6, 1024: 3} in the paper.
+      first: the first resolution.
+
+    Raises:
+      UserError: ``resolution`` is not ``first`` times a power of two, or a phase would have no
+        step.
     """
     phases, side = [], first
     while side <= resolution:
         size = (batch_sizes or {}).get(side, batch_size)
-        fading = -(-fade_images // size) if side > first else 0
-        phases.append(Phase(side, size, fading - (-images // size), fading))
+        fade_steps = _ceil_div(fade_images, size) if side > first else 0
+        phases.append(Phase(side, size, fade_steps + _ceil_div(images, size), fade_steps))
         side *= 2
     if side != 2 * resolution:
         raise UserError(
@@ -54,8 +83,16 @@ def schedule(
     return check(phases)
 
 
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
 def check(phases: Sequence[Phase]) -> tuple[Phase, ...]:
-    """Returns the phases. Raises UserError where one lacks steps, or the resolution neither stays nor doubles."""
+    """Returns the phases if they are possible.
+
+    Raises:
+      UserError: there are none, one lacks steps, or a resolution neither stays nor doubles.
+    """
     phases = tuple(Phase(*phase) for phase in phases)
     if not phases:
         raise UserError("a growing schedule needs at least one phase")
@@ -65,77 +102,106 @@ def check(phases: Sequence[Phase]) -> tuple[Phase, ...]:
     for before, after in pairwise(phases):
         if after.resolution not in (before.resolution, 2 * before.resolution):
             raise UserError(
-                f"a phase must keep or double the resolution: {before.resolution} -> {after.resolution}"
+                "a phase must keep or double the resolution: "
+                f"{before.resolution} -> {after.resolution}"
             )
     return phases
 
 
 def starts(phases: Sequence[Phase]) -> tuple[int, ...]:
-    """The step at which each phase begins, and the total at the end: ``len(phases) + 1`` ints."""
+    """Returns the step at which each phase begins, then the total: ``len(phases) + 1`` ints."""
     return tuple(accumulate((phase.steps for phase in phases), initial=0))
 
 
 def total_steps(phases: Sequence[Phase]) -> int:
+    """Returns the number of steps of all phases."""
     return starts(phases)[-1]
 
 
 def phase_index(phases: Sequence[Phase], step: int) -> int:
-    """Which phase ``step`` (a Python int, from 0) belongs to; after the last one's end, the last."""
+    """Returns the index of the phase of a step, as `phase_at` does the phase."""
     return sum(int(step) >= start for start in starts(phases)[1:-1])
 
 
 def phase_at(phases: Sequence[Phase], step: int) -> Phase:
-    """The phase of a step (a Python int, from 0); after the last one's end, the last."""
+    """Returns the phase of a step, a Python int from 0; the last phase after its end."""
     return phases[phase_index(phases, step)]
 
 
 def fade(phases: Sequence[Phase], step: int | Array) -> Array:
-    """How far the newest layers are faded in at each step: scalar or ``[...]`` int -> float32 of that shape, in [0, 1].
+    """Computes how far the newest layers are faded in.
 
-    In a phase with ``fade_steps`` n: ``k / n`` at its step k, so 0 at its first one, where the networks equal the previous
-    phase's; 1 from step n on. May be traced.
+    In a phase with ``fade_steps`` n it is ``k / n`` at the phase's step k: 0 at its first one,
+    where the networks equal the previous phase's, and 1 from step n on.
+
+    Args:
+      phases: the schedule.
+      step: a scalar or ``[...]``, int; may be traced.
+
+    Returns:
+      float32 of the shape of ``step``, in [0, 1].
     """
     step = jnp.asarray(step)
     value = jnp.ones(step.shape, jnp.float32)
-    for phase, start in zip(phases, starts(phases), strict=False):
-        within = (
+    for phase, start in zip(phases, starts(phases)[:-1], strict=True):
+        share = (
             jnp.clip((step - start) / max(phase.fade_steps, 1), 0, 1) if phase.fade_steps else 1.0
         )
-        value = jnp.where(step >= start, within, value)
+        value = jnp.where(step >= start, share, value)
     return value.astype(jnp.float32)
 
 
 def images_shown(phases: Sequence[Phase], step: int) -> int:
-    """How many real images steps before ``step`` (a Python int) have shown, one batch a step."""
-    spans = zip(phases, starts(phases), strict=False)
-    return sum(phase.batch_size * min(max(step - start, 0), phase.steps) for phase, start in spans)
-
-
-def box(images: Array, factor: int) -> Array:
-    """The mean of each ``factor x factor`` block: ``[batch, h, w, c] -> [batch, h / factor, w / factor, c]``."""
-    if factor == 1:
-        return images
-    batch, height, width, channels = images.shape
-    return jnp.mean(
-        images.reshape(batch, height // factor, factor, width // factor, factor, channels), (2, 4)
+    """Returns how many real images the steps before ``step`` show, one batch per step."""
+    return sum(
+        phase.batch_size * min(max(step - start, 0), phase.steps)
+        for phase, start in zip(phases, starts(phases)[:-1], strict=True)
     )
 
 
-def resize(real: Array, resolution: int, fade: Array | None = None) -> Array:
-    """Real images as the phase of a resolution should see them: ``[batch, side, side, c] -> [batch, r, r, c]``, float.
+def mean_of_blocks(images: Array, factor: int) -> Array:
+    """Computes the mean of each block of ``factor x factor`` pixels.
 
-    Box means down to the resolution; during a fade, as for the generated images, a blend of the image at half the
-    resolution, doubled again by nearest neighbour, and the full one: ``(1 - fade) low + fade high``. ``fade``: None (no
-    blend), a scalar or ``[batch]``. Raises UserError where the side is not a multiple of the resolution.
+    Args:
+      images: ``[batch, h, w, c]``, float.
+      factor: a divisor of h and w.
+
+    Returns:
+      ``[batch, h / factor, w / factor, c]``.
+    """
+    if factor == 1:
+        return images
+    batch, height, width, channels = images.shape
+    blocks = images.reshape(batch, height // factor, factor, width // factor, factor, channels)
+    return jnp.mean(blocks, (2, 4))
+
+
+def resize(real: Array, resolution: int, fade: Array | None = None) -> Array:
+    """Returns real images as the phase of a resolution should see them.
+
+    They are block means. During a fade they are blended like the generated images: ``(1 - fade) low
+    + fade high``, with low the image at half the resolution, doubled again by nearest neighbour.
+
+    Args:
+      real: ``[batch, side, side, c]``, float.
+      resolution: r, a divisor of the side.
+      fade: a scalar or ``[batch]``; None: no blend.
+
+    Returns:
+      ``[batch, r, r, c]``, float.
+
+    Raises:
+      UserError: the images are not square, or their side is not a multiple of the resolution.
     """
     height, width = real.shape[1:3]
     if height != width or height % resolution:
         raise UserError(
-            f"images of {height}x{width} cannot be reduced to {resolution}x{resolution} by whole blocks"
+            f"images of {height}x{width} cannot be reduced to {resolution}x{resolution} "
+            "by whole blocks"
         )
-    high = box(real, height // resolution)
+    high = mean_of_blocks(real, height // resolution)
     if fade is None or resolution % 2:
         return high
-    low = jnp.repeat(jnp.repeat(box(high, 2), 2, 1), 2, 2)
+    low = jnp.repeat(jnp.repeat(mean_of_blocks(high, 2), 2, 1), 2, 2)
     share = jnp.broadcast_to(fade, high.shape[:1]).reshape(-1, 1, 1, 1).astype(high.dtype)
     return (1 - share) * low + share * high

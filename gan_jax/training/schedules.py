@@ -1,4 +1,4 @@
-"""What changes with the step, as pure functions of it: the decay of the moving average, and the number of discriminator steps."""
+"""Schedules: the decay of the moving average, and the number of discriminator steps."""
 
 from collections.abc import Callable
 
@@ -6,50 +6,84 @@ import jax.numpy as jnp
 
 from gan_jax.game import Array
 
+__all__ = [
+    "Decay",
+    "discriminator_steps_at",
+    "discriminator_steps_before",
+    "ema_num_updates",
+    "ema_rampup",
+]
+
 Decay = float | Callable[[Array], Array]
-"""The decay of the generator's moving average: one number, or a function of the step (`counted`, `ramped`)."""
+"""The decay of the generator's moving average: a number, or a function from the step (int32 scalar)
+to one (float32 scalar), such as `ema_num_updates` and `ema_rampup` return."""
 
 
 def ema_num_updates(decay: float) -> Callable[[Array], Array]:
-    """A warm-up for the moving average: at step t (from 0) the decay is ``min(decay, (1 + t) / (10 + t))``.
+    """Returns a warm-up of the moving average by the number of updates.
 
-    Source: TensorFlow's ExponentialMovingAverage with ``num_updates``.
+    At step t (from 0) the decay is ``min(decay, (1 + t) / (10 + t))``.
+
+    Args:
+      decay: the decay after the warm-up.
+
+    References:
+      TensorFlow's ExponentialMovingAverage with ``num_updates``.
     """
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
 def ema_rampup(decay: float, share: float = 0.05) -> Callable[[Array], Array]:
-    """A warm-up for the moving average: its half-life in steps is at most ``share`` of the steps so far.
+    """Returns a warm-up of the moving average by a share of the steps so far.
 
-    ``0.5 ** (1 / min(h, share * t))`` with h the half-life of ``decay``, ``decay = 0.5 ** (1 / h)``; 0 at the first step.
+    Its half-life is at most that share: at step t (from 0) the decay is
+    ``0.5 ** (1 / min(h, share * t))`` with h the half-life of
+    ``decay`` in steps, ``decay = 0.5 ** (1 / h)``; it is 0 at the first step.
 
-    Source: Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), the authors' code
-    (``ema_rampup`` 0.05; ProGAN and StyleGAN give half-lives in images: divide by the batch size).
+    Args:
+      decay: the decay after the warm-up.
+      share: StyleGAN2-ADA's ``ema_rampup``. ProGAN and StyleGAN give half-lives in images: divide
+        by the batch size.
+
+    References:
+      Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), the
+      authors' code.
     """
     return lambda step: jnp.minimum(decay, 0.5 ** (1.0 / (share * jnp.maximum(step, 1e-8))))
 
 
 def discriminator_steps_at(
-    step: int, discriminator_steps: int = 5, many: int = 100, first: int = 25, every: int = 500
+    step: int, discriminator_steps: int = 5, burst: int = 100, first: int = 25, every: int = 500
 ) -> int:
-    """How many discriminator steps the discriminator takes at ``step`` (from 0): ``many`` at some steps, else ``discriminator_steps``.
+    """Returns the number of discriminator steps at a step: ``burst`` at some steps.
 
-    The discriminator steps are the data's shape, so a run with a schedule is a sequence of calls with batches of different shapes, of
-    which there are two. The first batch of a step is number `discriminator_steps_before` of the stream, a pure function of the step like
-    all else. Each shape compiles once.
+    Discriminator steps are the data's shape, so a run with bursts is a sequence of calls with
+    batches of two shapes, each of which compiles once. The first batch of a step is number
+    `discriminator_steps_before` of the stream, a pure function of the step like everything else.
 
-    Args: ``first``: so many first steps take ``many`` discriminator_steps; ``every``: so does each step divisible by it.
+    Args:
+      step: the step, from 0.
+      discriminator_steps: how many there usually are.
+      burst: how many there are in a burst.
+      first: this many first steps have bursts.
+      every: and so has every step that this number divides.
 
-    Source: Arjovsky et al., "Wasserstein GAN" (2017), the authors' code (100 discriminator steps at the first 25 generator steps and at
-    every 500th).
+    References:
+      Arjovsky et al., "Wasserstein GAN" (2017), the authors' code: 100 discriminator steps at the
+      first 25 generator steps and at every 500th.
     """
-    return many if step < first or step % every == 0 else discriminator_steps
+    return burst if step < first or step % every == 0 else discriminator_steps
 
 
 def discriminator_steps_before(
-    step: int, discriminator_steps: int = 5, many: int = 100, first: int = 25, every: int = 500
+    step: int, discriminator_steps: int = 5, burst: int = 100, first: int = 25, every: int = 500
 ) -> int:
-    """How many discriminator steps the discriminator takes before ``step``: the sum of `discriminator_steps_at` over ``0 ... step - 1``."""
-    started = min(step, first)
-    visits = -(-step // every) - -(-started // every)  # multiples of `every` in [started, step)
-    return many * (started + visits) + discriminator_steps * (step - started - visits)
+    """Returns the number of discriminator steps before a step.
+
+    It is the sum of `discriminator_steps_at` over ``0 ... step - 1``, with the same arguments.
+    """
+    at_start = min(step, first)
+    # Multiples of `every` in [at_start, step): the negations round divisions up.
+    later_bursts = -(-step // every) - -(-at_start // every)
+    bursts = at_start + later_bursts
+    return burst * bursts + discriminator_steps * (step - bursts)
