@@ -36,9 +36,9 @@ def get_config() -> ConfigDict:
     config.steps = 10_000  # generator updates
     config.batch_size = 64  # over all devices
     config.discriminator_steps = 1  # discriminator updates per generator update (WGAN's n_critic)
-    # many > 0: this many discriminator updates at the first steps, and at each step divisible by
+    # burst > 0: this many discriminator updates at the first steps, and at each step divisible by
     # every.
-    config.extra_discriminator_steps = ConfigDict({"many": 0, "first": 25, "every": 500})
+    config.extra_discriminator_steps = ConfigDict({"burst": 0, "first": 25, "every": 500})
     # Stages in order [optax, gan_jax.training.optimizers].
     config.generator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"
     config.discriminator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"

@@ -38,7 +38,8 @@ def measure(smoke: bool) -> dict:
         "non-saturating": losses.non_saturating(),
         # The tutorial's eq. 14, which gan_jax has no use for but here.
         "maximum likelihood": Term(
-            losses.minimax().discriminator, lambda round: -jnp.mean(jnp.exp(round.fake_scores))
+            discriminator=losses.minimax().discriminator,
+            generator=lambda round: -jnp.mean(jnp.exp(round.fake_scores)),
         ),
         "Wasserstein": losses.wasserstein(),
     }

@@ -165,11 +165,11 @@ class Experiment:
     @property
     def _schedule(self) -> dict[str, int]:
         extra, usual = self.settings.extra_discriminator_steps, self.settings.discriminator_steps
-        if not extra.many:
-            return {"discriminator_steps": usual, "many": usual}
+        if not extra.burst:
+            return {"discriminator_steps": usual, "burst": usual}
         return {
             "discriminator_steps": usual,
-            "many": extra.many,
+            "burst": extra.burst,
             "first": extra.first,
             "every": extra.every,
         }

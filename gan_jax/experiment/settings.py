@@ -20,12 +20,12 @@ class ExtraDiscriminatorSteps:
     """Steps with more discriminator updates: WGAN's 100 at the first 25 and each 500th.
 
     Attributes:
-      many: discriminator updates at such a step; 0: there are none.
+      burst: discriminator updates at such a step; 0: there are no such steps.
       first: this many first steps are such steps.
       every: so is each step divisible by this.
     """
 
-    many: int
+    burst: int
     first: int
     every: int
 

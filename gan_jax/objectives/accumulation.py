@@ -18,8 +18,8 @@ from gan_jax.game import (
 )
 
 
-def accumulated(objective: Objective, steps: int) -> Objective:
-    """Returns the same objective, with losses and gradients accumulated over ``steps`` equal parts.
+def accumulated(objective: Objective, parts: int) -> Objective:
+    """Returns the same objective, with losses and gradients accumulated over ``parts`` equal parts.
 
     ``L = mean_i L(part i)``, which is the loss of the whole batch: draws are keyed by sample index,
     and anything that looks at the whole batch (BatchNorm, minibatch statistics, relativistic
@@ -28,49 +28,49 @@ def accumulated(objective: Objective, steps: int) -> Objective:
 
     Args:
       objective: any objective.
-      steps: into how many parts the batch is split; 1 returns ``objective`` itself.
+      parts: into how many parts the batch is split; 1 returns ``objective`` itself.
 
     Raises:
-      ValueError: ``steps`` is less than 1.
-      UserError: in the losses, if ``steps`` does not divide the batch.
+      ValueError: ``parts`` is less than 1.
+      UserError: in the losses, if ``parts`` does not divide the batch.
     """
-    if steps < 1:
-        raise ValueError(f"accumulated takes at least 1 step, not {steps}")
-    if steps == 1:
+    if parts < 1:
+        raise ValueError(f"accumulated takes at least 1 part, not {parts}")
+    if parts == 1:
         return objective
     return objective._replace(
-        discriminator=_mean_over_parts(objective.discriminator, steps),
-        generator=_mean_over_parts(objective.generator, steps),
+        discriminator=_mean_over_parts(objective.discriminator, parts),
+        generator=_mean_over_parts(objective.generator, parts),
     )
 
 
-def _mean_over_parts(loss: LossFn, steps: int) -> LossFn:
+def _mean_over_parts(loss: LossFn, parts: int) -> LossFn:
     def mean_loss(
         own: Params, opponent: Player, batch: Batch, rng: PRNGKey
     ) -> tuple[Array, Metrics]:
         size = len(batch["real"])
-        if size % steps:
+        if size % parts:
             raise UserError(
-                f"a batch of {size} (on each device) does not divide into {steps} parts: "
+                f"a batch of {size} (on each device) does not divide into {parts} parts: "
                 "accumulated needs equal ones"
             )
         batch = batch | {"sample_index": sample_indices(batch)}  # else each part begins at 0
         parts = jax.tree.map(
-            lambda leaf: leaf.reshape(steps, size // steps, *leaf.shape[1:]), batch
+            lambda leaf: leaf.reshape(parts, size // parts, *leaf.shape[1:]), batch
         )
 
         @jax.checkpoint
         def loss_of_part(own: Params, opponent: Player, part: Batch) -> tuple[Array, Metrics]:
-            with accumulating(steps):
+            with accumulating(parts):
                 return loss(own, opponent, part, rng)
 
         def add(total: tuple[Array, Metrics], part: Batch) -> tuple[tuple[Array, Metrics], None]:
             return jax.tree.map(jnp.add, total, loss_of_part(own, opponent, part)), None
 
-        first_part = jax.tree.map(lambda leaf: leaf[0], parts)
+        first_part = jax.tree.map(lambda leaf: leaf[0], stacked)
         shapes = jax.eval_shape(loss_of_part, own, opponent, first_part)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        (loss_sum, metric_sums), _ = jax.lax.scan(add, zeros, parts)
-        return loss_sum / steps, {name: value / steps for name, value in metric_sums.items()}
+        (loss_sum, metric_sums), _ = jax.lax.scan(add, zeros, stacked)
+        return loss_sum / parts, {name: value / parts for name, value in metric_sums.items()}
 
     return mean_loss

@@ -40,8 +40,8 @@ def sharded(train_step: TrainStep, mesh: Mesh | None = None) -> TrainStep:
       mesh: the devices; None: all of them.
     """
     mesh = mesh or device_mesh()
-    replicated = NamedSharding(mesh, P())  # type: ignore[no-untyped-call]
-    batch_axes = P(*[None] * BATCH_DIMENSION, AXIS)  # type: ignore[no-untyped-call]
+    replicated = NamedSharding(mesh, P())
+    batch_axes = P(*[None] * BATCH_DIMENSION, AXIS)
     split = NamedSharding(mesh, batch_axes)
     program: TrainStep = jax.jit(
         train_step,
@@ -173,14 +173,12 @@ def _split_over_devices(leaf: Array, devices: int) -> Array:
 
 def _join_processes(samples: Array, split: NamedSharding) -> Array:
     """One global array of the samples that each process has."""
-    joined: Array = jax.make_array_from_process_local_data(  # type: ignore[no-untyped-call]
-        split, np.asarray(samples)
-    )
+    joined: Array = jax.make_array_from_process_local_data(split, np.asarray(samples))
     return joined
 
 
 def _copies_on(leaf: Array, mesh: Mesh) -> Array:
     """The copies of a leaf on this process's devices, as an array replicated on the mesh."""
     shards = [shard.data for shard in leaf.addressable_shards]
-    replicated = NamedSharding(mesh, P())  # type: ignore[no-untyped-call]
+    replicated = NamedSharding(mesh, P())
     return jax.make_array_from_single_device_arrays(leaf.shape, replicated, shards)

@@ -60,7 +60,7 @@ def average_over(axis_name: str) -> optax.GradientTransformation:
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, optax.OptState]:
-        averaged: optax.Updates = jax.lax.pmean(updates, axis_name)  # type: ignore[no-untyped-call]
+        averaged: optax.Updates = jax.lax.pmean(updates, axis_name)
         return averaged, state
 
     return optax.GradientTransformation(optax.init_empty_state, update)

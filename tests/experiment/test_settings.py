@@ -34,7 +34,7 @@ def in_checkout(root, monkeypatch):
         ("wandb.tags=", "wandb.tags", ()),
         ("wandb.name=a=b", "wandb.name", "a=b"),
         ("wandb.name=3", "wandb.name", "3"),
-        ("extra_discriminator_steps.many=7", "extra_discriminator_steps.many", 7),
+        ("extra_discriminator_steps.burst=7", "extra_discriminator_steps.burst", 7),
         ("networks.mlp.latent_size=3", "networks.mlp.latent_size", 3),
         ("networks.mlp.generator_widths=32,16", "networks.mlp.generator_widths", (32, 16)),
         (

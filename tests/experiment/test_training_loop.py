@@ -331,7 +331,7 @@ def test_extra_discriminator_steps_are_the_shape_of_the_data(root):
     settings = tiny(
         root,
         "discriminator_steps=2",
-        "extra_discriminator_steps.many=7",
+        "extra_discriminator_steps.burst=7",
         "extra_discriminator_steps.first=3",
         "extra_discriminator_steps.every=10",
     )

@@ -97,7 +97,7 @@ def test_policies_are_differentiable_and_named():
     assert np.isfinite(gradient).all() and np.abs(gradient).sum() > 0
     with pytest.raises(UserError, match="no augmentation policy is named 'zoom'"):
         augment.diff_augment(("zoom",))
-    with pytest.raises(ValueError, match="one of images"):
+    with pytest.raises(ValueError, match="is for images"):
         augment.flip()(jax.random.key(0), jnp.ones(3))
 
 

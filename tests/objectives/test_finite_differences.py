@@ -53,7 +53,14 @@ KEY, STEPS = tiny.key(5), (0, 2)
 
 
 def scaled(term, weight):
-    return Term(*(side and (lambda round, side=side: weight * side(round)) for side in term))
+    """The term times a weight."""
+
+    def times_weight(side):
+        return None if side is None else lambda round: weight * side(round)
+
+    return Term(
+        discriminator=times_weight(term.discriminator), generator=times_weight(term.generator)
+    )
 
 
 def networks():

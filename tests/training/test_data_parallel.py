@@ -26,9 +26,9 @@ def on_one_device(case):
 
 @pytest.mark.parametrize("parallelism", [sharded, pmapped])
 @pytest.mark.parametrize("case", parallelism_cases.CASES)
-def test_four_devices_give_the_numbers_of_one(case, mapping):
+def test_four_devices_give_the_numbers_of_one(case, parallelism):
     assert jax.device_count() == 4
-    parallelism_cases.assert_alike(on_one_device(case), parallelism_cases.gradients(case, mapping))
+    parallelism_cases.assert_alike(on_one_device(case), parallelism_cases.gradients(case, parallelism))
 
 
 def test_a_plain_pmap_with_averaged_gradients_does_too():

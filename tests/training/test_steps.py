@@ -275,7 +275,7 @@ def test_extragradient_takes_one_turn_or_two():
     step = extragradient(adversarial(nets, {"minimax": minimax()}), sgd, sgd)
     state = init_state(nets, sgd, sgd, jax.random.key(0))
     jax.eval_shape(step, state, tiny.batch(discriminator_steps=2), jax.random.key(0))
-    with pytest.raises(ValueError, match="1 turn or 2, not 3"):
+    with pytest.raises(ValueError, match="1 or 2 discriminator steps, not 3"):
         jax.eval_shape(step, state, tiny.batch(discriminator_steps=3), jax.random.key(0))
 
 
@@ -398,7 +398,7 @@ def test_schedule_of_turns():
     )
     total = np.concatenate([[0], np.cumsum(given)])
     assert [discriminator_steps_before(step) for step in range(1201)] == total.tolist()
-    odd = {"discriminator_steps": 2, "many": 7, "first": 3, "every": 4}
+    odd = {"discriminator_steps": 2, "burst": 7, "first": 3, "every": 4}
     total = np.concatenate(
         [[0], np.cumsum([discriminator_steps_at(step, **odd) for step in range(50)])]
     )
