@@ -372,7 +372,7 @@ def _described(value: Any) -> str:
     if callable(value):
         name = getattr(value, "__name__", type(value).__name__)
         return f"the function {name}: call it to make a term, {name}()"
-    return f"a {type(value).__name__}"
+    return f"an object of type {type(value).__name__}"
 
 
 # ---------------------------------------------------------------------------------------- batches
@@ -427,7 +427,7 @@ def check_batch(batch: Batch, *axes: str) -> None:
     if not isinstance(batch, Mapping):
         raise TypeError(
             f"a batch is a dict of arrays {shape}, as in {{'real': x}}, "
-            f"not a {type(batch).__name__}"
+            f"not {'an array' if hasattr(batch, 'shape') else type(batch).__name__}"
         )
     if "real" not in batch:
         raise TypeError(f"a batch needs 'real', samples {shape}: this one has {sorted(batch)}")

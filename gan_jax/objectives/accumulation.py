@@ -55,7 +55,7 @@ def _mean_over_parts(loss: LossFn, parts: int) -> LossFn:
                 "accumulated needs equal ones"
             )
         batch = batch | {"sample_index": sample_indices(batch)}  # else each part begins at 0
-        parts = jax.tree.map(
+        stacked = jax.tree.map(
             lambda leaf: leaf.reshape(parts, size // parts, *leaf.shape[1:]), batch
         )
 
