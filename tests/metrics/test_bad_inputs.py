@@ -1,9 +1,5 @@
-"""Bad input is refused in one line that says what was found and what was expected; importing the package is light."""
+"""Bad input is refused in one line that says what was found and what was expected."""
 
-import subprocess
-import sys
-
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +10,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3))
 LABELS = np.arange(40) % 3
 NAN = np.where(np.arange(40)[:, None] == 7, np.nan, X)
 
-OF_FEATURES = {
+METRICS_OF_FEATURES = {
     "frechet_distance": metrics.frechet_distance,
     "frechet_distance_infinity": metrics.frechet_distance_infinity,
     "kernel_distance": metrics.kernel_distance,
@@ -30,7 +26,7 @@ OF_FEATURES = {
 }
 
 
-@pytest.mark.parametrize("name", OF_FEATURES)
+@pytest.mark.parametrize("name", METRICS_OF_FEATURES)
 @pytest.mark.parametrize(
     "arguments, found, expected",
     [
@@ -44,13 +40,12 @@ OF_FEATURES = {
         pytest.param((X[:0], X), "(0, 4)", "n >= ", id="empty"),
     ],
 )
-def test_bad_features(name, arguments, found, expected):
+def test_bad_features_are_refused_by_every_metric(name, arguments, found, expected):
     with pytest.raises(ValueError) as error:
-        OF_FEATURES[name](*arguments)
+        METRICS_OF_FEATURES[name](*arguments)
     message = str(error.value)
-    assert (
-        found in message and "expected" in message and expected in message and "\n" not in message
-    )
+    assert found in message and "expected" in message and expected in message
+    assert "\n" not in message
 
 
 def call(function, *arguments, **settings):
@@ -123,63 +118,8 @@ def call(function, *arguments, **settings):
         (call("logistic_regression", X, np.zeros(40, int)), "one class"),
     ],
 )
-def test_bad_arguments(run, found):
+def test_other_bad_arguments_are_refused(run, found):
     with pytest.raises(ValueError) as error:
         run()
-    assert (
-        found in str(error.value)
-        and "expected" in str(error.value)
-        and "\n" not in str(error.value)
-    )
-
-
-@pytest.mark.parametrize(
-    "convert",
-    [
-        jnp.asarray,
-        lambda x: jnp.asarray(x, jnp.bfloat16),
-        lambda x: x.astype(np.float16),
-        np.ndarray.tolist,
-    ],
-)
-def test_any_real_dtype_is_taken(convert):
-    given = convert(X)
-    as_float64 = np.asarray(given).astype(np.float64)
-    assert metrics.frechet_distance(given, X) == metrics.frechet_distance(as_float64, X)
-
-
-def test_arguments_are_left_as_they_were():
-    for name, function in OF_FEATURES.items():
-        x, y = X.copy(), X[::-1] + 1
-        before = y.copy()
-        function(x, y)
-        assert np.array_equal(x, X) and np.array_equal(y, before), name
-    logits = X.copy()
-    metrics.inception_score(logits)
-    assert np.array_equal(logits, X)
-
-
-def test_import_is_light():
-    code = "import sys, gan_jax.metrics; print(*sys.modules)"
-    loaded = set(
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
-    assert "gan_jax.metrics.frechet" in loaded
-    assert not loaded & {
-        "flax",
-        "torch",
-        "sklearn",
-        "optax",
-        "scipy.optimize",
-        "scipy.stats",
-        "matplotlib",
-    }
-
-
-def test_everything_named_is_there():
-    for name in metrics.__all__:
-        assert getattr(metrics, name).__doc__
-    with pytest.raises(AttributeError):
-        metrics.no_such_metric  # noqa: B018
+    message = str(error.value)
+    assert found in message and "expected" in message and "\n" not in message

@@ -34,37 +34,33 @@ OTHER = 1.3 * rng.normal(size=(300, 24)) @ rng.normal(size=(24, 24)) + 0.5
         pytest.param(BASE * 1e-6, OTHER * 1e-6, id="tiny-values"),
     ],
 )
-def test_equals_torch_fidelity(real, fake, dtype):
+def test_the_distance_equals_that_of_torch_fidelity(real, fake, dtype):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_fid")
     real, fake = real.astype(dtype), fake.astype(dtype)
-    # Its statistics in float64: from float32 features it takes a float32 mean.
-    statistics = [
-        peer.fid_features_to_statistics(torch.tensor(x, dtype=torch.float64)) for x in (real, fake)
-    ]
+    # In float64, because it takes a float32 mean of float32 features.
+    tensors = [torch.tensor(x, dtype=torch.float64) for x in (real, fake)]
+    statistics = [peer.fid_features_to_statistics(x) for x in tensors]
     if real.shape[1] == 1:
         statistics = [{"mu": s["mu"], "sigma": s["sigma"].reshape(1, 1)} for s in statistics]
-    expected = peer.fid_statistics_to_metric(*statistics, verbose=False)[
-        "frechet_inception_distance"
-    ]
+    scores = peer.fid_statistics_to_metric(*statistics, verbose=False)
+    expected = scores["frechet_inception_distance"]
     np.testing.assert_allclose(frechet_distance(real, fake), expected, rtol=1e-6)
     arguments = [s[key] for s in statistics for key in ("mu", "sigma")]
     np.testing.assert_allclose(frechet_distance_from_statistics(*arguments), expected, rtol=1e-6)
 
 
 def high_precision(real, fake, digits=60):
-    """The definition, with mpmath: the trace of the root of S1 S2 through a symmetric eigenproblem in 60 digits."""
+    """The definition in 60 digits: the trace of the root of S1 S2 by a symmetric eigenproblem."""
     mp = pytest.importorskip("mpmath")
     with mp.workdps(digits):
 
         def moments(x):
-            rows, mean = (
-                mp.matrix(x.tolist()),
-                [mp.fsum(column) / len(x) for column in x.T.tolist()],
-            )
+            samples = mp.matrix(x.tolist())
+            mean = [mp.fsum(column) / len(x) for column in x.T.tolist()]
             centred = mp.matrix(len(x), x.shape[1])
             for i in range(len(x)):
                 for j in range(x.shape[1]):
-                    centred[i, j] = rows[i, j] - mean[j]
+                    centred[i, j] = samples[i, j] - mean[j]
             return mean, centred.T * centred / (len(x) - 1)
 
         (mean1, cov1), (mean2, cov2) = moments(real), moments(fake)
@@ -93,29 +89,26 @@ def test_singular_covariances_equal_the_definition_in_60_digits(real, fake):
 
 
 @pytest.mark.parametrize("n", [2, 10, 400])
-def test_identical_sets_are_at_zero(n):
+def test_identical_sets_have_distance_zero(n):
     assert frechet_distance(BASE[:n], BASE[:n]) <= 1e-12 * np.trace(np.cov(BASE.T))
 
 
 def test_large_means_cost_no_digits():
-    np.testing.assert_allclose(
-        frechet_distance(BASE + 2.0**20, OTHER + 2.0**20), frechet_distance(BASE, OTHER), rtol=1e-8
-    )
+    far = frechet_distance(BASE + 2.0**20, OTHER + 2.0**20)
+    np.testing.assert_allclose(far, frechet_distance(BASE, OTHER), rtol=1e-8)
 
 
 def test_gaussians_of_one_basis_have_a_closed_form():
     basis = scipy.linalg.qr(rng.normal(size=(6, 6)))[0]
     s1, s2 = np.array([3.0, 2, 1, 0.5, 0, 1e-9]), np.array([1.0, 2, 0.1, 0, 0, 4])
     mean = np.arange(6.0)
-    found = frechet_distance_from_statistics(
-        mean, basis * s1 @ basis.T, 2 * mean, basis * s2 @ basis.T
-    )
-    np.testing.assert_allclose(
-        found, mean @ mean + np.sum((np.sqrt(s1) - np.sqrt(s2)) ** 2), rtol=1e-7
-    )
+    cov1, cov2 = basis * s1 @ basis.T, basis * s2 @ basis.T
+    distance = frechet_distance_from_statistics(mean, cov1, 2 * mean, cov2)
+    expected = mean @ mean + np.sum((np.sqrt(s1) - np.sqrt(s2)) ** 2)
+    np.testing.assert_allclose(distance, expected, rtol=1e-7)
 
 
-def test_is_symmetric_and_scales_by_the_square():
+def test_the_distance_is_symmetric_and_scales_by_the_square():
     distance = frechet_distance(BASE, OTHER)
     np.testing.assert_allclose(frechet_distance(OTHER, BASE), distance, rtol=1e-12)
     np.testing.assert_allclose(frechet_distance(3 * BASE, 3 * OTHER), 9 * distance, rtol=1e-12)
@@ -129,34 +122,27 @@ def test_merged_statistics_equal_those_of_the_whole():
     assert merged.n == whole.n == 400
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-15)
     np.testing.assert_allclose(merged.covariance, np.cov(BASE.T), rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(
-        frechet_distance_from_statistics(
-            merged.mean - 1e6, merged.covariance, OTHER.mean(axis=0), np.cov(OTHER.T)
-        ),
-        frechet_distance(BASE, OTHER),
-        rtol=1e-7,
+    distance = frechet_distance_from_statistics(
+        merged.mean - 1e6, merged.covariance, OTHER.mean(axis=0), np.cov(OTHER.T)
     )
+    np.testing.assert_allclose(distance, frechet_distance(BASE, OTHER), rtol=1e-7)
 
 
-def test_infinity_removes_the_bias_of_few_samples():
+def test_extrapolation_removes_the_bias_of_few_samples():
     real = rng.normal(size=(40_000, 16))
     sets = rng.normal(size=(8, 2000, 16))
-    biased = np.mean([frechet_distance(real, fake) for fake in sets])
-    assert biased == pytest.approx(
-        16 * 20 / (4 * 2000), rel=0.2
-    )  # d (d + 4) / (4 n), for normal features
-    assert (
-        abs(np.mean([frechet_distance_infinity(real, fake, points=8) for fake in sets]))
-        < 0.2 * biased
-    )
+    bias = np.mean([frechet_distance(real, fake) for fake in sets])
+    # For normal features the bias is d (d + 4) / (4 n).
+    assert bias == pytest.approx(16 * 20 / (4 * 2000), rel=0.2)
+    extrapolated = np.mean([frechet_distance_infinity(real, fake, points=8) for fake in sets])
+    assert abs(extrapolated) < 0.2 * bias
 
 
-def test_infinity_is_the_intercept_of_the_curve():
+def test_extrapolation_gives_the_intercept_of_the_curve():
     sizes, distances = frechet_distance_by_size(BASE, OTHER, points=4, rng=3)
     assert sizes.tolist() == [30, 120, 210, 300]
     assert distances[-1] == pytest.approx(frechet_distance(BASE, OTHER), rel=1e-12)
     slope, intercept = np.polyfit(1 / sizes, distances, 1)
-    assert frechet_distance_infinity(BASE, OTHER, points=4, rng=3) == pytest.approx(
-        intercept, rel=1e-9
-    )
+    extrapolated = frechet_distance_infinity(BASE, OTHER, points=4, rng=3)
+    assert extrapolated == pytest.approx(intercept, rel=1e-9)
     assert slope > 0

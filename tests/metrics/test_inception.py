@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason=REASON)
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory):
-    """torch-fidelity's own module, its weights random but of a size that keeps features near one."""
+    """The module of torch-fidelity, with random weights that keep features near one."""
     module = oracle("torch_fidelity.feature_extractor_inceptionv3")
 
     class Blank(module.FeatureExtractorInceptionV3):
@@ -45,18 +45,18 @@ def ours(peer, tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 351)])
-def test_features_equal_torch_fidelity(peer, ours, size):
+def test_features_and_logits_equal_those_of_torch_fidelity(peer, ours, size):
     pixels = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
     with torch.no_grad():
         features, logits = peer(torch.tensor(pixels).permute(0, 3, 1, 2))
-    found = ours(pixels.astype(np.float32) / 127.5 - 1)
+    computed = ours(pixels.astype(np.float32) / 127.5 - 1)
     scale = float(features.abs().mean())
     assert 0.05 < scale < 20
-    assert np.abs(found - features.numpy()).max() < 2e-5 * scale
-    np.testing.assert_allclose(ours.logits(found), logits.numpy(), atol=2e-5 * scale)
+    assert np.abs(computed - features.numpy()).max() < 2e-5 * scale
+    np.testing.assert_allclose(ours.logits(computed), logits.numpy(), atol=2e-5 * scale)
 
 
-def test_files_are_checked(peer, tmp_path):
+def test_files_of_other_weights_are_refused(peer, tmp_path):
     state = peer.state_dict()
     path, target = str(tmp_path / "weights-00000000.pth"), str(tmp_path / "weights.npz")
     torch.save(state, path)

@@ -1,14 +1,14 @@
-"""The kernel distance and the Inception Score against torch-fidelity and their definitions."""
+"""The kernel distance against torch-fidelity and its definition."""
 
 import numpy as np
 import pytest
 from oracles import oracle
-from scipy.special import softmax
-from scipy.stats import entropy
 
-from gan_jax.metrics import inception_score, kernel_distance, kernel_distance_full
+from gan_jax.metrics import kernel_distance, kernel_distance_full
 
 rng = np.random.default_rng(0)
+
+
 REAL, FAKE = rng.normal(size=(300, 20)), rng.normal(size=(260, 20)) * 1.2 + 0.3
 
 
@@ -38,7 +38,7 @@ def by_definition(x, y):
         pytest.param(REAL[:3, :2], FAKE[:4, :2], 2, id="tiny"),
     ],
 )
-def test_equals_torch_fidelity(real, fake, size):
+def test_the_distance_equals_that_of_torch_fidelity(real, fake, size):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_kid")
     expected = peer.kid_features_to_metric(
         torch.tensor(real),
@@ -48,19 +48,19 @@ def test_equals_torch_fidelity(real, fake, size):
         rng_seed=5,
         verbose=False,
     )
-    found = kernel_distance(real, fake, 7, size, np.random.RandomState(5))
-    np.testing.assert_allclose(found.mean, expected["kernel_inception_distance_mean"], rtol=1e-6)
-    np.testing.assert_allclose(found.std, expected["kernel_inception_distance_std"], rtol=1e-6)
+    distance = kernel_distance(real, fake, 7, size, np.random.RandomState(5))
+    np.testing.assert_allclose(distance.mean, expected["kernel_inception_distance_mean"], rtol=1e-6)
+    np.testing.assert_allclose(distance.std, expected["kernel_inception_distance_std"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("subsets", [1, 3])  # each by itself, and all in one pass
 @pytest.mark.parametrize("offset", [0.0, 3.0])
-def test_float32_products_agree_with_float64(offset, subsets):
+def test_float32_features_give_the_distance_of_float64_features(offset, subsets):
     real = (np.maximum(rng.normal(size=(1500, 256)), 0) + offset).astype(np.float32)
     fake = (np.maximum(rng.normal(size=(1400, 256)) + 0.05, 0) + offset).astype(np.float32)
-    narrow = kernel_distance(real, fake, subsets, 1000)
-    wide = kernel_distance(real.astype(np.float64), fake.astype(np.float64), subsets, 1000)
-    np.testing.assert_allclose(narrow.values, wide.values, rtol=1e-6)
+    in_float32 = kernel_distance(real, fake, subsets, 1000)
+    in_float64 = kernel_distance(real.astype(np.float64), fake.astype(np.float64), subsets, 1000)
+    np.testing.assert_allclose(in_float32.values, in_float64.values, rtol=1e-6)
     np.testing.assert_allclose(
         kernel_distance_full(real, fake),
         kernel_distance_full(real.astype(float), fake.astype(float)),
@@ -70,14 +70,14 @@ def test_float32_products_agree_with_float64(offset, subsets):
 
 def test_explicit_subsets_and_the_full_estimate_equal_the_definition():
     rows, columns = np.array([[0, 5, 2], [1, 3, 4]]), np.array([[6, 1, 0], [2, 2, 3]])
-    found = kernel_distance(REAL, FAKE, subsets=(rows, columns))
+    distance = kernel_distance(REAL, FAKE, subsets=(rows, columns))
     np.testing.assert_allclose(
-        found.values,
+        distance.values,
         [by_definition(REAL[r], FAKE[c]) for r, c in zip(rows, columns, strict=True)],
         rtol=1e-10,
     )
     np.testing.assert_array_equal(
-        kernel_distance(REAL, FAKE, subsets=[rows, columns]).values, found.values
+        kernel_distance(REAL, FAKE, subsets=[rows, columns]).values, distance.values
     )
     np.testing.assert_allclose(
         kernel_distance_full(REAL[:30], FAKE[:20]), by_definition(REAL[:30], FAKE[:20]), rtol=1e-10
@@ -90,56 +90,22 @@ def test_a_subset_equals_the_full_estimate_of_its_samples(d, stacked, monkeypatc
     monkeypatch.setattr(
         "gan_jax.metrics.cubic_kernel.estimates.MAX_STACKED", stacked
     )  # large ones go by blocks
-    draws = np.random.default_rng(d)
-    real, fake = draws.normal(size=(400, d)), draws.normal(size=(300, d)) + 5
+    generator = np.random.default_rng(d)
+    real, fake = generator.normal(size=(400, d)), generator.normal(size=(300, d)) + 5
     rows, columns = (
-        np.stack([draws.choice(n, 70, replace=False) for _ in range(3)]) for n in (400, 300)
+        np.stack([generator.choice(n, 70, replace=False) for _ in range(3)]) for n in (400, 300)
     )
-    found = kernel_distance(real, fake, subsets=(rows, columns)).values
+    distance = kernel_distance(real, fake, subsets=(rows, columns)).values
     expected = [kernel_distance_full(real[i], fake[j]) for i, j in zip(rows, columns, strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_allclose(distance, expected, rtol=1e-10)
 
 
-def test_full_estimate_is_the_same_in_blocks(monkeypatch):
+def test_the_full_estimate_does_not_depend_on_the_size_of_blocks(monkeypatch):
     whole = kernel_distance_full(REAL, FAKE)
     monkeypatch.setattr("gan_jax.metrics.cubic_kernel.estimates.BLOCK", 7)
     np.testing.assert_allclose(kernel_distance_full(REAL, FAKE), whole, rtol=1e-11)
 
 
-def test_seed_fixes_the_subsets():
+def test_the_seed_fixes_the_subsets():
     first, again, other = (kernel_distance(REAL, FAKE, 3, 50, seed).values for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
-
-
-LOGITS = 3 * rng.normal(size=(103, 12))
-
-
-@pytest.mark.parametrize("splits", [1, 10, 103])
-def test_inception_score_equals_torch_fidelity(splits):
-    torch, peer = oracle("torch"), oracle("torch_fidelity.metric_isc")
-    expected = peer.isc_features_to_metric(torch.tensor(LOGITS), splits=splits, shuffle=False)
-    found = inception_score(LOGITS, splits)
-    np.testing.assert_allclose(found.mean, expected["inception_score_mean"], rtol=1e-6)
-    np.testing.assert_allclose(found.std, expected["inception_score_std"], rtol=1e-6, atol=1e-12)
-
-
-def test_inception_score_equals_its_definition_on_uneven_splits():
-    p = softmax(LOGITS, axis=1)
-    expected = [
-        np.exp(np.mean([entropy(row, part.mean(axis=0)) for row in part]))
-        for part in (p[0:34], p[34:68], p[68:103])
-    ]
-    np.testing.assert_allclose(inception_score(LOGITS, 3).values, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "logits, expected",
-    [
-        (np.zeros((20, 5)), 1.0),
-        (1000.0 * np.eye(5)[np.arange(20) % 5], 5.0),  # certain and even
-        (-1000.0 * np.eye(5)[np.arange(20) % 5], np.exp(np.log(5) - np.log(4))),
-        (1000.0 * np.eye(5)[np.zeros(20, int)], 1.0),  # certain, but of one class
-    ],
-)
-def test_inception_score_at_its_ends(logits, expected):
-    np.testing.assert_allclose(inception_score(logits, 2).mean, expected, rtol=1e-12)

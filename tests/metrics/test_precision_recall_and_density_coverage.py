@@ -1,15 +1,21 @@
-"""Precision, recall, density, coverage and nearest neighbours against prdc, torch-fidelity, scikit-learn and SciPy."""
+"""Precision, recall, density and coverage against prdc, torch-fidelity and brute force."""
 
 import numpy as np
 import pytest
-import scipy.stats
 from oracles import oracle
+from scipy.spatial.distance import cdist
 
-from gan_jax.metrics import density_coverage, memorisation, nearest_neighbours, precision_recall
+from gan_jax.metrics import density_coverage, precision_recall
 
 rng = np.random.default_rng(0)
+
+
 X, Y = rng.normal(size=(150, 10)), 1.2 * rng.normal(size=(130, 10)) + 0.3
+
+
 GRID = rng.integers(-2, 3, (90, 2)).astype(float), rng.integers(-2, 3, (80, 2)).astype(float)
+
+
 CASES = [
     pytest.param(X, Y, id="general"),
     pytest.param(X, X + 0.5, id="shifted"),
@@ -26,17 +32,17 @@ CASES = [
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("real, fake", CASES)
-def test_all_four_equal_prdc(real, fake, k, capsys):
+def test_all_four_scores_equal_those_of_prdc(real, fake, k, capsys):
     expected = oracle("prdc").compute_prdc(real.astype(float), fake.astype(float), k)
-    found = {
+    scores = {
         **precision_recall(real, fake, k)._asdict(),
         **density_coverage(real, fake, k)._asdict(),
     }
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert scores == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("real, fake", CASES)
-def test_closed_balls_equal_torch_fidelity(real, fake):
+def test_scores_with_closed_balls_equal_those_of_torch_fidelity(real, fake):
     torch, peer = oracle("torch"), oracle("torch_fidelity.metric_prc")
     # Its first argument is the generated set. Shares are float32 there.
     expected = peer.prc_features_to_metric(
@@ -47,8 +53,8 @@ def test_closed_balls_equal_torch_fidelity(real, fake):
         verbose=False,
         save_cpu_ram=False,
     )
-    found = precision_recall(real, fake, 3, closed=True)
-    assert found == pytest.approx((expected["precision"], expected["recall"]), rel=1e-6)
+    scores = precision_recall(real, fake, 3, closed=True)
+    assert scores == pytest.approx((expected["precision"], expected["recall"]), rel=1e-6)
 
 
 def brute_force(real, fake, k, closed):
@@ -60,9 +66,9 @@ def brute_force(real, fake, k, closed):
     def radii(a):
         return np.sort(distances(a, a) + np.diag(np.full(len(a), np.inf)), axis=1)[:, k - 1]
 
-    holds = np.less_equal if closed else np.less
+    contains = np.less_equal if closed else np.less
     cross = distances(real, fake)
-    in_real, in_fake = holds(cross, radii(real)[:, None]), holds(cross, radii(fake))
+    in_real, in_fake = contains(cross, radii(real)[:, None]), contains(cross, radii(fake))
     return (
         in_real.any(axis=0).mean(),
         in_fake.any(axis=1).mean(),
@@ -83,26 +89,25 @@ def brute_force(real, fake, k, closed):
 def test_ties_are_decided_exactly(real, fake, closed, monkeypatch):
     monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK_PRODUCTS", 1000)  # several blocks
     monkeypatch.setattr("gan_jax.metrics.neighbours.BLOCK_VALUES", 50)
-    found = (
+    scores = (
         *precision_recall(real, fake, 3, closed=closed),
         *density_coverage(real, fake, 3, closed=closed),
     )
-    assert found == pytest.approx(brute_force(real, fake, 3, closed), abs=1e-15)
+    assert scores == pytest.approx(brute_force(real, fake, 3, closed), abs=1e-15)
 
 
-def test_float32_products_in_many_dimensions_leave_nothing_open():
-    """Distances concentrate in 1500 dimensions: comparisons are close, and each must still come out as in float64."""
+def test_scores_in_many_dimensions_are_those_of_float64():
+    """In 1500 dimensions distances are close, and each must still compare as in float64."""
     real = rng.normal(size=(600, 1500)) + 5
     fake = 1.01 * rng.normal(size=(500, 1500)) + 5
-    found = (*precision_recall(real, fake, 4), *density_coverage(real, fake, 4))
-    from scipy.spatial.distance import cdist
+    scores = (*precision_recall(real, fake, 4), *density_coverage(real, fake, 4))
 
     def radii(a):
         return np.partition(cdist(a, a), 4, axis=1)[:, 4]
 
     in_real, in_fake = cdist(real, fake) < radii(real)[:, None], cdist(real, fake) < radii(fake)
     assert 0 < in_real.sum() < in_real.size
-    assert found == pytest.approx(
+    assert scores == pytest.approx(
         (
             in_real.any(axis=0).mean(),
             in_fake.any(axis=1).mean(),
@@ -115,42 +120,6 @@ def test_float32_products_in_many_dimensions_leave_nothing_open():
 
 def test_equal_distributions_have_density_one_and_the_expected_coverage():
     real, fake = rng.normal(size=(2, 4000, 3))
-    found = density_coverage(real, fake, 5)
-    assert found.density == pytest.approx(1, abs=0.05)
-    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.01)
-
-
-def test_nearest_neighbours_equal_scikit_learn():
-    sklearn = pytest.importorskip("sklearn.neighbors")
-    distance, index = (
-        sklearn.NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X).kneighbors(Y)
-    )
-    found = nearest_neighbours(Y, X)
-    assert np.array_equal(found.indices, index[:, 0])
-    np.testing.assert_allclose(found.distances, distance[:, 0], rtol=1e-12)
-    distance, index = (
-        sklearn.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(X).kneighbors(X)
-    )
-    found = nearest_neighbours(X, X, exclude_self=True)
-    assert np.array_equal(found.indices, index[:, 1])
-
-
-def test_memorisation_equals_scipys_mann_whitney_test():
-    test, fake = rng.normal(size=(90, 10)), rng.normal(size=(110, 10))
-    found = memorisation(X, test, fake)
-    expected = scipy.stats.mannwhitneyu(
-        found.fake_distances, found.test_distances, use_continuity=False, method="asymptotic"
-    )
-    assert found.closer == pytest.approx(1 - expected.statistic / (90 * 110))
-    assert scipy.stats.norm.sf(abs(found.z_score)) * 2 == pytest.approx(expected.pvalue, rel=1e-9)
-    assert np.array_equal(found.fake_distances, nearest_neighbours(fake, X).distances)
-
-
-def test_memorisation_sees_copies_and_far_samples():
-    test = rng.normal(size=(100, 10))
-    assert abs(memorisation(X, test, rng.normal(size=(100, 10))).z_score) < 3
-    copies = memorisation(X, test, X[:100] + 1e-3)
-    assert copies.z_score < -10 and copies.closer == 1
-    assert memorisation(X, test, test + 5).z_score > 10
-    tied = memorisation(X, test, test)
-    assert tied.z_score == 0 and tied.closer == 0.5
+    scores = density_coverage(real, fake, 5)
+    assert scores.density == pytest.approx(1, abs=0.05)
+    assert scores.coverage == pytest.approx(1 - 2**-5, abs=0.01)
