@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from gan_jax.experiment.builder import Experiment
-from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, conditions, per_sample
+from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, conditions, draw_latents
 from gan_jax.training.steps import TrainState
 
 
@@ -61,7 +61,7 @@ def _scores(
 ) -> tuple[Array, Array]:
     last = jax.tree.map(lambda leaf: leaf[-1], prepare(batch))  # the last discriminator step
     given = conditions(last)
-    latents = per_sample(rng, last["sample_index"], lambda key: networks.latent(key, 1)[0])
+    latents = draw_latents(networks, rng, last["sample_index"])
     fake = networks.generate(generator, latents, **given)
     real_scores = networks.score(discriminator, last["real"], **given)
     return real_scores, networks.score(discriminator, fake, **given)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 
-from gan_jax.game import Array, Networks, Params, PRNGKey
-from gan_jax.networks.latents import LatentFn
+from gan_jax.game import Array, LatentFn, Networks, Params, PRNGKey
 
 if TYPE_CHECKING:
     import equinox as eqx

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 
 from gan_jax import random
 from gan_jax.errors import UserError
-from gan_jax.game import Array, PRNGKey
-
-LatentFn = Callable[[PRNGKey, int], Array]
+from gan_jax.game import Array, LatentFn, PRNGKey
 
 
 def _normal(rng: PRNGKey, shape: tuple[int, int]) -> Array:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
+from gan_jax.game import LatentFn
 from gan_jax.networks.label_conditioning import label_conditioning
-from gan_jax.networks.latents import LatentFn, latent_distribution
+from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.layers import DISCRIMINATOR_NORMS, MINIBATCH_LAYERS, NORMS
 
 

@@ -13,7 +13,7 @@ from gan_jax.distributed.mesh import (
     pad_batch,
     replicate,
 )
-from gan_jax.game import Array, Networks, Params, PRNGKey, per_sample
+from gan_jax.game import Array, Networks, Params, PRNGKey, draw_latents
 
 __all__ = ["Sampler", "sampler"]
 
@@ -134,7 +134,7 @@ def _sample_program(networks: Networks) -> BatchFunction:
     def sample(shared: tuple[Params, PRNGKey], batch: dict[str, Array]) -> Array:
         params, rng = shared
         conditions = dict(batch)
-        latents = _draw_latents(networks, rng, conditions.pop("sample_index"))
+        latents = draw_latents(networks, rng, conditions.pop("sample_index"))
         return networks.generate(params, latents, **conditions)
 
     return batch_parallel(sample)
@@ -143,7 +143,7 @@ def _sample_program(networks: Networks) -> BatchFunction:
 @functools.lru_cache(maxsize=16)
 def _latents_program(networks: Networks) -> BatchFunction:
     def draw(rng: PRNGKey, batch: dict[str, Array]) -> Array:
-        return _draw_latents(networks, rng, batch["sample_index"])
+        return draw_latents(networks, rng, batch["sample_index"])
 
     return batch_parallel(draw)
 
@@ -158,15 +158,10 @@ def _generate_program(networks: Networks) -> BatchFunction:
     return batch_parallel(generate)
 
 
-def _draw_latents(networks: Networks, rng: PRNGKey, sample_index: Array) -> Array:
-    latents: Array = per_sample(rng, sample_index, lambda key: networks.latent(key, 1)[0])
-    return latents
-
-
 @functools.partial(jax.jit, static_argnums=0)
 def _with_standing_statistics(
     networks: Networks, params: Params, sample_index: Array, conditions: dict[str, Array]
 ) -> Params:
     assert networks.standing is not None
-    latents = _draw_latents(networks, jax.random.key(0), jnp.asarray(sample_index))
+    latents = draw_latents(networks, jax.random.key(0), jnp.asarray(sample_index))
     return networks.standing(params, latents, **conditions)
