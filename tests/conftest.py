@@ -1,14 +1,16 @@
-"""What all tests share: four virtual devices, a cache of compiled programs, strict rank promotion."""
+"""Shared by all tests: four virtual devices, a cache of compiled programs, strict rank
+promotion."""
 
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-# Before jax starts. More threads than cores, or collectives over virtual devices can deadlock.
+# Before JAX starts. Collectives over virtual devices can deadlock without enough threads.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("NPROC", "32")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process of tests has a core to itself
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each test process has one core
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 
@@ -29,31 +31,32 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def root() -> Path:
-    """The checkout."""
+    """The root of the repository."""
     return ROOT
 
 
 @pytest.fixture
-def float64():
-    """Double precision within a test."""
+def float64() -> Iterator[None]:
+    """Enables double precision in a test."""
     with jax.enable_x64(True):
         yield
 
 
 @pytest.fixture(scope="session")
 def fashion_mnist() -> None:
-    """The real Fashion-MNIST, prepared where tensorflow-datasets looks for it."""
+    """Prepares the real Fashion-MNIST where tensorflow-datasets looks for it, or skips."""
     from gan_jax import data
     from gan_jax.data.prepare import INSTALLED, prepare
     from gan_jax.errors import UserError
 
     with open(Path(tempfile.gettempdir()) / "gan_jax_fashion_mnist.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests in parallel prepare it once
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test processes prepare it once
         try:
             data.fashion_mnist("test")
         except UserError:
             if not INSTALLED["fashion_mnist"].is_dir():
                 pytest.skip(
-                    "apt-get install dataset-fashion-mnist, or python -m gan_jax.data.prepare fashion_mnist"
+                    "apt-get install dataset-fashion-mnist, "
+                    "or python -m gan_jax.data.prepare fashion_mnist"
                 )
             prepare("fashion_mnist")

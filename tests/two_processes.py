@@ -1,6 +1,6 @@
-"""One process of a job of two: takes the steps of all mapping cases and writes what they moved.
+"""One process of a job of two: takes one step of each case and writes the changes of parameters.
 
-python two_processes.py FOLDER --coordinator=HOST:PORT --processes=2 --process=I
+python two_processes.py DIRECTORY --coordinator=HOST:PORT --processes=2 --process=I
 """
 
 import sys
@@ -13,11 +13,13 @@ import parallelism_cases
 from gan_jax.distributed import multihost
 from gan_jax.training.data_parallel import PARALLELISM
 
-folder = Path(sys.argv[1])
-given = dict(flag.removeprefix("--").split("=") for flag in sys.argv[2:])
-with multihost.job(given["coordinator"], int(given["processes"]), int(given["process"])):
+directory = Path(sys.argv[1])
+job_flags = dict(flag.removeprefix("--").split("=") for flag in sys.argv[2:])
+with multihost.job(
+    job_flags["coordinator"], int(job_flags["processes"]), int(job_flags["process"])
+):
     assert (jax.device_count(), jax.local_device_count()) == (4, 2)
     for number, case in enumerate(parallelism_cases.CASES):
-        for name, mapping in PARALLELISM.items():
-            moved, metrics = parallelism_cases.gradients(case, mapping)
-            np.savez(folder / f"{number}_{name}_{jax.process_index()}.npz", **moved, **metrics)
+        for name, parallelism in PARALLELISM.items():
+            moved, metrics = parallelism_cases.gradients(case, parallelism)
+            np.savez(directory / f"{number}_{name}_{jax.process_index()}.npz", **moved, **metrics)

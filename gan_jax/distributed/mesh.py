@@ -11,6 +11,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
+from gan_jax.distributed.cpu import warn_if_slow
+
 AXIS = "devices"
 """The name of the mesh's only axis, and of the mapped axis under ``jax.pmap``."""
 
@@ -75,6 +77,7 @@ def batch_parallel(function: BatchFunction) -> BatchFunction:
       The compiled function. Its batch size must be divisible by the number of devices, see
       `divisible_batch_size`. Each device, and so each process, gets the whole result.
     """
+    warn_if_slow()
     mesh = device_mesh()
     copies, split = replicated_sharding(mesh), split_sharding(mesh)
     program = jax.jit(function, in_shardings=(copies, split), out_shardings=copies)

@@ -19,7 +19,10 @@ KEY = 7
 
 
 def compute() -> dict[str, np.ndarray]:
-    """Samples of a conditional generator with BatchNorm, and features of images; the numbers never divide by 4."""
+    """Samples of a conditional generator with BatchNorm, and features of images.
+
+    No number of samples is divisible by 4.
+    """
     nets = networks.dcgan((8, 8, 1), width=4, latent_size=5, classes=3, labels="concatenation")
     params = jax.jit(nets.init, out_shardings=mesh.replicate(0).sharding)(jax.random.key(0))[0]
     draw = sampling.sampler(nets, params, classes=3, batch_size=6, standing_latents=64)
@@ -42,7 +45,7 @@ def compute() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def one_device(monkeypatch):
-    """As if there were one device; programs for others are compiled anew."""
+    """Pretends that there is one device; programs for more are compiled again."""
     programs = (sampling._generated, sampling._latents, sampling._decoded)
 
     def forget():
@@ -66,29 +69,22 @@ def four_devices():
 
 def test_four_devices_give_the_numbers_of_one(four_devices, one_device):
     alone = compute()
-    for name, found in four_devices.items():
-        np.testing.assert_allclose(found, alone[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    for name, values in four_devices.items():
+        np.testing.assert_allclose(values, alone[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def test_what_is_computed(four_devices):
-    np.testing.assert_allclose(
-        four_devices["generated"], four_devices["samples"], rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        four_devices["features"], four_devices["expected"], rtol=1e-5, atol=1e-6
-    )
-    assert four_devices["samples"].shape == (11, 8, 8, 1) and four_devices["latents"].shape == (
-        11,
-        5,
-    )
+def test_samples_are_those_of_the_latents_and_features_those_of_numpy(four_devices):
+    for name, expected in (("generated", "samples"), ("features", "expected")):
+        np.testing.assert_allclose(
+            four_devices[name], four_devices[expected], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+    assert four_devices["samples"].shape == (11, 8, 8, 1)
+    assert four_devices["latents"].shape == (11, 5)
 
 
 def test_each_device_works_on_its_part():
-    program = (
-        mesh.batch_parallel(lambda shared, batch: batch["x"] * shared)
-        .lower(2.0, {"x": np.ones((8, 3))})
-        .compile()
-    )
+    scaled = mesh.batch_parallel(lambda shared, batch: batch["x"] * shared)
+    program = scaled.lower(2.0, {"x": np.ones((8, 3))}).compile()
     (scale, batch), _ = program.input_shardings
     assert scale.is_fully_replicated and program.output_shardings.is_fully_replicated
     assert batch["x"].shard_shape((8, 3)) == (2, 3)
@@ -113,21 +109,36 @@ def test_each_of_two_processes_gets_the_whole_result(four_devices, root, tmp_pat
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     files = [tmp_path / f"{i}.npz" for i in range(2)]
+    tests = str(root / "tests" / "distributed")
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, address, str(i), str(file), str(root / "tests" / "distributed")],
-            env={"PATH": "/usr/bin:/bin", "NPROC": "32"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "-c", PROCESS, address, str(index), str(file), tests],
+            env={"PATH": "/usr/bin:/bin", "NPROC": "32"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        for i, file in enumerate(files)
-    ]  # fmt: skip
+        for index, file in enumerate(files)
+    ]
     try:
         for process in processes:
-            said = process.communicate(timeout=300)[0]
-            assert process.returncode == 0, said
+            output = process.communicate(timeout=300)[0]
+            assert process.returncode == 0, output
     finally:
         for process in processes:
             process.kill()
     for file in files:
-        found = np.load(file)
+        results = np.load(file)
         for name, expected in four_devices.items():
-            np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(results[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(("size", "divisible"), [(1, 4), (4, 4), (5, 8), (256, 256)])
+def test_batch_sizes_are_rounded_up_to_a_multiple_of_the_devices(size, divisible):
+    assert mesh.divisible_batch_size(size) == divisible
+
+
+def test_batches_are_padded_with_their_last_sample():
+    samples = np.array([[1, 2], [3, 4]])
+    np.testing.assert_array_equal(mesh.pad_batch(samples, 4), [[1, 2], [3, 4], [3, 4], [3, 4]])
+    assert mesh.pad_batch(samples, 2) is samples

@@ -1,4 +1,5 @@
-"""Jobs of two real processes with two devices each: the same numbers as one, and a clear end when one is lost."""
+"""Jobs of two processes with two devices each: the numbers of one, and a clear end if one is
+lost."""
 
 import dataclasses
 import os
@@ -22,28 +23,28 @@ from gan_jax.experiment.builder import build
 from gan_jax.experiment.run_writer import open_checkpoints
 from gan_jax.training.data_parallel import sharded
 
-SMALL = [
-    "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "--config.batch_size=16",
-    "--config.steps_per_call=5", "--config.log_every=20", "--config.checkpoint_every=20", "--config.sample_every=200",
-    "--config.evaluate_every=200", "--config.steps=400", "--config.keep_checkpoints=100",
-]  # fmt: skip
+SMALL_RUN = [
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+    "batch_size=16",
+    "steps=400",
+    "steps_per_call=5",
+    "log_every=20",
+    "checkpoint_every=20",
+    "sample_every=200",
+    "evaluate_every=200",
+    "keep_checkpoints=100",
+]
 
 
 def environment() -> dict[str, str]:
-    given = {
+    """The environment of a process with two devices."""
+    tests = str(Path(__file__).parents[1])
+    return os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
         "NPROC": "32",
         "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]),
     }
-    return (
-        os.environ
-        | given
-        | {
-            "PYTHONPATH": os.pathsep.join(
-                [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-            )
-        }
-    )
 
 
 def free_port() -> int:
@@ -52,48 +53,52 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def both(command, *flags: str) -> list[subprocess.Popen]:
+def start_job(*arguments: str) -> list[subprocess.Popen]:
+    """Starts both processes of a job."""
     job = [f"--coordinator=127.0.0.1:{free_port()}", "--processes=2"]
     return [
         subprocess.Popen(
-            [sys.executable, *command, *flags, *job, f"--process={index}"], env=environment(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, *arguments, *job, f"--process={index}"],
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         for index in (0, 1)
-    ]  # fmt: skip
+    ]
 
 
-def train(root: Path, folder: Path) -> list[subprocess.Popen]:
-    given = [
+def train(root: Path, run_dir: Path) -> list[subprocess.Popen]:
+    return start_job(
         str(root / "experiments" / "train.py"),
         f"--config={root / 'configs' / 'ring.py:vanilla'}",
-        f"--workdir={folder}",
-    ]
-    return both(given, *SMALL)
+        f"--workdir={run_dir}",
+        *[f"--config.{override}" for override in SMALL_RUN],
+    )
 
 
-def final(folder: Path) -> tuple[int, np.ndarray]:
-    settings = run_directory.read_settings(folder)
-    with open_checkpoints(folder, settings) as checkpoints:
+def final_state(run_dir: Path) -> tuple[int, np.ndarray]:
+    settings = run_directory.read_settings(run_dir)
+    with open_checkpoints(run_dir, settings) as checkpoints:
         step, state = checkpoints.restore(jax.eval_shape(build(settings).init, jax.random.key(0)))
     return step, parallelism_cases.flat(state)
 
 
 @pytest.mark.slow
 def test_two_processes_of_two_devices_give_the_numbers_of_one_device(tmp_path):
-    job = both([str(Path(__file__).parents[1] / "two_processes.py"), str(tmp_path)])
+    job = start_job(str(Path(__file__).parents[1] / "two_processes.py"), str(tmp_path))
     outputs = [process.communicate(timeout=600) for process in job]
     for number, case in enumerate(parallelism_cases.CASES):
-        one = parallelism_cases.gradients(
+        expected = parallelism_cases.gradients(
             case, lambda step: sharded(step, device_mesh(jax.devices()[:1]))
         )
-        for mapping in ("sharded", "pmapped"):
+        for parallelism in ("sharded", "pmapped"):
             for process in (0, 1):
-                file = tmp_path / f"{number}_{mapping}_{process}.npz"
+                file = tmp_path / f"{number}_{parallelism}_{process}.npz"
                 assert file.exists(), outputs
-                found = dict(np.load(file))
-                moved = {player: found.pop(player) for player in ("generator", "discriminator")}
-                parallelism_cases.assert_alike(one, (moved, found))
+                metrics = dict(np.load(file))
+                moved = {player: metrics.pop(player) for player in ("generator", "discriminator")}
+                parallelism_cases.assert_alike(expected, (moved, metrics))
 
 
 @pytest.mark.slow
@@ -113,26 +118,31 @@ def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
     assert time.monotonic() - killed < 20
     assert job[0].returncode == 1 and "error: process 0 of 2 has lost another one" in errors
     job[1].communicate()
-    assert 40 <= final(cut)[0] < 400
+    assert 40 <= final_state(cut)[0] < 400
     for process in train(root, cut):
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-    (step, state), (whole_step, whole_state) = final(cut), final(whole)
+    (step, state), (whole_step, whole_state) = final_state(cut), final_state(whole)
     assert step == whole_step == 400 and np.array_equal(state, whole_state)
 
-    # What four devices of two processes wrote, this process goes on with.
+    # This process resumes what four devices of two processes wrote.
     settings = run_directory.read_settings(whole)
     training_loop.run(dataclasses.replace(settings, steps=420, log_every=5), whole)
-    assert final(whole)[0] == 420
+    assert final_state(whole)[0] == 420
 
 
 def test_a_job_that_is_half_described_is_refused():
-    for given in (("127.0.0.1:1", 2, -1), ("127.0.0.1:1", 0, 0), ("", 2, 1), ("127.0.0.1:1", 2, 2)):
-        with pytest.raises(UserError, match="--coordinator=HOST:PORT"), multihost.job(*given):
+    for arguments in (
+        ("127.0.0.1:1", 2, -1),
+        ("127.0.0.1:1", 0, 0),
+        ("", 2, 1),
+        ("127.0.0.1:1", 2, 2),
+    ):
+        with pytest.raises(UserError, match="--coordinator=HOST:PORT"), multihost.job(*arguments):
             pass
 
 
-def test_one_process_has_all_rows_and_agrees_with_itself():
+def test_a_single_process_provides_the_whole_batch_and_agrees_with_itself():
     assert multihost.process_slice(8) == slice(0, 8)
     assert multihost.any_process(True) and not multihost.any_process(False)
     assert multihost.is_main_process()

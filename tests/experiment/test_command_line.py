@@ -1,6 +1,5 @@
 """The commands as they are typed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.distributed import cpu
 from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import expanded
 
@@ -136,80 +134,3 @@ def test_workdirs_may_name_a_variable_as_agents_start_no_shell(monkeypatch):
     monkeypatch.delenv("WANDB_RUN_ID")
     with pytest.raises(UserError, match="names a variable that is not set"):
         expanded("runs/$WANDB_RUN_ID")
-
-
-SET = "--xla_cpu_prefer_vector_width=256"
-
-
-@pytest.mark.parametrize(
-    ("before", "version", "after"),
-    [
-        ("", (0, 10, 2), " ".join(cpu.FLAGS)),
-        ("--xla_a=1", (0, 12, 0), " ".join(["--xla_a=1", *cpu.FLAGS])),
-        (SET, (0, 12, 0), " ".join([SET, *(flag for flag in cpu.FLAGS if "width" not in flag)])),
-        ("", (0, 13, 0), ""),
-    ],
-)
-def test_flags_are_for_versions_that_know_them_and_what_is_set_is_left(
-    before, version, after, monkeypatch
-):
-    import jaxlib.version
-
-    monkeypatch.setenv("XLA_FLAGS", before)
-    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
-    cpu.choose_xla_flags()
-    assert os.environ["XLA_FLAGS"] == after
-
-
-@pytest.mark.parametrize(
-    ("cores", "populations", "flags", "devices"),
-    [
-        (2, [4, 6], "", 2),
-        (16, [10], "", 10),
-        (8, [3, 5], "", 1),  # half of the cores or more would have nothing to do
-        (8, [5, 6], "", 6),
-        (2, [4, 3], "", 2),
-        (2, [4, 1], "", 1),
-        (2, [], "", 1),
-        (2, [2], "--xla_force_host_platform_device_count=5", 5),  # somebody has chosen
-        (2, [2], "--xla_cpu_multi_thread_eigen=true", 1),
-    ],
-)
-def test_populations_have_a_device_a_core(cores, populations, flags, devices):
-    program = f"""
-import os
-os.sched_getaffinity = lambda process: set(range({cores}))
-from gan_jax.command_line import set_up_jax
-set_up_jax({populations})
-import jax
-print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
-set_up_jax([{cores}])  # too late
-print(jax.device_count(), "--xla_cpu_multi_thread_eigen=false" in os.environ["XLA_FLAGS"])
-"""
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    ).stdout
-    assert said.splitlines() == [f"{devices} {devices > 1 and not flags}"] * 2
-
-
-@pytest.mark.slow
-def test_devices_wait_for_one_that_lags_45_seconds_behind():
-    program = """
-import jax, time
-from functools import partial
-from gan_jax.command_line import set_up_jax
-set_up_jax([2])
-late = lambda x: jax.experimental.io_callback(lambda x: time.sleep(45) or x, x, x)
-@partial(jax.pmap, axis_name="member")
-def gather(x):
-    x = jax.lax.cond(x == 1, late, lambda x: x, x)
-    return jax.lax.all_gather(x, "member")
-print(gather(jax.numpy.arange(2.0))[0])
-"""
-    flags = "--xla_force_host_platform_device_count=2 --xla_cpu_collective_call_warn_stuck_timeout_seconds=1"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
-    assert said.returncode == 0 and said.stdout.strip() == "[0. 1.]", said.stderr[-400:]
