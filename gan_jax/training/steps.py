@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.distributed.collectives import mean_over_devices
+from gan_jax.distributed.cpu import warn_if_slow
 from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
@@ -85,6 +86,7 @@ def init_state(
     rng: PRNGKey,
 ) -> TrainState:
     """Returns the state before the first step, drawn from one key."""
+    warn_if_slow()
     generator, discriminator = networks.init(rng)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
