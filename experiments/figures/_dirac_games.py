@@ -1,4 +1,8 @@
-"""The Dirac-GAN's fields by other means than the formulas, and the bilinear game: what figure dirac_gan compares."""
+"""The Dirac-GAN's fields by other means than the formulas, and the bilinear game."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -6,31 +10,41 @@ from scipy.special import expit
 from gan_jax.reproduction import to_json_value
 from gan_jax.theory import games
 
+if TYPE_CHECKING:
+    import optax
+
+    from gan_jax.game import Networks, Term
+
 
 def published_consensus(theta: float, psi: float) -> tuple[float, float]:
-    """The consensus field as the authors' notebook has it: one summand of the regulariser's gradient is halved."""
+    """The consensus field of the authors' notebook.
+
+    One summand of the gradient of the regulariser is halved in it.
+    """
     slope = expit(-theta * psi)
     common = 0.5 * (theta**2 + psi**2) * slope * -slope * expit(theta * psi)
-    return -psi * slope - (theta * slope**2 + common * psi), theta * slope - (
-        psi * slope**2 + common * theta
+    return (
+        -psi * slope - (theta * slope**2 + common * psi),
+        theta * slope - (psi * slope**2 + common * theta),
     )
 
 
-def sampled(rng: np.random.Generator, noise: float, draws: int) -> games.Field:
-    """Instance noise as published: new draws at every evaluation."""
+def noisy_field(rng: np.random.Generator, noise: float, draws: int) -> games.Field:
+    """Returns the field with instance noise as published: new draws at every evaluation."""
 
     def field(theta: float, psi: float) -> tuple[float, float]:
         fake, real = theta + noise * rng.normal(size=draws), noise * rng.normal(size=draws)
         answers = expit(-psi * fake)
-        return -psi * float(answers.mean()), float(
-            np.mean(fake * answers) - np.mean(real * expit(psi * real))
+        return (
+            -psi * float(answers.mean()),
+            float(np.mean(fake * answers) - np.mean(real * expit(psi * real))),
         )
 
     return field
 
 
-def _networks():
-    """One number each; the score's sign is the paper's."""
+def _networks() -> "Networks":
+    """A generator and a discriminator of one number each; the sign of the score is the paper's."""
     import jax.numpy as jnp
 
     from gan_jax.game import Networks
@@ -43,112 +57,120 @@ def _networks():
     )
 
 
+def _terms(objective: str, weight: float) -> "dict[str, Term]":
+    from gan_jax.objectives import losses, penalties
+
+    if objective == "gradient_penalty":
+        penalty = penalties.gradient_penalty(weight / 2)
+        return {"wasserstein": losses.wasserstein(), "penalty": penalty}
+    if objective == "wasserstein":
+        return {"wasserstein": losses.wasserstein()}
+    if objective == "consensus":
+        return {"minimax": losses.minimax()}
+    saturating = objective == "minimax"
+    terms = {objective: losses.minimax() if saturating else losses.non_saturating()}
+    if weight:
+        terms["r1"] = penalties.r1(weight)
+    return terms
+
+
 def field_of_losses(objective: str, weight: float) -> games.Field:
-    """The field as gan_jax's own losses and penalties give it, in float64."""
+    """Returns the field that gan_jax's own losses and penalties give, in float64."""
     import jax
     import jax.numpy as jnp
 
     from gan_jax.game import Player, adversarial
-    from gan_jax.objectives import losses, penalties
 
-    terms = {
-        "minimax": {"minimax": losses.minimax()},
-        "non_saturating": {"non_saturating": losses.non_saturating()},
-        "wasserstein": {"wasserstein": losses.wasserstein()},
-        "gradient_penalty": {
-            "wasserstein": losses.wasserstein(),
-            "penalty": penalties.gradient_penalty(weight / 2),
-        },
-        "consensus": {"minimax": losses.minimax()},
-    }[objective]
-    if weight and objective in ("minimax", "non_saturating"):
-        terms |= {"r1": penalties.r1(weight)}
     with jax.enable_x64(True):
-        game, batch, key = (
-            adversarial(_networks(), terms),
-            {"real": jnp.zeros((1, 1))},
-            jax.random.key(0),
-        )
+        game = adversarial(_networks(), _terms(objective, weight))
+        batch, key = {"real": jnp.zeros((1, 1))}, jax.random.key(0)
 
-    def plain(at):
-        theta, psi = at
-        down = jax.grad(lambda t: game.generator(t, Player(psi), batch, key)[0])(theta)
-        return jnp.stack(
-            [-down, -jax.grad(lambda p: game.discriminator(p, Player(theta), batch, key)[0])(psi)]
-        )
+    def descent(point: jax.Array) -> jax.Array:
+        theta, psi = point
 
-    def whole(at):
-        if objective != "consensus":
-            return plain(at)
-        v, back = jax.vjp(plain, at)
-        return v - weight * back(v)[0]
+        def generator_loss(theta: jax.Array) -> jax.Array:
+            return game.generator(theta, Player(psi), batch, key)[0]
 
-    compiled = jax.jit(whole)
+        def discriminator_loss(psi: jax.Array) -> jax.Array:
+            return game.discriminator(psi, Player(theta), batch, key)[0]
+
+        return jnp.stack([-jax.grad(generator_loss)(theta), -jax.grad(discriminator_loss)(psi)])
+
+    def consensus(point: jax.Array) -> jax.Array:
+        v, pull_back = jax.vjp(descent, point)
+        return v - weight * pull_back(v)[0]
+
+    compiled = jax.jit(consensus if objective == "consensus" else descent)
 
     def field(theta: float, psi: float) -> tuple[float, float]:
         with jax.enable_x64(True):
-            a, b = np.asarray(compiled(np.array([theta, psi])))
-        return float(a), float(b)
+            theta_step, psi_step = np.asarray(compiled(np.array([theta, psi])))
+        return float(theta_step), float(psi_step)
 
     return field
 
 
-def bilinear(size: float, steps: int) -> dict:
-    """Radii of the bilinear game under each play of gan_jax, steps of ``size``, and what a step multiplies them by."""
-    import functools
+def bilinear(size: float, steps: int) -> dict[str, dict[str, Any]]:
+    """Plays the bilinear game by each update rule of gan_jax.
 
+    Args:
+      size: the step size.
+      steps: how many steps.
+
+    Returns:
+      For each rule: the distance to the equilibrium over the steps, the factor by which a step
+      multiplies it in theory (None if there is no single one), and the measured factor.
+    """
+    import optax
+
+    from gan_jax import training
+
+    sgd = optax.sgd(size)
+    growth = float(np.sqrt(1 + size**2))
+    extragradient = float(np.sqrt((1 - size**2) ** 2 + size**2))
+    damped = float(np.sqrt((1 - 2 * size) ** 2 + size**2))
+    optimistic = optax.optimistic_gradient_descent(size)
+    rules: dict[str, tuple[Callable[..., Any], optax.GradientTransformation, float | None]] = {
+        "simultaneous": (training.simultaneous, sgd, growth),
+        "alternating": (training.alternating, sgd, None),
+        "extragradient": (training.extragradient, sgd, extragradient),
+        "optimistic": (training.simultaneous, optimistic, None),
+        "consensus, 2": (functools.partial(training.consensus, weight=2.0), sgd, damped),
+        "symplectic, 2": (functools.partial(training.symplectic, weight=2.0), sgd, damped),
+    }
+    games = {}
+    for name, (make_step, optimizer, factor) in rules.items():
+        radius = _bilinear_radius(make_step, optimizer, steps)
+        measured = float((radius[-1] / radius[0]) ** (1 / steps))
+        games[name] = {
+            "radius": to_json_value(radius, 5),
+            "factor": factor,
+            "measured": measured,
+        }
+    return games
+
+
+def _bilinear_radius(
+    make_step: Callable[..., Any], optimizer: "optax.GradientTransformation", steps: int
+) -> np.ndarray:
+    """Returns the distance to the equilibrium ``[1 + steps]``, in float64."""
     import jax
     import jax.numpy as jnp
-    import optax
 
     from gan_jax import training
     from gan_jax.game import adversarial
     from gan_jax.objectives import losses
 
-    damped = float(np.sqrt((1 - 2 * size) ** 2 + size**2))
-    plays = {
-        "simultaneous": (training.simultaneous, optax.sgd(size), float(np.sqrt(1 + size**2))),
-        "alternating": (training.alternating, optax.sgd(size), None),
-        "extragradient": (
-            training.extragradient,
-            optax.sgd(size),
-            float(np.sqrt((1 - size**2) ** 2 + size**2)),
-        ),
-        "optimistic": (training.simultaneous, optax.optimistic_gradient_descent(size), None),
-        "consensus, 2": (
-            functools.partial(training.consensus, weight=2.0),
-            optax.sgd(size),
-            damped,
-        ),
-        "symplectic, 2": (
-            functools.partial(training.symplectic, weight=2.0),
-            optax.sgd(size),
-            damped,
-        ),
-    }
-    found = {}
     with jax.enable_x64(True):
-        for name, (make, optimizer, factor) in plays.items():
-            step = make(
-                adversarial(_networks(), {"wasserstein": losses.wasserstein()}),
-                optimizer,
-                optimizer,
-            )
+        objective = adversarial(_networks(), {"wasserstein": losses.wasserstein()})
+        step = make_step(objective, optimizer, optimizer)
 
-            def record(state, batch, rng, step=step):
-                state, _ = step(state, batch, rng)
-                return state, {
-                    "radius": jnp.hypot(state.generator.params, state.discriminator.params)
-                }
+        def record(state: Any, batch: Any, rng: jax.Array) -> Any:
+            state, _ = step(state, batch, rng)
+            radius = jnp.hypot(state.generator.params, state.discriminator.params)
+            return state, {"radius": radius}
 
-            state = training.init_state(_networks(), optimizer, optimizer, jax.random.key(0))
-            batches = {"real": jnp.zeros((steps, 1, 1, 1))}
-            _, metrics = jax.jit(training.fused(record))(state, batches, jax.random.key(0))
-            radius = np.concatenate([[np.sqrt(2)], np.asarray(metrics["radius"])])
-            measured = float((radius[-1] / radius[0]) ** (1 / steps))
-            found[name] = {
-                "radius": to_json_value(radius, 5),
-                "factor": factor,
-                "measured": measured,
-            }
-    return found
+        state = training.init_state(_networks(), optimizer, optimizer, jax.random.key(0))
+        batches = {"real": jnp.zeros((steps, 1, 1, 1))}
+        _, metrics = jax.jit(training.fused(record))(state, batches, jax.random.key(0))
+        return np.concatenate([[np.sqrt(2)], np.asarray(metrics["radius"])])

@@ -1,29 +1,41 @@
-"""The Dirac-GAN: nine objectives, three ways to play, and the rates at the equilibrium; the bilinear game beside it.
+"""The Dirac-GAN: nine objectives, three update rules, rates at the equilibrium; the bilinear game.
 
     python experiments/reproduce.py dirac_gan                    # 20 seconds
 
-Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), figures 2 and 3, lemmas 2.3 to 4.1,
-with the settings of the authors' notebook (GAN_stability, notebooks/diracgan): theta = psi = 1, steps of 0.2, 500 of them;
-simultaneous play, and alternating play with 1 and 5 discriminator steps.
+Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), figures 2
+and 3, lemmas 2.3 to 4.1, with the settings of the authors' notebook (GAN_stability,
+notebooks/diracgan): theta = psi = 1, 500 steps of size 0.2; simultaneous updates, and alternating
+updates with 1 and 5 discriminator steps.
 
-To be met: the radius over the last 100 steps in all 24 cells without noise, to the digits given (consensus by the published
-field, below); under 0.1 in the three with instance noise (5 seeds of 1000 draws a step, as published); eigenvalues and rates
-those of the formulas; the paths the same where the gradients are those of gan_jax's losses.
+To be met: the radius over the last 100 steps in all 24 cells without noise, to the digits given
+(consensus by the published field, below); under 0.1 in the three cells with instance noise (5 seeds
+of 1000 draws per step, as published); eigenvalues and rates as in the formulas; the same paths if
+the gradients are those of gan_jax's losses.
 
-The published consensus field has a factor 0.5 that the gradient of its regulariser |v|^2 / 2 does not have. With it the play
-with 5 discriminator steps ends near 0; with the gradient itself psi goes off. Both are measured.
+The published consensus field has a factor 0.5 that the gradient of its regulariser |v|^2 / 2 does
+not have. With this factor, alternating updates with 5 discriminator steps end near 0; along the
+gradient itself psi diverges. Both are measured.
 """
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from _dirac_games import bilinear, field_of_losses, published_consensus, sampled
+from _dirac_games import bilinear, field_of_losses, noisy_field, published_consensus
+from _drawing import canvas
 
 from gan_jax import theory
 from gan_jax.reproduction import Claim, to_json_value
 from gan_jax.theory import games
 
-H, STEPS, CLIP, NOISE, DRAWS = 0.2, 500, 1.0, 0.7, 1000
-PLAYS = {"simultaneous": 0, "alternating 1:1": 1, "alternating 1:5": 5}
-# Name -> objective, weight, gamma of the eigenvalues' formula (None: it has none), f'(0).
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STEP_SIZE, STEPS, CLIP, NOISE, DRAWS = 0.2, 500, 1.0, 0.7, 1000
+UPDATE_RULES = {"simultaneous": 0, "alternating 1:1": 1, "alternating 1:5": 5}
+"""Discriminator steps of each rule; 0 is simultaneous."""
+
 CELLS = {
     "GAN": ("minimax", 0.0, 0.0, 0.5),
     "NSGAN": ("non_saturating", 0.0, 0.0, 0.5),
@@ -35,9 +47,12 @@ CELLS = {
     "NSGAN + R1, 0.3": ("non_saturating", 0.3, 0.3, 0.5),
     "consensus, 1": ("consensus", 1.0, None, 0.5),
 }
+"""Objective, weight, gamma in the formula of the eigenvalues (None: there is no formula), f'(0)."""
+
 NOISY = "instance noise"
+EXPECTED_NOISE = "instance noise, expected field"
 CONSENSUS_AS_PUBLISHED = "consensus, published field"
-# The least and greatest radius of the last 100 steps of 500 that the authors' notebook gives, for each play.
+
 PUBLISHED = {
     "GAN": ((3.096, 3.097), (1.344, 1.422), (1.03, 2.42)),
     "NSGAN": ((0.626, 0.644), (0.274, 0.314), (0.126, 0.309)),
@@ -46,10 +61,16 @@ PUBLISHED = {
     "R1, γ = 0.3": ((2.6e-6, 3.6e-5), (2.3e-7, 5.2e-6), (0, 1e-12)),
     "R1, γ = 1": ((0, 3e-17), (0, 2e-13), (5e-12, 1e-9)),
     "NSGAN + R1, 0.3": ((2.2e-6, 2.7e-5), (1.5e-7, 3.3e-6), (0, 1e-12)),
-    CONSENSUS_AS_PUBLISHED: ((2e-10, 2e-8), (1e-11, 2e-9), (0, 1e-4)),  # the last "~0"
+    CONSENSUS_AS_PUBLISHED: ((2e-10, 2e-8), (1e-11, 2e-9), (0, 1e-4)),  # the last is given as "~0"
 }
-NOISE_PUBLISHED = (0.022, 0.025, 0.033)  # greatest radii with instance noise
-RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")  # converge linearly along a spiral
+"""Least and greatest radius of the last 100 steps in the authors' notebook, for each rule."""
+
+NOISE_PUBLISHED = (0.022, 0.025, 0.033)
+"""Greatest radii with instance noise."""
+
+RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")
+"""The cells that converge linearly along a spiral."""
+
 BILINEAR = (
     "simultaneous",
     "alternating",
@@ -59,8 +80,16 @@ BILINEAR = (
     "symplectic, 2",
 )
 
+Numbers = Mapping[str, Any]
+Paths = dict[str, np.ndarray]
+"""Positions ``[1 + steps, 2]`` by update rule."""
 
-def measure(smoke: bool) -> dict:
+
+# ------------------------------------------------------------------------------------- measurement
+
+
+def measure(smoke: bool) -> dict[str, Any]:
+    """Measures paths, radii, eigenvalues and rates, and the bilinear game."""
     steps, seeds = (60, 1) if smoke else (STEPS, 5)
     fields = {
         name: theory.dirac_field(objective, weight)
@@ -70,249 +99,308 @@ def measure(smoke: bool) -> dict:
     paths, radii, deviations = {}, {}, {}
     for name, field in fields.items():
         clip = CLIP if "clip" in name else np.inf
-        made = {
-            play: games.descend(
-                field, step_size=H, steps=steps, discriminator_steps=discriminator_steps, clip=clip
-            )
-            for play, discriminator_steps in PLAYS.items()
-        }
-        radii[name] = {play: [_ends(path)] for play, path in made.items()}
+        cell = _paths(lambda rule, field=field: field, steps, clip)
+        radii[name] = {rule: [_radius_range(path)] for rule, path in cell.items()}
         if name == NOISY:
-            drawn = {
-                play: [
-                    games.descend(
-                        sampled(np.random.default_rng([seed, discriminator_steps]), NOISE, DRAWS),
-                        step_size=H,
-                        steps=steps,
-                        discriminator_steps=discriminator_steps,
-                    )
-                    for seed in range(seeds)
-                ]
-                for play, discriminator_steps in PLAYS.items()
-            }
-            radii[name] = {play: [_ends(path) for path in each] for play, each in drawn.items()}
-            radii["instance noise, expected field"] = {
-                play: [_ends(path)] for play, path in made.items()
-            }
-            made = {play: each[0] for play, each in drawn.items()}
+            radii[EXPECTED_NOISE] = radii[name]
+            runs = [_noisy_paths(seed, steps) for seed in range(seeds)]
+            radii[name] = {rule: [_radius_range(run[rule]) for run in runs] for rule in cell}
+            cell = runs[0]
         elif name in CELLS:
-            ours = field_of_losses(*CELLS[name][:2])
-            deviations[name] = max(
-                float(
-                    np.abs(
-                        games.descend(
-                            ours,
-                            step_size=H,
-                            steps=steps,
-                            discriminator_steps=discriminator_steps,
-                            clip=clip,
-                        )
-                        - made[play]
-                    ).max()
-                )
-                for play, discriminator_steps in PLAYS.items()
-            )
+            objective, weight, *_ = CELLS[name]
+            field_by_losses = field_of_losses(objective, weight)
+            ours = _paths(lambda rule, field=field_by_losses: field, steps, clip)
+            deviations[name] = max(float(np.abs(ours[rule] - cell[rule]).max()) for rule in cell)
         if name in CELLS:
-            paths[name] = {play: to_json_value(path, 3) for play, path in made.items()}
-    eigenvalues, rates = {}, {}
-    for name, (_, _, gamma, slope) in CELLS.items():
-        if gamma is None:
-            continue
-        jacobian = games.jacobian(fields[name], spacing=1e-5)
-        pair, exact = np.linalg.eigvals(jacobian), theory.dirac_eigenvalues(gamma, slope)
-        gap = np.abs(np.sort_complex(pair) - np.sort_complex(exact)).max()
-        eigenvalues[name] = {"measured": _parts(pair), "formula": _parts(exact), "gap": float(gap)}
-        exact_jacobian = np.array([[0.0, -slope], [slope, -gamma]])
-        last = steps * 3 // 5
-        rates[name] = {
-            play: {
-                "formula": games.rate(exact_jacobian, H, discriminator_steps),
-                "measured": games.measured_rate(
-                    games.descend(fields[name], step_size=H, steps=steps, discriminator_steps=discriminator_steps), last
-                ) if name in RATES and discriminator_steps < 5 else None,
-            }
-            for play, discriminator_steps in PLAYS.items()
-        }  # fmt: skip
+            paths[name] = {rule: to_json_value(path, 3) for rule, path in cell.items()}
+    with_formula = [name for name, (_, _, gamma, _) in CELLS.items() if gamma is not None]
     return {
-        "paths": paths, "radii": radii, "deviations": deviations, "eigenvalues": eigenvalues, "rates": rates,
-        "bilinear": bilinear(H, 40 if smoke else 200),
-    }  # fmt: skip
+        "paths": paths,
+        "radii": radii,
+        "deviations": deviations,
+        "eigenvalues": {name: _eigenvalues(name, fields[name]) for name in with_formula},
+        "rates": {name: _rates(name, fields[name], steps) for name in with_formula},
+        "bilinear": bilinear(STEP_SIZE, 40 if smoke else 200),
+    }
 
 
-def claims(numbers: dict) -> list[Claim]:
-    found = []
-    cells = numbers["radii"]
-    for name, published in PUBLISHED.items():
-        for play, ends in zip(PLAYS, published, strict=True):
-            found += _cell(name, play, cells[name][play][0], ends)
-    note = (
-        "the published field halves one summand of the gradient of |v|^2 / 2; along the gradient itself psi, with 5 discriminator steps, "
-        "goes off slowly and without end"
-    )
-    for play, ends in zip(PLAYS, PUBLISHED[CONSENSUS_AS_PUBLISHED], strict=True):
-        last = play == "alternating 1:5"
-        text = "~0" if last else f"{ends[0]:g} .. {ends[1]:g}"
-        found.append(Claim(f"consensus, 1; {play}: radius, the gradient itself", tuple(cells["consensus, 1"][play][0]), text,
-                           0, 1e-4, note * last))  # fmt: skip
-    for play, published in zip(PLAYS, NOISE_PUBLISHED, strict=True):
-        most = tuple(most for _, most in cells[NOISY][play])
-        text = f"{published:g}, noisy; asked < 0.1"
-        found.append(Claim(f"instance noise; {play}: greatest radius, 5 seeds", most, text, 0, 0.1))
-    for name, deviation in numbers["deviations"].items():
-        smooth = name == "WGAN-GP"
-        note = (
-            "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0" if smooth else ""
+def _paths(field_of: Callable[[str], games.Field], steps: int, clip: float = np.inf) -> Paths:
+    """Returns the path of each update rule along its field."""
+    return {
+        rule: games.descend(
+            field_of(rule),
+            step_size=STEP_SIZE,
+            steps=steps,
+            discriminator_steps=discriminator_steps,
+            clip=clip,
         )
-        bound = 1e-4 if smooth else 1e-10
-        label = f"{name}: paths by our losses, deviation"
-        found.append(Claim(label, (deviation,), "the same path", 0, bound, note, smoke=True))
-    for name, pair in numbers["eigenvalues"].items():
-        # Where the two coincide, a perturbation of size e moves them by sqrt(e).
-        bound = 1e-4 if name == "R1, γ = 1" else 1e-8
-        real, imaginary = pair["formula"][0]
-        text = f"{real + 0.0:.4g} ± {abs(imaginary):.4g}i"
-        found.append(
-            Claim(
-                f"{name}: eigenvalues off the formula", (pair["gap"],), text, 0, bound, smoke=True
+        for rule, discriminator_steps in UPDATE_RULES.items()
+    }
+
+
+def _noisy_paths(seed: int, steps: int) -> Paths:
+    def field_of(rule: str) -> games.Field:
+        return noisy_field(np.random.default_rng([seed, UPDATE_RULES[rule]]), NOISE, DRAWS)
+
+    return _paths(field_of, steps)
+
+
+def _eigenvalues(name: str, field: games.Field) -> dict[str, Any]:
+    """Compares the eigenvalues of a field's Jacobian, by differences, with the formula."""
+    _, _, gamma, slope = CELLS[name]
+    measured = np.linalg.eigvals(games.jacobian(field, spacing=1e-5))
+    exact = theory.dirac_eigenvalues(gamma, slope)
+    gap = np.abs(np.sort_complex(measured) - np.sort_complex(exact)).max()
+    return {"measured": _parts(measured), "formula": _parts(exact), "gap": float(gap)}
+
+
+def _rates(name: str, field: games.Field, steps: int) -> dict[str, Any]:
+    """Compares the factor by which a step multiplies the radius with the formula."""
+    _, _, gamma, slope = CELLS[name]
+    jacobian = np.array([[0.0, -slope], [slope, -gamma]])
+    rates = {}
+    for rule, discriminator_steps in UPDATE_RULES.items():
+        measured = None
+        if name in RATES and discriminator_steps < 5:
+            path = games.descend(
+                field, step_size=STEP_SIZE, steps=steps, discriminator_steps=discriminator_steps
             )
-        )
-    for name in RATES:
-        for play, pair in numbers["rates"][name].items():
-            if pair["measured"] is not None:
-                found.append(
-                    Claim.close_to(
-                        f"{name}; {play}: radius of a step over the last",
-                        pair["measured"],
-                        pair["formula"],
-                        2e-3,
-                    )
-                )
-    for name, game in numbers["bilinear"].items():
-        if game["factor"] is not None:
-            found.append(
-                Claim.close_to(
-                    f"bilinear, {name}: factor a step",
-                    game["measured"],
-                    game["factor"],
-                    1e-9,
-                    smoke=True,
-                )
-            )
-    return found
+            measured = games.measured_rate(path, steps * 3 // 5)
+        formula = games.rate(jacobian, STEP_SIZE, discriminator_steps)
+        rates[rule] = {"formula": formula, "measured": measured}
+    return rates
 
 
-def draw(numbers: dict):
-    drawing, top, bottom = _canvas()
-    axes = top.subplots(len(PLAYS), len(CELLS), squeeze=False)
-    for row, play in enumerate(PLAYS):
-        for column, name in enumerate(CELLS):
-            ax, path = axes[row, column], np.array(numbers["paths"][name][play])
-            extent = 1.12 * np.abs(path).max()
-            ax.plot(*path.T, linewidth=0.5, color="tab:blue")
-            ax.plot(*path[0], "o", markersize=3, color="tab:green")
-            ax.plot(*path[-1], "s", markersize=3, color="tab:red")
-            ax.plot(0, 0, "+", markersize=7, color="black")
-            ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
-            ax.locator_params(nbins=3)
-            ax.tick_params(labelsize=6, length=2)
-            if not row:
-                ax.set_title(name, fontsize=9)
-            if not column:
-                ax.set_ylabel(f"{play}\nψ", fontsize=8)
-            if row == len(PLAYS) - 1:
-                ax.set_xlabel("θ", fontsize=8)
-    text = "Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium; of instance noise seed 0 of 5)"
-    top.suptitle(text, fontsize=11)
-    left, right, far = bottom.subplots(1, 3)
-    colours = {name: f"C{i}" for i, name in enumerate(CELLS)}
-    for name in CELLS:
-        radius = np.hypot(*np.array(numbers["paths"][name]["simultaneous"]).T)
-        left.semilogy(
-            np.maximum(radius, 1e-18),
-            "--" if "+" in name else "-",
-            color=colours[name],
-            linewidth=1,
-            label=name,
-        )
-    left.set(
-        xlabel="step",
-        ylabel="distance to the equilibrium",
-        title="simultaneous play",
-        ylim=(1e-18, 1e2),
-    )
-    left.legend(fontsize=6, loc="lower left", ncols=2)
-    alike: dict[str, list[str]] = {}  # some share their eigenvalues, and would hide one another
-    for name, pair in numbers["eigenvalues"].items():
-        alike.setdefault(str(np.round(pair["formula"], 9).tolist()), []).append(name)
-    for names in alike.values():
-        pair = numbers["eigenvalues"][names[0]]
-        measured = np.concatenate([numbers["eigenvalues"][name]["measured"] for name in names])
-        right.plot(
-            *np.array(pair["formula"]).T,
-            "o",
-            markersize=9,
-            fillstyle="none",
-            color=colours[names[0]],
-        )
-        right.plot(
-            *measured.T, "x", markersize=5, color=colours[names[0]], label=" and ".join(names)
-        )
-    right.axvline(0, color="0.7", linewidth=0.8)
-    right.set(
-        xlabel="real part",
-        ylabel="imaginary part",
-        title="eigenvalues: formula (o), measured (x)",
-        xlim=(-0.62, 0.5),
-    )
-    right.legend(fontsize=6, loc="center right")
-    for style, (name, game) in zip(
-        ("-", "-", "-", "--", "-", "--"), numbers["bilinear"].items(), strict=True
-    ):
-        far.semilogy(game["radius"], style, linewidth=1.2, label=name)
-    far.set(xlabel="step", ylabel="distance to the equilibrium", title="bilinear game min max θψ, steps of 0.2",
-            ylim=(1e-6, 1e3))  # fmt: skip
-    far.legend(fontsize=7, loc="upper left", ncols=2)
-    for ax in (left, right, far):
-        ax.title.set_fontsize(9)
-        ax.tick_params(labelsize=7)
-    return drawing
-
-
-def _canvas():
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(15.5, 9.8), layout="constrained")
-    FigureCanvasAgg(drawing)
-    return drawing, *drawing.subfigures(2, 1, height_ratios=(1.55, 1))
-
-
-def _ends(path: np.ndarray) -> tuple[float, float]:
+def _radius_range(path: np.ndarray) -> tuple[float, float]:
+    """Returns the least and the greatest radius of the last 100 steps."""
     radius = np.hypot(*path[-100:].T)
     return float(radius.min()), float(radius.max())
 
 
-def _parts(values) -> list[list[float]]:
+def _parts(values: Any) -> list[list[float]]:
+    """Returns real and imaginary parts, sorted."""
     return [
         [float(value.real) + 0.0, float(value.imag)]
         for value in np.sort_complex(np.asarray(values))
     ]
 
 
-def _cell(name: str, play: str, found: list[float], ends: tuple[float, float]) -> list[Claim]:
-    """The published ends of a cell, to the digits that they are given with."""
+# ------------------------------------------------------------------------------------------ claims
+
+
+def claims(numbers: Numbers) -> list[Claim]:
+    """Returns the claims about radii, paths, eigenvalues, rates and the bilinear game."""
+    return [
+        *_radius_claims(numbers["radii"]),
+        *_path_claims(numbers["deviations"]),
+        *_eigenvalue_claims(numbers["eigenvalues"]),
+        *_rate_claims(numbers["rates"]),
+        *_bilinear_claims(numbers["bilinear"]),
+    ]
+
+
+def _radius_claims(radii: Numbers) -> list[Claim]:
+    claims = []
+    for name, published in PUBLISHED.items():
+        for rule, ends in zip(UPDATE_RULES, published, strict=True):
+            claims += _cell_claims(name, rule, radii[name][rule][0], ends)
+    for rule, ends in zip(UPDATE_RULES, PUBLISHED[CONSENSUS_AS_PUBLISHED], strict=True):
+        diverges = rule == "alternating 1:5"
+        note = (
+            "the published field halves one summand of the gradient of |v|^2 / 2; along the "
+            "gradient itself psi diverges slowly with 5 discriminator steps"
+        )
+        claims.append(
+            Claim(
+                f"consensus, 1; {rule}: radius, the gradient itself",
+                measured=tuple(radii["consensus, 1"][rule][0]),
+                published="~0" if diverges else f"{ends[0]:g} .. {ends[1]:g}",
+                low=0,
+                high=1e-4,
+                note=note if diverges else "",
+            )
+        )
+    for rule, published_radius in zip(UPDATE_RULES, NOISE_PUBLISHED, strict=True):
+        claims.append(
+            Claim(
+                f"instance noise; {rule}: greatest radius, 5 seeds",
+                measured=tuple(greatest for _, greatest in radii[NOISY][rule]),
+                published=f"{published_radius:g}, noisy; asked < 0.1",
+                low=0,
+                high=0.1,
+            )
+        )
+    return claims
+
+
+def _cell_claims(
+    name: str, rule: str, measured: list[float], ends: tuple[float, float]
+) -> list[Claim]:
+    """Returns the claims about a cell's published radii, to the digits that they are given with."""
     text = f"{ends[0]:g} .. {ends[1]:g}"
     if not ends[0]:
-        return [Claim(f"{name}; {play}: radius", tuple(found), f"< {ends[1]:g}", 0, 1.05 * ends[1])]
+        return [
+            Claim(
+                f"{name}; {rule}: radius",
+                measured=tuple(measured),
+                published=f"< {ends[1]:g}",
+                low=0,
+                high=1.05 * ends[1],
+            )
+        ]
     if name == CONSENSUS_AS_PUBLISHED:  # given to one digit
-        tolerances = tuple(10 ** np.floor(np.log10(end)) / 2 for end in ends)
+        tolerances = [10 ** np.floor(np.log10(end)) / 2 for end in ends]
     elif ends[1] > 0.1:
-        tolerances = (6e-3 + 1e-3 * ends[0], 6e-3 + 1e-3 * ends[1])
+        tolerances = [6e-3 + 1e-3 * end for end in ends]
     else:  # to two digits
-        tolerances = (0.05 * ends[0], 0.05 * ends[1])
+        tolerances = [0.05 * end for end in ends]
     return [
-        Claim.close_to(f"{name}; {play}: {which} radius", value, end, tolerance, text)
+        Claim.close_to(f"{name}; {rule}: {which} radius", value, end, tolerance, text)
         for which, value, end, tolerance in zip(
-            ("least", "greatest"), found, ends, tolerances, strict=True
+            ("least", "greatest"), measured, ends, tolerances, strict=True
         )
     ]
+
+
+def _path_claims(deviations: Numbers) -> list[Claim]:
+    claims = []
+    for name, deviation in deviations.items():
+        smoothed = name == "WGAN-GP"
+        note = "the penalty's slope is sqrt(psi^2 + 1e-12) here: differentiable at 0"
+        claims.append(
+            Claim(
+                f"{name}: paths by gan_jax's losses, deviation",
+                measured=(deviation,),
+                published="the same path",
+                low=0,
+                high=1e-4 if smoothed else 1e-10,
+                note=note if smoothed else "",
+                smoke=True,
+            )
+        )
+    return claims
+
+
+def _eigenvalue_claims(eigenvalues: Numbers) -> list[Claim]:
+    claims = []
+    for name, pair in eigenvalues.items():
+        real, imaginary = pair["formula"][0]
+        coincide = name == "R1, γ = 1"  # then a perturbation of size e moves them by sqrt(e)
+        claims.append(
+            Claim(
+                f"{name}: eigenvalues, deviation from the formula",
+                measured=(pair["gap"],),
+                published=f"{real + 0.0:.4g} ± {abs(imaginary):.4g}i",
+                low=0,
+                high=1e-4 if coincide else 1e-8,
+                smoke=True,
+            )
+        )
+    return claims
+
+
+def _rate_claims(rates: Numbers) -> list[Claim]:
+    return [
+        Claim.close_to(
+            f"{name}; {rule}: factor of the radius per step",
+            rate["measured"],
+            rate["formula"],
+            tolerance=2e-3,
+        )
+        for name in RATES
+        for rule, rate in rates[name].items()
+        if rate["measured"] is not None
+    ]
+
+
+def _bilinear_claims(games: Numbers) -> list[Claim]:
+    return [
+        Claim.close_to(
+            f"bilinear, {name}: factor per step",
+            game["measured"],
+            game["factor"],
+            tolerance=1e-9,
+            smoke=True,
+        )
+        for name, game in games.items()
+        if game["factor"] is not None
+    ]
+
+
+# ----------------------------------------------------------------------------------------- drawing
+
+
+def draw(numbers: Numbers) -> "Figure":
+    """Draws the paths of all cells, radii, eigenvalues and the bilinear game."""
+    figure = canvas(15.5, 9.8)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.55, 1))
+    top.suptitle(
+        "Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium; instance noise: "
+        "seed 0 of 5)",
+        fontsize=11,
+    )
+    axes = top.subplots(len(UPDATE_RULES), len(CELLS), squeeze=False)
+    for row, rule in enumerate(UPDATE_RULES):
+        for column, name in enumerate(CELLS):
+            ax = axes[row, column]
+            _draw_path(ax, np.array(numbers["paths"][name][rule]))
+            if row == 0:
+                ax.set_title(name, fontsize=9)
+            if column == 0:
+                ax.set_ylabel(f"{rule}\nψ", fontsize=8)
+            if row == len(UPDATE_RULES) - 1:
+                ax.set_xlabel("θ", fontsize=8)
+    left, middle, right = bottom.subplots(1, 3)
+    _draw_radii(left, numbers["paths"])
+    _draw_eigenvalues(middle, numbers["eigenvalues"])
+    _draw_bilinear(right, numbers["bilinear"])
+    for ax in (left, middle, right):
+        ax.title.set_fontsize(9)
+        ax.tick_params(labelsize=7)
+    return figure
+
+
+def _draw_path(ax: "Axes", path: np.ndarray) -> None:
+    extent = 1.12 * np.abs(path).max()
+    ax.plot(*path.T, linewidth=0.5, color="tab:blue")
+    ax.plot(*path[0], "o", markersize=3, color="tab:green")
+    ax.plot(*path[-1], "s", markersize=3, color="tab:red")
+    ax.plot(0, 0, "+", markersize=7, color="black")
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+    ax.locator_params(nbins=3)
+    ax.tick_params(labelsize=6, length=2)
+
+
+def _draw_radii(ax: "Axes", paths: Numbers) -> None:
+    for i, name in enumerate(CELLS):
+        radius = np.hypot(*np.array(paths[name]["simultaneous"]).T)
+        style = "--" if "+" in name else "-"
+        ax.semilogy(np.maximum(radius, 1e-18), style, color=f"C{i}", linewidth=1, label=name)
+    ax.set(xlabel="step", ylabel="distance to the equilibrium", ylim=(1e-18, 1e2))
+    ax.set_title("simultaneous updates")
+    ax.legend(fontsize=6, loc="lower left", ncols=2)
+
+
+def _draw_eigenvalues(ax: "Axes", eigenvalues: Numbers) -> None:
+    colours = {name: f"C{i}" for i, name in enumerate(CELLS)}
+    groups: dict[str, list[str]] = {}  # cells with the same eigenvalues would hide one another
+    for name, pair in eigenvalues.items():
+        groups.setdefault(str(np.round(pair["formula"], 9).tolist()), []).append(name)
+    for names in groups.values():
+        colour = colours[names[0]]
+        formula = np.array(eigenvalues[names[0]]["formula"])
+        measured = np.concatenate([eigenvalues[name]["measured"] for name in names])
+        ax.plot(*formula.T, "o", markersize=9, fillstyle="none", color=colour)
+        ax.plot(*measured.T, "x", markersize=5, color=colour, label=" and ".join(names))
+    ax.axvline(0, color="0.7", linewidth=0.8)
+    ax.set(xlabel="real part", ylabel="imaginary part", xlim=(-0.62, 0.5))
+    ax.set_title("eigenvalues: formula (o), measured (x)")
+    ax.legend(fontsize=6, loc="center right")
+
+
+def _draw_bilinear(ax: "Axes", games: Numbers) -> None:
+    for style, (name, game) in zip(("-", "-", "-", "--", "-", "--"), games.items(), strict=True):
+        ax.semilogy(game["radius"], style, linewidth=1.2, label=name)
+    ax.set(xlabel="step", ylabel="distance to the equilibrium", ylim=(1e-6, 1e3))
+    ax.set_title("bilinear game min max θψ, steps of 0.2")
+    ax.legend(fontsize=7, loc="upper left", ncols=2)

@@ -1,17 +1,20 @@
-"""The optimal discriminator D* = p / (p + q), the value -log 4 + 2 JS, and what trained discriminators make of them.
+"""The optimal discriminator D* = p / (p + q), the value -log 4 + 2 JS, and trained discriminators.
 
     python experiments/reproduce.py optimal_discriminator        # 1 minute
 
-Source: Goodfellow et al., "Generative Adversarial Nets" (2014), figure 1, proposition 1, theorem 1. The paper gives no numbers;
-p = N(0, 1) and q = N(mu, 1) are ours, for which log p - log q is linear, so that a logistic regression can be optimal. The
-right panel has a mixture that needs a network: mlp of one hidden layer of 128 (tanh). Beyond the samples its D is not bound.
+Source: Goodfellow et al., "Generative Adversarial Nets" (2014), figure 1, proposition 1, theorem 1.
+The paper gives no numbers; p = N(0, 1) and q = N(mu, 1) are our choice, for which log p - log q is
+linear, so that a logistic regression can be optimal. The right panel has a mixture that needs a
+network: mlp with one hidden layer of 128 (tanh). Outside of the samples its D is undetermined.
 
-To be met (A3, set before the first run), over 5 seeds of 100,000 samples of each kind: |D - D*| < 0.02 on [-4, mu + 4] and |V
-- (-log 4 + 2 JS)| < 0.01 for mu in {0.5, 1, 2, 3}, with V the mean over other 100,000 samples of each. Discriminators
-minimise gan_jax's minimax loss.
+To be met (A3, set before the first run), over 5 seeds of 100,000 samples of each kind: |D - D*| <
+0.02 on [-4, mu + 4] and |V - (-log 4 + 2 JS)| < 0.01 for mu in {0.5, 1, 2, 3}, where V is the mean
+over another 100,000 samples of each. Discriminators minimise gan_jax's minimax loss.
 """
 
 import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,142 +22,85 @@ from gan_jax import theory
 from gan_jax.loggers import plots
 from gan_jax.reproduction import Claim, to_json_value
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 MEANS = (0.5, 1.0, 2.0, 3.0, 4.0)
-# By quadrature of an implementation of its own: JS in nats, and V at D*.
-KNOWN = {0.5: (0.030311, -1.325672), 1.0: (0.111421, -1.163451), 2.0: (0.336831, -0.712633), 3.0: (0.526777, -0.332740),
-         4.0: (0.632720, -0.120854)}  # fmt: skip
+KNOWN = {
+    0.5: (0.030311, -1.325672),
+    1.0: (0.111421, -1.163451),
+    2.0: (0.336831, -0.712633),
+    3.0: (0.526777, -0.332740),
+    4.0: (0.632720, -0.120854),
+}
+"""JS in nats and V at D*, by the quadrature of a separate implementation."""
+
 JUDGED = (0.5, 1.0, 2.0, 3.0)
 SAMPLES, SEEDS = 100_000, 5
 MIXTURE = (theory.mixture((-2, 1.5), (0.5, 0.8), (1, 1)), theory.gaussian(0, 1.5))
+"""p and q of the right panel."""
+
+Numbers = Mapping[str, Any]
 
 
-def measure(smoke: bool) -> dict:
+# ------------------------------------------------------------------------------------- measurement
+
+
+def measure(smoke: bool) -> dict[str, Any]:
+    """Trains logistic regressions for each mean, and networks for the mixture."""
     samples, seeds, steps = (5_000, 1, 300) if smoke else (SAMPLES, SEEDS, 4_000)
-    on, pairs = theory.grid(-14, 18, panels=160), {}
-    for mean in MEANS:
-        p, q = theory.gaussian(), theory.gaussian(mean)
-        star = theory.optimal_score(p, q)
-        x = np.linspace(-4, mean + 4, 201)
-        trained = []
-        for seed in range(seeds):
-            rng = np.random.default_rng([seed, int(10 * mean)])
-            slope, intercept = _logistic(rng.normal(size=samples), rng.normal(mean, 1, samples))
-            score = lambda x, a=slope, b=intercept: a * x + b
-            value = -_loss(
-                (slope, intercept), rng.normal(size=samples), rng.normal(mean, 1, samples)
-            )
-            trained.append({
-                "slope": slope, "intercept": intercept, "value": value,
-                "deviation": float(np.abs(_sigmoid(score(x)) - _sigmoid(star(x))).max()),
-            })  # fmt: skip
-        pairs[f"{mean:g}"] = {
-            "js": theory.js(p, q, on), "value": theory.value_function(p, q, star, on), "trained": trained,
-        }  # fmt: skip
+    pairs = {f"{mean:g}": _measure_pair(mean, samples, seeds) for mean in MEANS}
     x = np.linspace(-5, 5, 301)
-    networks = [_network(seed, x, steps) for seed in range(seeds)]
     p, q = MIXTURE
-    wide = theory.grid(-16, 16, panels=200)
     mixture = {
-        "p": to_json_value(np.exp(p(x)), 5), "q": to_json_value(np.exp(q(x)), 5), "optimal": to_json_value(theory.optimal_discriminator(p, q)(x), 5),
-        "trained": [to_json_value(answers, 5) for answers in networks], "js": theory.js(p, q, wide),
-    }  # fmt: skip
+        "p": to_json_value(np.exp(p(x)), 5),
+        "q": to_json_value(np.exp(q(x)), 5),
+        "optimal": to_json_value(theory.optimal_discriminator(p, q)(x), 5),
+        "trained": [to_json_value(_train_network(seed, x, steps), 5) for seed in range(seeds)],
+        "js": theory.js(p, q, theory.grid(-16, 16, panels=200)),
+    }
     return {"pairs": pairs, "x": to_json_value(x, 5), "mixture": mixture}
 
 
-def claims(numbers: dict) -> list[Claim]:
-    found = []
-    for mean, (js, value) in KNOWN.items():
-        pair = numbers["pairs"][f"{mean:g}"]
-        found.append(
-            Claim.close_to(
-                f"μ = {mean:g}: JS, quadrature", pair["js"], js, 6e-7, f"{js}", smoke=True
-            )
-        )
-        found.append(
-            Claim.close_to(
-                f"μ = {mean:g}: V at D*", pair["value"], value, 6e-7, f"{value}", smoke=True
-            )
-        )
-        gap = pair["value"] - 2 * pair["js"] + np.log(4)
-        found.append(
-            Claim.close_to(
-                f"μ = {mean:g}: V - (2 JS - log 4)", gap, 0, 1e-10, "0, theorem 1", smoke=True
-            )
-        )
-        if mean in JUDGED:
-            deviations = tuple(one["deviation"] for one in pair["trained"])
-            found.append(
-                Claim(f"μ = {mean:g}: trained D, largest |D - D*|", deviations, "< 0.02", 0, 0.02)
-            )
-            gaps = [one["value"] - pair["value"] for one in pair["trained"]]
-            found.append(
-                Claim.close_to(f"μ = {mean:g}: trained V - (2 JS - log 4)", gaps, 0, 0.01, "< 0.01")
-            )
-    return found
-
-
-def draw(numbers: dict):
-    drawing, axes = plots.figure(1, 3, (4.6, 3.6))
-    left, middle, right = axes[0]
-    mean, x = 2.0, np.linspace(-4, 6, 301)
+def _measure_pair(mean: float, samples: int, seeds: int) -> dict[str, Any]:
+    """Compares discriminators that are trained on N(0, 1) and N(mean, 1) with the optimal one."""
+    grid = theory.grid(-14, 18, panels=160)
     p, q = theory.gaussian(), theory.gaussian(mean)
-    left.plot(x, np.exp(p(x)), ":", color="black", label="p, data: N(0, 1)")
-    left.plot(x, np.exp(q(x)), color="tab:green", label="q, generator: N(2, 1)")
-    left.plot(
-        x,
-        theory.optimal_discriminator(p, q)(x),
-        color="tab:blue",
-        linewidth=4,
-        alpha=0.35,
-        label="D* = p / (p + q)",
-    )
-    trained = numbers["pairs"]["2"]["trained"]
-    for one in trained:
-        left.plot(
-            x, _sigmoid(one["slope"] * x + one["intercept"]), "--", color="tab:red", linewidth=1
+    optimal_score = theory.optimal_score(p, q)
+    x = np.linspace(-4, mean + 4, 201)
+    trained = []
+    for seed in range(seeds):
+        rng = np.random.default_rng([seed, int(10 * mean)])
+        real, fake = rng.normal(size=samples), rng.normal(mean, 1, samples)
+        slope, intercept = _fit_logistic(real, fake)
+        new_real, new_fake = rng.normal(size=samples), rng.normal(mean, 1, samples)
+        gap = np.abs(_sigmoid(slope * x + intercept) - _sigmoid(optimal_score(x)))
+        trained.append(
+            {
+                "slope": slope,
+                "intercept": intercept,
+                "value": -_loss((slope, intercept), new_real, new_fake),
+                "deviation": float(gap.max()),
+            }
         )
-    left.plot([], [], "--", color="tab:red", label=f"trained logistic D, {len(trained)} seeds")
-    left.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
-    left.legend(fontsize=8, loc="upper right")
-    means = np.linspace(0, 5, 51)
-    on = theory.grid(-14, 19, panels=160)
-    curve = [-np.log(4) + 2 * theory.js(theory.gaussian(), theory.gaussian(m), on) for m in means]
-    middle.plot(means, curve, color="tab:blue", label="-log 4 + 2 JS(p, q)")
-    for name, pair in numbers["pairs"].items():
-        values = [one["value"] for one in pair["trained"]]
-        middle.plot([float(name)] * len(values), values, "x", color="tab:red")
-    middle.plot(
-        [], [], "x", color="tab:red", label=f"V of trained D, new samples, {len(trained)} seeds"
-    )
-    middle.axhline(-np.log(4), color="0.6", linewidth=0.8, linestyle=":")
-    middle.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
-    middle.text(5, -np.log(4) + 0.02, "-log 4: p = q", ha="right", fontsize=8)
-    middle.text(0, 0.02, "0: told apart with certainty", fontsize=8)
-    middle.set(xlabel="μ, where p = N(0, 1), q = N(μ, 1)", ylabel="V (nats)", ylim=(-1.5, 0.15))
-    middle.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.25))
-    x, mixture = numbers["x"], numbers["mixture"]
-    right.plot(x, mixture["p"], ":", color="black", label="p, data: two modes")
-    right.plot(x, mixture["q"], color="tab:green", label="q, generator: N(0, 1.5²)")
-    right.plot(
-        x, mixture["optimal"], color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)"
-    )
-    for answers in mixture["trained"]:
-        right.plot(x, answers, "--", color="tab:red", linewidth=1)
-    right.plot(
-        [], [], "--", color="tab:red", label=f"trained network D, {len(mixture['trained'])} seeds"
-    )
-    right.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
-    right.legend(fontsize=8, loc="upper right")
-    return drawing
+    return {
+        "js": theory.js(p, q, grid),
+        "value": theory.value_function(p, q, optimal_score, grid),
+        "trained": trained,
+    }
 
 
-def _sigmoid(scores):
-    return 1 / (1 + np.exp(-np.asarray(scores, float)))
+def _sigmoid(scores: Any) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-np.asarray(scores, float))))
 
 
 @functools.cache
-def _game():
-    """The discriminator's loss of gan_jax's minimax for a score that is linear in x, and its gradient; float64."""
+def _loss_and_gradient() -> Callable[..., Any]:
+    """Returns the discriminator's loss of gan_jax's minimax, and its gradient, in float64.
+
+    The score is linear in x: the parameters are its slope and intercept.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -169,37 +115,40 @@ def _game():
     )
     objective = adversarial(networks, {"minimax": losses.minimax()})
 
-    def loss(params, real, fake):
-        return objective.discriminator(
-            params, Player(()), {"real": real, "fake": fake}, jax.random.key(0)
-        )[0]
+    def loss(params: jax.Array, real: jax.Array, fake: jax.Array) -> jax.Array:
+        batch = {"real": real, "fake": fake}
+        return objective.discriminator(params, Player(()), batch, jax.random.key(0))[0]
 
     return jax.jit(jax.value_and_grad(loss))
 
 
-def _logistic(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the score that minimises the loss on these samples ``[n]``."""
+def _fit_logistic(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
+    """Returns slope and intercept of the score that minimises the loss on samples ``[n]``."""
     import jax
     from scipy.optimize import minimize
 
     with jax.enable_x64(True):
-        real, fake = (jax.device_put(part[:, None]) for part in (real, fake))
-        evaluate = lambda v: tuple(np.asarray(part, float) for part in _game()(v, real, fake))
-        found = minimize(
-            lambda v: evaluate(np.asarray(v, float)), np.zeros(2), jac=True, method="BFGS"
-        )
-    return float(found.x[0]), float(found.x[1])
+        real_points, fake_points = (jax.device_put(part[:, None]) for part in (real, fake))
+
+        def evaluate(params: Any) -> tuple[np.ndarray, np.ndarray]:
+            params = np.asarray(params, float)
+            loss, gradient = _loss_and_gradient()(params, real_points, fake_points)
+            return np.asarray(loss, float), np.asarray(gradient, float)
+
+        optimum = minimize(evaluate, np.zeros(2), jac=True, method="BFGS").x
+    return float(optimum[0]), float(optimum[1])
 
 
 def _loss(params: tuple[float, float], real: np.ndarray, fake: np.ndarray) -> float:
     import jax
 
     with jax.enable_x64(True):
-        return float(_game()(np.asarray(params, float), real[:, None], fake[:, None])[0])
+        loss, _ = _loss_and_gradient()(np.asarray(params, float), real[:, None], fake[:, None])
+        return float(loss)
 
 
-def _network(seed: int, x: np.ndarray, steps: int) -> np.ndarray:
-    """D at ``x`` of a network that has been trained against a generator that stands still."""
+def _train_network(seed: int, x: np.ndarray, steps: int) -> np.ndarray:
+    """Returns D at ``x`` of a network that is trained against a fixed generator."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -221,17 +170,117 @@ def _network(seed: int, x: np.ndarray, steps: int) -> np.ndarray:
     objective = adversarial(networks, {"minimax": losses.minimax()})
     optimizer = optax.adam(optax.cosine_decay_schedule(1e-2, steps))
 
-    def real(key, n):
-        which, where = jax.random.split(key)
-        mode, noise = jax.random.bernoulli(which, shape=(n, 1)), jax.random.normal(where, (n, 1))
-        return jnp.where(mode, -2 + 0.5 * noise, 1.5 + 0.8 * noise)
+    def real(key: jax.Array, n: int) -> jax.Array:
+        mode_key, noise_key = jax.random.split(key)
+        is_left = jax.random.bernoulli(mode_key, shape=(n, 1))
+        noise = jax.random.normal(noise_key, (n, 1))
+        return jnp.where(is_left, -2 + 0.5 * noise, 1.5 + 0.8 * noise)
 
     @jax.jit
-    def scores(key):
+    def train(key: jax.Array) -> jax.Array:
         params = networks.init(key)[1]
         params, _ = fit_discriminator(
             objective, optimizer, params, (), real, key, batch_size=1024, steps=steps
         )
         return networks.score(params, jnp.asarray(x, jnp.float32)[:, None])
 
-    return _sigmoid(scores(jax.random.key(seed)))
+    return _sigmoid(train(jax.random.key(seed)))
+
+
+# ------------------------------------------------------------------------------------------ claims
+
+
+def claims(numbers: Numbers) -> list[Claim]:
+    """Returns the claims about JS, values, and trained discriminators, for each mean."""
+    claims = []
+    for mean, (js, value) in KNOWN.items():
+        pair, label = numbers["pairs"][f"{mean:g}"], f"μ = {mean:g}"
+        gap = pair["value"] - 2 * pair["js"] + np.log(4)
+        claims += [
+            Claim.close_to(
+                f"{label}: JS, quadrature", pair["js"], js, 6e-7, published=f"{js}", smoke=True
+            ),
+            Claim.close_to(
+                f"{label}: V at D*", pair["value"], value, 6e-7, published=f"{value}", smoke=True
+            ),
+            Claim.close_to(
+                f"{label}: V - (2 JS - log 4)", gap, 0, 1e-10, published="0, theorem 1", smoke=True
+            ),
+        ]
+        if mean not in JUDGED:
+            continue
+        value_gaps = [fit["value"] - pair["value"] for fit in pair["trained"]]
+        claims += [
+            Claim(
+                f"{label}: trained D, largest |D - D*|",
+                measured=tuple(fit["deviation"] for fit in pair["trained"]),
+                published="< 0.02",
+                low=0,
+                high=0.02,
+            ),
+            Claim.close_to(
+                f"{label}: trained V - (2 JS - log 4)", value_gaps, 0, 0.01, published="< 0.01"
+            ),
+        ]
+    return claims
+
+
+# ----------------------------------------------------------------------------------------- drawing
+
+
+def draw(numbers: Numbers) -> "Figure":
+    """Draws two Gaussians, the value over the distance of their means, and the mixture."""
+    figure, axes = plots.figure(1, 3, (4.6, 3.6))
+    left, middle, right = axes[0]
+    _draw_gaussians(left, numbers["pairs"]["2"]["trained"])
+    _draw_values(middle, numbers["pairs"])
+    _draw_mixture(right, numbers["x"], numbers["mixture"])
+    return figure
+
+
+def _draw_discriminators(
+    ax: "Axes", x: Any, optimal: Any, trained: Sequence[Any], label: str
+) -> None:
+    """Draws the optimal and the trained discriminators; densities are there already."""
+    ax.plot(x, optimal, color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)")
+    for answers in trained:
+        ax.plot(x, answers, "--", color="tab:red", linewidth=1)
+    ax.plot([], [], "--", color="tab:red", label=f"{label}, {len(trained)} seeds")
+    ax.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
+    ax.legend(fontsize=8, loc="upper right")
+
+
+def _draw_gaussians(ax: "Axes", trained: Sequence[Numbers]) -> None:
+    x = np.linspace(-4, 6, 301)
+    p, q = theory.gaussian(), theory.gaussian(2.0)
+    ax.plot(x, np.exp(p(x)), ":", color="black", label="p, data: N(0, 1)")
+    ax.plot(x, np.exp(q(x)), color="tab:green", label="q, generator: N(2, 1)")
+    answers = [_sigmoid(fit["slope"] * x + fit["intercept"]) for fit in trained]
+    optimal = theory.optimal_discriminator(p, q)(x)
+    _draw_discriminators(ax, x, optimal, answers, "trained logistic D")
+
+
+def _draw_mixture(ax: "Axes", x: Sequence[float], mixture: Numbers) -> None:
+    ax.plot(x, mixture["p"], ":", color="black", label="p, data: two modes")
+    ax.plot(x, mixture["q"], color="tab:green", label="q, generator: N(0, 1.5²)")
+    _draw_discriminators(ax, x, mixture["optimal"], mixture["trained"], "trained network D")
+
+
+def _draw_values(ax: "Axes", pairs: Numbers) -> None:
+    means = np.linspace(0, 5, 51)
+    grid = theory.grid(-14, 19, panels=160)
+    optimal = [
+        -np.log(4) + 2 * theory.js(theory.gaussian(), theory.gaussian(mean), grid) for mean in means
+    ]
+    ax.plot(means, optimal, color="tab:blue", label="-log 4 + 2 JS(p, q)")
+    for mean, pair in pairs.items():
+        values = [fit["value"] for fit in pair["trained"]]
+        ax.plot([float(mean)] * len(values), values, "x", color="tab:red")
+    label = f"V of trained D, new samples, {len(values)} seeds"
+    ax.plot([], [], "x", color="tab:red", label=label)
+    for value in (-np.log(4), 0):
+        ax.axhline(value, color="0.6", linewidth=0.8, linestyle=":")
+    ax.text(5, -np.log(4) + 0.02, "-log 4: p = q", ha="right", fontsize=8)
+    ax.text(0, 0.02, "0: told apart with certainty", fontsize=8)
+    ax.set(xlabel="μ, where p = N(0, 1), q = N(μ, 1)", ylabel="V (nats)", ylim=(-1.5, 0.15))
+    ax.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.25))
