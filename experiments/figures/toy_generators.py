@@ -52,7 +52,7 @@ COMMON = (
     "checkpoint_every=5000",
     "num_samples=2500",
     "keep_checkpoints=2",
-    "metrics={}",
+    "metrics=",
 )
 RMSPROP = "rmsprop(learning_rate=5e-5, decay=0.9, eps=1e-10, initial_scale=1.0)"
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
