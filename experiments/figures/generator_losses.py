@@ -88,7 +88,9 @@ def _terms() -> "dict[str, Term]":
     return {
         "minimax": losses.minimax(),
         "non-saturating": losses.non_saturating(),
-        "maximum likelihood": Term(losses.minimax().discriminator, maximum_likelihood),
+        "maximum likelihood": Term(
+            discriminator=losses.minimax().discriminator, generator=maximum_likelihood
+        ),
         "Wasserstein": losses.wasserstein(),
     }
 

@@ -259,7 +259,8 @@ def _draw_samples(ax: "Axes", numbers: Numbers, data: str, method: str) -> None:
         ax.plot(*samples.T, ".", color="tab:green", markersize=2, alpha=0.5)
         title = f"{data}: step {look['step']:,}, W1 {look['distance']:.2f}"
         if "modes" in look:
-            title += f", {look['modes']} modes"
+            plural = "mode" if look["modes"] == 1 else "modes"
+            title += f", {look['modes']} {plural}"
         ax.set_title(title, fontsize=8)
     ticks, limits = (-2, 0, 2), (-2.5, 2.5)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=ticks, yticks=ticks)
