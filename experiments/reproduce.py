@@ -23,7 +23,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gan_jax import reproduction
+from gan_jax import files, reproduction
 from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import Parser, main
 from gan_jax.reproduction import SCALES, Figure
@@ -41,7 +41,7 @@ def reproduce(arguments: list[str]) -> None:
         return
     if flags.gallery:
         page = Path(flags.out or "results") / "README.md"
-        page.write_text(reproduction.gallery(page.parent, figure_names()), encoding="utf-8")
+        files.write_text(page, reproduction.gallery(page.parent, figure_names()))
         print(page)
         return
     if not flags.figure:

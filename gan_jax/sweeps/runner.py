@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from gan_jax import evaluation
+from gan_jax import evaluation, files
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.registry import build_protocols
@@ -98,7 +98,7 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
         for trial in unfinished(workdir, trials):
             file = failure_file(workdir, trial)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(traceback.format_exc(), encoding="utf-8")
+            files.write_text(file, traceback.format_exc())
 
 
 def _train(workdir: Path, trials: Sequence[Trial]) -> None:

@@ -20,11 +20,11 @@ def test_results_have_one_row_per_run(finished_plan, tmp_path):
     report.write_report(finished_plan)
     columns = ("index", "name", "config.unroll", "seed", "status", "step")
     assert [tuple(row[name] for name in columns) for row in read_results(tmp_path)] == [
-        (str(2 * unroll + seed), f"unroll={unroll}_seed={seed}", str(unroll), str(seed),
-         "finished", "20")
-        for unroll in (0, 1)
-        for seed in (0, 1)
-    ]  # fmt: skip
+        ("0", "unroll=0_seed=0", "0", "0", "finished", "20"),
+        ("1", "unroll=0_seed=1", "0", "1", "finished", "20"),
+        ("2", "unroll=1_seed=0", "1", "0", "finished", "20"),
+        ("3", "unroll=1_seed=1", "1", "1", "finished", "20"),
+    ]
 
 
 def test_results_have_the_last_the_best_and_the_extreme_values_of_the_metric(
