@@ -19,6 +19,26 @@ from gan_jax.networks.weights import Conv, Dense
 RESOLUTIONS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+def _conv(
+    features: int,
+    name: str,
+    dtype: DTypeLike,
+    size: int = 3,
+    gain: float = math.sqrt(2),
+    resample: str = "none",
+) -> Conv:
+    """An equalised convolution."""
+    return Conv(
+        features,
+        weight="equalised",
+        gain=gain,
+        dtype=dtype,
+        size=size,
+        resample=resample,
+        name=name,
+    )
+
+
 def _blend(old: Array, new: Array, fade: Array) -> Array:
     """``(1 - fade) old + fade new``, with one fade per sample."""
     fade = along_channels(fade.astype(new.dtype)[:, None], new)
@@ -66,41 +86,26 @@ class Generator(nn.Module):
             name="dense_4",
         )
         x = self._activate(dense(x).reshape(-1, 4, 4, self.widths[4]))
-        x = self._activate(self._conv(self.widths[4], "conv_4")(x))
+        x = self._activate(_conv(self.widths[4], "conv_4", settings.dtype)(x))
         images = {4: self._to_image(x, 4)}
         while resolution < (self.largest if self.is_initializing() else self.resolution):
             resolution *= 2
             width = self.widths[resolution]
-            x = self._activate(self._conv(width, f"up_{resolution}", resample="up")(x))
-            x = self._activate(self._conv(width, f"conv_{resolution}")(x))
+            x = self._activate(_conv(width, f"up_{resolution}", settings.dtype, resample="up")(x))
+            x = self._activate(_conv(width, f"conv_{resolution}", settings.dtype)(x))
             if self.is_initializing() or resolution >= self.resolution // 2:
                 images[resolution] = self._to_image(x, resolution)
         if fade is None or resolution == 4:
             return images[resolution]
         return _blend(upsample(images[resolution // 2]), images[resolution], fade)
 
-    def _conv(self, features: int, name: str, resample: str = "none") -> Conv:
-        return Conv(
-            features,
-            weight="equalised",
-            dtype=self.settings.dtype,
-            resample=resample,
-            name=name,
-        )
-
     def _activate(self, x: Array) -> Array:
         x = jax.nn.leaky_relu(x, 0.2)
         return pixel_norm(x) if self.normalise else x
 
     def _to_image(self, x: Array, resolution: int) -> Array:
-        layer = Conv(
-            self.channels,
-            weight="equalised",
-            gain=1.0,
-            dtype=self.settings.dtype,
-            size=1,
-            name=f"to_image_{resolution}",
-        )
+        name = f"to_image_{resolution}"
+        layer = _conv(self.channels, name, self.settings.dtype, size=1, gain=1.0)
         image: Array = layer(x)
         return image
 
@@ -134,8 +139,10 @@ class Discriminator(nn.Module):
         x = self._from_image(samples, resolution)
         is_first = True
         while resolution > 4:
-            x = jax.nn.leaky_relu(self._conv(self.widths[resolution], f"conv_{resolution}")(x), 0.2)
-            down = self._conv(self.widths[resolution // 2], f"down_{resolution}", resample="down")
+            conv = _conv(self.widths[resolution], f"conv_{resolution}", settings.dtype)
+            x = jax.nn.leaky_relu(conv(x), 0.2)
+            half_width = self.widths[resolution // 2]
+            down = _conv(half_width, f"down_{resolution}", settings.dtype, resample="down")
             x = jax.nn.leaky_relu(down(x), 0.2)
             resolution //= 2
             if self.is_initializing() or (is_first and fade is not None):
@@ -145,29 +152,15 @@ class Discriminator(nn.Module):
             is_first = False
         if self.group > 1:
             x = minibatch_std(x, self.group)
-        x = jax.nn.leaky_relu(self._conv(self.widths[4], "conv_4")(x), 0.2)
+        x = jax.nn.leaky_relu(_conv(self.widths[4], "conv_4", settings.dtype)(x), 0.2)
         dense = Dense(self.widths[2], weight="equalised", dtype=settings.dtype, name="dense_4")
         x = jax.nn.leaky_relu(dense(x.reshape(len(x), -1)), 0.2)
         head = Head(settings.conditioning, settings.classes, weight="equalised", name="head")
         return head(x, label)
 
-    def _conv(self, features: int, name: str, resample: str = "none") -> Conv:
-        return Conv(
-            features,
-            weight="equalised",
-            dtype=self.settings.dtype,
-            resample=resample,
-            name=name,
-        )
-
     def _from_image(self, samples: Array, resolution: int) -> Array:
-        layer = Conv(
-            self.widths[resolution],
-            weight="equalised",
-            dtype=self.settings.dtype,
-            size=1,
-            name=f"from_image_{resolution}",
-        )
+        name = f"from_image_{resolution}"
+        layer = _conv(self.widths[resolution], name, self.settings.dtype, size=1)
         return jax.nn.leaky_relu(layer(samples), 0.2)
 
 

@@ -30,6 +30,28 @@ def _fan_in_init(gain: float) -> Initializer:
 LINEAR_INIT = _fan_in_init(1.0)
 
 
+def _conv(
+    features: int,
+    name: str,
+    dtype: DTypeLike,
+    kernel_init: Initializer = LINEAR_INIT,
+    size: int = 1,
+    groups: int = 1,
+    resample: str = "none",
+) -> Conv:
+    """A convolution without bias."""
+    return Conv(
+        features,
+        kernel_init,
+        bias=False,
+        dtype=dtype,
+        size=size,
+        groups=groups,
+        resample=resample,
+        name=name,
+    )
+
+
 class Block(nn.Module):
     """``x + W3 f(W2 f(W1 x))``: an inverted bottleneck; ``f`` is a leaky ReLU with a bias.
 
@@ -54,19 +76,12 @@ class Block(nn.Module):
     def __call__(self, x: Array) -> Array:
         width = self.expansion * x.shape[-1]
         init = _fan_in_init(LEAKY_RELU_GAIN * self.blocks ** (-1 / 4))
-        widen = Conv(width, init, bias=False, dtype=self.dtype, size=1, name="widen")
+        widen = _conv(width, "widen", self.dtype, init)
         h = self._leaky_relu(widen(x), "bias_0")
         groups = width // self.group_width
-        grouped = Conv(width, init, bias=False, dtype=self.dtype, groups=groups, name="grouped")
+        grouped = _conv(width, "grouped", self.dtype, init, size=3, groups=groups)
         h = self._leaky_relu(grouped(h), "bias_1")
-        narrow = Conv(
-            x.shape[-1],
-            initializers.zeros,
-            bias=False,
-            dtype=self.dtype,
-            size=1,
-            name="narrow",
-        )
+        narrow = _conv(x.shape[-1], "narrow", self.dtype, initializers.zeros)
         return x + narrow(h)
 
     def _leaky_relu(self, h: Array, name: str) -> Array:
@@ -110,15 +125,7 @@ class Generator(nn.Module):
         x = basis.astype(scale.dtype) * along_channels(scale, basis)
         for size_index, features in enumerate(self.widths):
             if size_index:
-                up = Conv(
-                    features,
-                    LINEAR_INIT,
-                    bias=False,
-                    dtype=settings.dtype,
-                    size=1,
-                    resample="up",
-                    name=f"up_{size_index}",
-                )
+                up = _conv(features, f"up_{size_index}", settings.dtype, resample="up")
                 x = up(x)
             for block_index in range(self.blocks):
                 block = Block(
@@ -129,9 +136,7 @@ class Generator(nn.Module):
                     name=f"block_{size_index}_{block_index}",
                 )
                 x = block(x)
-        output = Conv(
-            self.channels, LINEAR_INIT, bias=False, dtype=settings.dtype, size=1, name="output"
-        )
+        output = _conv(self.channels, "output", settings.dtype)
         image: Array = output(x)
         return image
 
@@ -159,21 +164,10 @@ class Discriminator(nn.Module):
         if settings.conditioning == "concatenation":
             code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
             x = append_code(x, code)
-        first = Conv(
-            self.widths[0], LINEAR_INIT, bias=False, dtype=settings.dtype, size=1, name="input"
-        )
-        x = first(x)
+        x = _conv(self.widths[0], "input", settings.dtype)(x)
         for size_index, features in enumerate(self.widths):
             if size_index:
-                down = Conv(
-                    features,
-                    LINEAR_INIT,
-                    bias=False,
-                    dtype=settings.dtype,
-                    size=1,
-                    resample="down",
-                    name=f"down_{size_index}",
-                )
+                down = _conv(features, f"down_{size_index}", settings.dtype, resample="down")
                 x = down(x)
             for block_index in range(self.blocks):
                 block = Block(
