@@ -92,9 +92,9 @@ def from_nnx(
     Args:
       generator: makes the generator from ``nnx.Rngs``: its class, or a function. The module is
         called as ``module(latents, **conditions)`` and returns samples ``[batch, ...]``.
-      discriminator: makes the discriminator. The module is called as ``module(samples,
-        **conditions)`` and returns scores ``[batch]``, so a last layer of one unit is followed by
-        ``[:, 0]``.
+      discriminator: makes the discriminator. The module is called as
+        ``module(samples, **conditions)`` and returns scores ``[batch]``, so a last layer of one
+        unit is followed by ``[:, 0]``.
       latent: draws latents, ``(rng, batch size) -> [batch, ...]``, such as
         ``latent_distribution("normal", 64)``.
       independent_scores: whether a sample's score depends on no other sample of its batch: real and

@@ -18,9 +18,10 @@ there. Each form avoids something that XLA is slow at on a CPU:
   fast. A convolution by a kernel of one pixel is always a matrix product.
 
 These forms consist of more operations, which take longer to compile, so convolutions that cost next
-to nothing are left to XLA. On other platforms XLA's own derivatives are used. ``python
-experiments/benchmark.py convolutions`` times the forms one by one. They were chosen with XLA told
-not to give convolutions to YNNPACK (``gan_jax.distributed.cpu.choose_xla_flags``).
+to nothing are left to XLA. On other platforms XLA's own derivatives are used.
+
+``python experiments/benchmark.py convolutions`` times the forms one by one. They were chosen with
+XLA told not to give convolutions to YNNPACK (``gan_jax.distributed.cpu.choose_xla_flags``).
 """
 
 import contextlib
@@ -314,8 +315,7 @@ def transposed_conv(x: Array, kernel: Array, stride: int, size: tuple[int, int])
 
 
 def _sum_over_blocks(kernel: Array) -> Array:
-    """A 3x3 kernel summed over its four positions in a 2x2 block, ``[3, 3, ...] -> [4, 4,
-    ...]``."""
+    """A 3x3 kernel summed over its four positions in a 2x2 block: a 4x4 kernel."""
     padded = jnp.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
     return padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
 
@@ -359,16 +359,14 @@ def conv_downsample(x: Array, kernel: Array) -> Array:
 
 
 def upsample(x: Array) -> Array:
-    """Doubles images by nearest neighbour, ``[batch, h, w, channels] -> [batch, 2h, 2w,
-    channels]``."""
+    """Doubles images ``[batch, h, w, channels]`` in both directions by nearest neighbour."""
     batch, height, width, channels = x.shape
     blocks = jnp.broadcast_to(x[:, :, None, :, None, :], (batch, height, 2, width, 2, channels))
     return blocks.reshape(batch, 2 * height, 2 * width, channels)
 
 
 def downsample(x: Array) -> Array:
-    """Halves images by the means of 2x2 blocks, ``[batch, 2h, 2w, channels] -> [batch, h, w,
-    channels]``.
+    """Halves images ``[batch, 2h, 2w, channels]`` in both directions by the means of 2x2 blocks.
 
     Both sides must be even.
     """

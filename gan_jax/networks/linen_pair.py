@@ -38,10 +38,10 @@ def _apply(
 class LinenPair:
     """A generator and a discriminator as Linen modules that follow this package's protocol.
 
-    The generator maps ``(latents, label=, fade=)`` to samples. The discriminator maps ``(samples,
-    label=, fade=)`` to the scores ``[batch]`` and the label logits ``[batch, classes]`` or None,
-    and ends in a `label_conditioning.Head`. Modules take ``label`` unless labels condition nothing,
-    and ``fade`` if they grow. BatchNorm is `layers.BatchNorm`.
+    The generator maps ``(latents, label=, fade=)`` to samples. The discriminator maps
+    ``(samples, label=, fade=)`` to the scores ``[batch]`` and the label logits ``[batch, classes]``
+    or None, and ends in a `label_conditioning.Head`. Modules take ``label`` unless labels condition
+    nothing, and ``fade`` if they grow. BatchNorm is `layers.BatchNorm`.
 
     Attributes:
       generator: the generator.
@@ -147,8 +147,7 @@ class LinenPair:
         return variables
 
     def _checked(self, conditions: dict[str, Array]) -> dict[str, Array]:
-        """The conditions that are not None; UserError for one that is unknown, or a missing
-        label."""
+        """The conditions without None; UserError if one is unknown or the label is missing."""
         labels = self.settings.conditioning
         known = []
         if labels != "none":

@@ -186,10 +186,11 @@ def progan(
     phases' parameters are zero.
 
     Both networks take ``fade=[batch]``, float in [0, 1], one value per sample; it may be traced.
-    The generator returns ``(1 - fade) upsampled(image of the previous resolution) + fade (image of
-    this one)``. The discriminator blends its first features of the downsampled image with those of
-    the full one. At fade 0 both are exactly the networks of the previous phase; at fade 1 they are
-    those of this phase, as they are without fade, at lower cost.
+    The generator returns
+    ``(1 - fade) upsampled(image of the previous resolution) + fade (image of this resolution)``.
+    The discriminator blends its first features of the downsampled image with those of the full one.
+    At fade 0 both are exactly the networks of the previous phase; at fade 1 they are those of this
+    phase, as they are without fade, at lower cost.
 
     The arguments ``latent_size``, ``latent``, ``labels``, ``embedding_size`` and ``dtype`` are
     those of `settings.CommonSettings`; ``labels`` is "auxiliary" by default if there are classes.

@@ -19,6 +19,9 @@ from gan_jax.networks.weights import Conv, Dense, initializer
 MAIN_INIT = initializer("glorot_uniform", math.sqrt(2.0))
 SHORTCUT_INIT = initializer("glorot_uniform")
 
+SMALL_SIDE = 32
+"""Up to this side, images get the networks of the papers' smallest data sets."""
+
 
 class Block(nn.Module):
     """``shortcut(x) + conv(relu(norm(conv(relu(norm(x))))))``, with a change of size on the way.
@@ -204,6 +207,16 @@ def _possible_halvings(side: int) -> int:
     return count
 
 
+def _wgan_gp_widths(side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The WGAN-GP paper's channels in the generator and in the discriminator."""
+    halvings = _possible_halvings(side)
+    if side <= SMALL_SIDE:
+        return (128,) * (halvings + 1), (128,) * 4
+    generator_widths = tuple(min(512, 64 * 2 ** (halvings - i)) for i in range(halvings + 1))
+    discriminator_widths = tuple(min(512, 128 * 2**i) for i in range(halvings))
+    return generator_widths, discriminator_widths
+
+
 class ResnetSettings(TypedDict, total=False):
     """The keyword arguments of `resnet`."""
 
@@ -273,14 +286,12 @@ def resnet(
       code.
     """
     side = _longer_side(shape)
-    is_small = side <= 32
-    halvings = _possible_halvings(side)
+    is_small = side <= SMALL_SIDE
+    paper_widths = _wgan_gp_widths(side)
     if generator_widths is None:
-        narrowing = tuple(min(512, 64 * 2 ** (halvings - index)) for index in range(halvings + 1))
-        generator_widths = (128,) * (halvings + 1) if is_small else narrowing
+        generator_widths = paper_widths[0]
     if discriminator_widths is None:
-        widening = tuple(min(512, 128 * 2**index) for index in range(halvings))
-        discriminator_widths = (128,) * 4 if is_small else widening
+        discriminator_widths = paper_widths[1]
     if downs is None:
         downs = 2 if is_small else len(discriminator_widths)
     if stem is None:
@@ -356,7 +367,7 @@ def sngan(shape: tuple[int, ...], classes: int = 0, **settings: Unpack[ResnetSet
         "stem": 0,
         "labels": "projection" if classes else None,
     }
-    if side <= 32:
+    if side <= SMALL_SIDE:
         defaults["generator_widths"] = (256,) * (4 if side == 32 else 3)
         defaults["discriminator_widths"] = (128,) * 4
         defaults["downs"] = 2

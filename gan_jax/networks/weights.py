@@ -120,8 +120,9 @@ class Dense(WeightLayer):
 
 
 class Conv(WeightLayer):
-    """A convolution, ``[batch, h, w, in] -> [batch, ceil(h / stride), ceil(w / stride),
-    features]``.
+    """A convolution of images.
+
+    It maps ``[batch, h, w, in]`` to ``[batch, ceil(h / stride), ceil(w / stride), features]``.
 
     Attributes:
       size: height and width of the kernel.
@@ -153,8 +154,8 @@ class TransposedConv(WeightLayer):
     Attributes:
       size: height and width of the kernel.
       stride: pixels of the output per pixel of the input.
-      output_size: height and width of the output; ``(h, w)`` must be ``ceil(output_size /
-        stride)``.
+      output_size: height and width of the output; ``(h, w)`` must be
+        ``ceil(output_size / stride)``.
     """
 
     size: int = 4
