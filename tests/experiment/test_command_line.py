@@ -80,7 +80,7 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--config.discriminator_stps=5"], "did you mean discriminator_steps?"),
+        (["--config.discriminator_stps=5"], "did you mean discriminator_steps"),
         (["--config.discriminator_steps=abc"], "takes a whole number"),
         (["--config.discriminator_steps=[1, 2]"], "takes a whole number"),
         (["--config.objective=hing"], "did you mean hinge?"),
@@ -110,12 +110,20 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("script", ["train.py", "sample.py", "compare.py", "sweep.py"])
+@pytest.mark.parametrize("script", ["sample.py", "evaluate.py", "compare.py", "sweep.py"])
 def test_help_does_not_wait_for_jax(script, root):
+    """Only the help of train.py does, which lists all that a config can name."""
     run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
     code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert "--workdir" in ran.stdout and ran.stdout.endswith("False\n"), ran.stdout + ran.stderr
+
+
+def test_the_help_of_train_lists_what_can_be_named(root):
+    shown = typed(root, "train.py", "--help").stdout
+    for name in ("wasserstein", "gradient_penalty", "fashion_mnist", "dcgan", "alternating", "fid50k"):
+        assert name in shown
+    assert "package.module:function" in shown
 
 
 def test_importing_the_package_is_light(root):
