@@ -13,6 +13,7 @@ from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import RealSamples
 from gan_jax.experiment import registry
+from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.part_text import Part
 from gan_jax.experiment.registry import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.settings import Settings
@@ -194,7 +195,7 @@ def build(settings: Settings, dataset: Dataset | None = None) -> Experiment:
     Raises:
       UserError: an unknown name or setting, or parts that do not fit each other.
     """
-    registry.extend_python_path(settings.python_path)
+    extend_python_path(settings)
     if dataset is None:
         dataset = build_part("dataset", settings.dataset)
     if not settings.progressive_growing:

@@ -44,7 +44,16 @@ def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
     folder = str(Path(path).resolve().parent)
     if not (Path(folder) / "default.py").exists():  # the configs of the repository need no path
         settings = replace(settings, python_path=(*settings.python_path, folder))
-    return apply_overrides(settings, overrides)
+    settings = apply_overrides(settings, overrides)
+    extend_python_path(settings)
+    return settings
+
+
+def extend_python_path(settings: Settings) -> None:
+    """Makes the modules that a run's own parts are in importable."""
+    for folder in settings.python_path:
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def load_module(path: str) -> ModuleType:

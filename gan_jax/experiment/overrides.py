@@ -118,21 +118,27 @@ def _parts_replaced(
     parts: Parts | Part, path: str, keys: Sequence[str], value: Any, above: str
 ) -> Parts | Part:
     """Returns parts with one setting of one of them replaced; building it checks the setting."""
-    name, *rest = keys
     several = parts if isinstance(parts, tuple) else (parts,)
-    if name not in [part.name for part in several]:
+    named = next((part for part in several if _names(keys, part)), None)
+    if named is None:
         text = parts_text(several) or "empty"
-        raise UserError(f"unknown config key {above}.{name}: {above} is {text}")
+        raise UserError(f"unknown config key {above}.{keys[0]}: {above} is {text}")
+    rest = keys[len(named.name.split(".")) :]
     if not rest:
         raise UserError(
             f"config.{path} cannot be set alone: set all of {above}, "
             "as in 'adam(learning_rate=0.0001)'"
         )
-    changed = tuple(
-        _setting_replaced(part, path, rest, value, f"{above}.{name}") if part.name == name else part
-        for part in several
-    )
-    return changed if isinstance(parts, tuple) else changed[0]
+    changed = _setting_replaced(named, path, rest, value, f"{above}.{named.name}")
+    if not isinstance(parts, tuple):
+        return changed
+    return tuple(changed if part is named else part for part in parts)
+
+
+def _names(keys: Sequence[str], part: Part) -> bool:
+    """Whether keys begin with the name of a part, in which there may be dots."""
+    name = part.name.split(".")
+    return list(keys[: len(name)]) == name
 
 
 def _setting_replaced(part: Part, path: str, keys: Sequence[str], value: Any, above: str) -> Part:

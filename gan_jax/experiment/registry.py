@@ -7,7 +7,6 @@ are those of the modules listed in `NAMESPACES`; a function of any other module 
 
 import importlib
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -147,13 +146,6 @@ def build_protocols(
             settings["weights"] = weights
         built.append(build_part("metrics", part.updated(settings)))
     return built
-
-
-def extend_python_path(folders: tuple[str, ...]) -> None:
-    """Makes the modules in some folders importable: those that a run's own parts were found in."""
-    for folder in folders:
-        if folder not in sys.path:
-            sys.path.append(folder)
 
 
 def _resolve(field: str, name: str) -> Callable[..., Any]:

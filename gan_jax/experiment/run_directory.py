@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.errors import UserError, first_line
+from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.differences import identity_differences
 from gan_jax.experiment.settings import Settings, dumps, loads
 from gan_jax.loggers import json_lines
@@ -49,14 +50,20 @@ def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
 
 
 def read_settings(run_dir: str | Path) -> Settings:
-    """Reads the settings of the run in a directory. Raises UserError if there is none."""
+    """Reads the settings of the run in a directory, and makes its own parts importable.
+
+    Raises:
+      UserError: there is no run, or its config.json is damaged.
+    """
     file = Path(run_dir) / CONFIG
     try:
-        return loads(file.read_text(encoding="utf-8"))
+        settings = loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{run_dir} is not the directory of a run: it has no {CONFIG}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be read: {first_line(error)}") from error
+    extend_python_path(settings)
+    return settings
 
 
 def last_metrics(run_dir: str | Path) -> dict[str, float]:

@@ -117,6 +117,13 @@ def test_the_last_flag_wins_and_later_flags_reach_into_earlier_ones():
     assert settings.objective == (Part("wasserstein"), Part("r1", {"gamma": 7}))
 
 
+def test_a_path_reaches_into_a_part_whose_module_has_dots():
+    flags = ["objective=a.b.c:tv(weight=1) + r1", "objective.a.b.c:tv.weight=3"]
+    settings = load_settings(RING, flags)
+    assert settings.objective[0] == Part("a.b.c:tv", {"weight": 3})
+    assert flat(settings)["objective.a.b.c:tv.weight"] == 3
+
+
 def test_optimizers_of_one_text_are_set_one_by_one():
     settings = load_settings(RING, ["discriminator_optimizer.adam.b1=0.25"])
     assert settings.discriminator_optimizer[0].settings["b1"] == 0.25
