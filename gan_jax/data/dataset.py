@@ -269,13 +269,17 @@ def batches(
     discriminator_steps + discriminator_step) * batch_size + sample_index``, so the batches do not
     depend on how the steps are cut into calls.
 
-    Args: dataset: the samples. seed: the seed of the stream of samples; it may be traced if the
-      dataset is a distribution. first_step: the first of the steps, counted from 0. steps: the
-      number of steps. discriminator_steps: discriminator updates per step, each on its own
-      minibatch. batch_size: the size of the global batch, over all devices and processes.
+    Args:
+      dataset: the samples.
+      seed: the seed of the stream of samples; it may be traced if the dataset is a distribution.
+      first_step: the first of the steps, counted from 0.
+      steps: the number of steps.
+      discriminator_steps: discriminator updates per step, each on its own minibatch.
+      batch_size: the size of the global batch, over all devices and processes.
       sample_indices: the part of the global batch that this process needs; all by default.
       first_discriminator_step: the number of discriminator steps before ``first_step``, if it has
-      not always been ``discriminator_steps`` per step; None: ``first_step * discriminator_steps``.
+        not always been ``discriminator_steps`` per step; None: ``first_step *
+        discriminator_steps``.
 
     Returns:
       Leaves ``[steps, discriminator_steps, local batch, ...]``: the dataset's own, and

@@ -98,17 +98,17 @@ class Checkpoints:
     def restore(self, like: Any, step: int | None = None) -> tuple[int, Any] | None:
         """Restores a checkpoint; a damaged one is reported, and the one before it is tried.
 
-        Args: like: the state as ``jax.eval_shape`` gives it, with shardings if they matter (else
-          the state
-            is placed on one device).
+        Args:
+          like: the state as ``jax.eval_shape`` gives it, with shardings if they matter (else the
+            state is placed on one device).
           step: of which checkpoint; None: the newest that is sound.
 
         Returns:
           ``(step, state)``; None if there is no checkpoint.
 
-        Raises: UserError: a ``step`` that was asked for is missing or damaged, all checkpoints are
-          damaged,
-            or the saved state has another structure.
+        Raises:
+          UserError: a ``step`` that was asked for is missing or damaged, all checkpoints are
+            damaged, or the saved state has another structure.
         """
         steps = self.steps()
         if step is not None and step not in steps:

@@ -95,10 +95,12 @@ def build_part(
 ) -> Any:
     """Calls the function that a part names, with the part's settings.
 
-    Args: field: of the config, a key of `NAMESPACES`. part: the function's name and its settings.
-      hyperparameters: values that replace settings of this part, by full path. **context: arguments
-      that come from the rest of the run, such as ``shape`` for networks; each is
-        passed if the function takes it, and cannot be set by the part.
+    Args:
+      field: of the config, a key of `NAMESPACES`.
+      part: the function's name and its settings.
+      hyperparameters: values that replace settings of this part, by full path.
+      **context: arguments that come from the rest of the run, such as ``shape`` for networks; each
+        is passed if the function takes it, and cannot be set by the part.
 
     Returns:
       What the function returns: a dataset, networks, a term, ...

@@ -127,9 +127,9 @@ class RunWriter:
     def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
         """Checks that the metrics of the last calls, up to ``step``, are finite.
 
-        Raises: TrainingDiverged: with the first step whose metrics are not finite. Such a state is
-          not worth
-            saving.
+        Raises:
+          TrainingDiverged: with the first step whose metrics are not finite. Such a state is not
+            worth saving.
         """
         first_bad: dict[str, int] = {}
         for name in history[0]:

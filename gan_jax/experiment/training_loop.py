@@ -44,8 +44,11 @@ def run(
     ``settings.population`` each member has these in a directory of its own and is a run like any
     other. SIGINT and SIGTERM save a checkpoint first.
 
-    Args: settings: of one run or of a population. run_dir: the run directory. member_dirs: a
-      directory for each member, in place of ``members/000`` and so on in ``run_dir``.
+    Args:
+      settings: of one run or of a population.
+      run_dir: the run directory.
+      member_dirs: a directory for each member, in place of ``members/000`` and so on in
+        ``run_dir``.
 
     Returns:
       The last metrics; of a population their means over the members.
