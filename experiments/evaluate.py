@@ -39,12 +39,13 @@ def evaluate(arguments: list[str]) -> None:
     runs = [(Path(flags.workdir), flags.step)]
     if flags.compare:
         runs.append((Path(flags.compare), None))
+    is_recorded = bool(flags.compare) and not flags.metrics
     for workdir, _ in runs:
-        check_run(workdir)
+        check_run(workdir, must_write=not is_recorded)
     set_up_jax()
     from gan_jax import evaluation
 
-    if flags.compare and not flags.metrics:
+    if is_recorded:
         records = [recorded_scores(workdir, step) for workdir, step in runs]
     else:
         records = [score_checkpoint(workdir, step, flags) for workdir, step in runs]
@@ -75,13 +76,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return flags
 
 
-def check_run(workdir: Path) -> None:
-    """Raises UserError if there is no run, or its scores cannot be written."""
+def check_run(workdir: Path, must_write: bool) -> None:
+    """Raises UserError if there is no run, or scores have to be written to it and cannot be."""
     from gan_jax.experiment.run_directory import read_settings
 
     read_settings(workdir)
     file = workdir / "metrics.jsonl"
-    if not os.access(file if file.exists() else workdir, os.W_OK):
+    if must_write and not os.access(file if file.exists() else workdir, os.W_OK):
         raise UserError(f"{file} cannot be written: scores are appended to it")
 
 

@@ -27,27 +27,24 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
-    from gan_jax.evaluation.memory import check_memory
     from gan_jax.experiment.loading import load
     from gan_jax.loggers import sample_plots
 
     run = load(flags.workdir, flags.step)
     dataset = run.experiment.dataset
-    if flags.label is not None and not 0 <= flags.label < dataset.classes:
-        raise UserError(
-            f"--label is below the {dataset.classes} classes of this run, not {flags.label}"
-        )
-    size = flags.num * math.prod(dataset.shape) * BYTES_PER_NUMBER[out.suffix]
-    check_memory(f"--num={flags.num}", size, "choose a smaller --num")
+    check_sampling(flags, dataset.shape, dataset.classes)
     label, columns = sample_plots.labels_by_row(flags.num, dataset.classes)
     if flags.label is not None:
         label, columns = np.full(flags.num, flags.label), None
     samples = run.sampler(jax.random.key(flags.seed), flags.num, label)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".npy":
-        np.save(out, samples)
-    else:
-        sample_plots.save_samples(out, samples, dataset, columns)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npy":
+            np.save(out, samples)
+        else:
+            sample_plots.save_samples(out, samples, dataset, columns)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"{out}: {flags.num} samples of step {run.step}")
 
 
@@ -70,6 +67,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if not 0 <= flags.seed < 2**31:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
     return flags
+
+
+def check_sampling(flags: argparse.Namespace, shape: tuple[int, ...], classes: int) -> None:
+    """Refuses flags that do not fit the samples of a run. Raises UserError."""
+    from gan_jax.evaluation.memory import check_memory
+
+    suffix = Path(flags.out).suffix
+    if flags.label is not None and not classes:
+        raise UserError("--label needs networks that take labels, and those of this run do not")
+    if flags.label is not None and not 0 <= flags.label < classes:
+        raise UserError(f"--label is from 0 to {classes - 1} for this run, not {flags.label}")
+    if suffix == ".png" and len(shape) == 3 and shape[2] not in (1, 3):
+        raise UserError(f"a .png has 1 or 3 channels, the samples are {shape}: choose a .npy")
+    size = flags.num * math.prod(shape) * BYTES_PER_NUMBER[suffix]
+    check_memory(f"--num={flags.num}", size, "choose a smaller --num")
 
 
 if __name__ == "__main__":

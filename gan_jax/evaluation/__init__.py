@@ -7,7 +7,7 @@
 from gan_jax.evaluation.checks import check_metric_name, check_protocols
 from gan_jax.evaluation.generated_samples import GeneratedSamples, evaluation_key
 from gan_jax.evaluation.protocol import STEP_METRIC_PREFIXES, Protocol
-from gan_jax.evaluation.real_samples import RealSamples
+from gan_jax.evaluation.real_samples import RealData, RealSamples
 from gan_jax.evaluation.records import (
     comparable_pairs,
     comparison_table,
@@ -17,13 +17,19 @@ from gan_jax.evaluation.records import (
     records_of_step,
     score_names,
 )
-from gan_jax.evaluation.sample_sources import SampleFunction, SampleSource
+from gan_jax.evaluation.sample_sources import (
+    ConditionalSampleFunction,
+    SampleFunction,
+    SampleSource,
+)
 from gan_jax.evaluation.scoring import compute_scores, evaluate, sort_protocols
 
 __all__ = [
     "STEP_METRIC_PREFIXES",
+    "ConditionalSampleFunction",
     "GeneratedSamples",
     "Protocol",
+    "RealData",
     "RealSamples",
     "SampleFunction",
     "SampleSource",

@@ -82,9 +82,7 @@ def _check_extractor(protocol: Protocol, extractor: Extractor, shape: tuple[int,
             f"{extractor.accepted_channels} channel(s); "
             f"those of this run are {shape}: choose another extractor"
         )
-    images = jax.ShapeDtypeStruct(  # type: ignore[no-untyped-call]
-        (2, *shape[:2], extractor.channels), np.float32
-    )
+    images = jax.ShapeDtypeStruct((2, *shape[:2], extractor.channels), np.float32)
     try:
         jax.eval_shape(extractor.apply, extractor.variables, images)
     except (ValueError, TypeError) as error:
@@ -120,7 +118,9 @@ def _check_memory(protocol: Protocol, real: RealSamples) -> None:
         numbers = protocol.extractor.dimension
     elif protocol.holds == "samples":
         numbers = math.prod(real.train.shape)
-    size = protocol.samples * (4 * numbers + (LABEL_BYTES if real.train.classes else 0))
+    size = 4 * numbers * (protocol.samples + protocol.count_real(real))
+    if real.train.classes:
+        size += LABEL_BYTES * protocol.samples
     what = protocol.holds or "labels"
     check_memory(
         f"the metric {protocol.name} holds {what} of {protocol.samples} samples, which",

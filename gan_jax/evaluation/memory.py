@@ -40,6 +40,6 @@ def check_memory(what: str, size: int, remedy: str) -> None:
     available = available_memory()
     if available is not None and size > available:
         raise UserError(
-            f"{what} would take {size / 1e9:.1f} GB of memory, and "
-            f"{max(available, 0) / 1e9:.1f} GB are available: {remedy}"
+            f"{what} would take {size / 1e9:.1f} GB of memory, but only "
+            f"{max(available, 0) / 1e9:.1f} GB is available: {remedy}"
         )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gan_jax.data import Dataset, decode
 from gan_jax.errors import UserError
@@ -70,7 +71,7 @@ class RealSamples:
         self._computed: dict[Hashable, Any] = {}
 
     @classmethod
-    def of(cls, real: Any) -> "RealSamples":
+    def of(cls, real: "RealData") -> "RealSamples":
         """Returns real samples that are given in any of the forms which `evaluate` takes.
 
         Args:
@@ -175,7 +176,11 @@ class RealSamples:
                 batch = dataset.draw(0, indices[chunk])
             else:
                 batch = {name: leaf[indices[chunk]] for name, leaf in dataset.arrays.items()}
-            yield np.asarray(decode(batch)["real"], np.float32), batch.get("label")
+            label = batch.get("label")
+            yield (
+                np.asarray(decode(batch)["real"], np.float32),
+                None if label is None else np.asarray(label),
+            )
 
     def labels(self, split: str, n: int) -> Array:
         """Returns the labels ``[min(n, size)]`` of the samples that `samples` and `features` give.
@@ -248,6 +253,10 @@ class RealSamples:
         if key not in self._computed:
             self._computed[key] = compute()
         return cast(T, self._computed[key])
+
+
+RealData = ArrayLike | Dataset | RealSamples | Mapping[str, Any]
+"""The forms in which real data is passed to `evaluate`: see `RealSamples.of`."""
 
 
 def _dataset_of(real: Any, name: str) -> Dataset:

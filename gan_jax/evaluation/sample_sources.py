@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gan_jax.data import decode
 from gan_jax.errors import UserError
@@ -16,18 +17,31 @@ Array = np.ndarray
 
 
 class SampleFunction(Protocol):
-    """A generator as a function of one's own, with any library, jitted or not.
+    """A generator as a function of any library, jitted or not."""
 
-    If it has a parameter ``label``, it is a conditional generator and is given classes ``[n]``
-    int32, in the proportions of the training data.
-    """
-
-    def __call__(self, rng: jax.Array, n: int, /) -> Any:
+    def __call__(self, rng: jax.Array, n: int, /) -> ArrayLike:
         """Generates samples.
 
         Args:
           rng: a JAX key, another one for each call.
           n: how many samples; the same for all calls.
+
+        Returns:
+          Samples ``[n, ...]``: float images in [-1, 1], uint8 images, or points.
+        """
+        ...
+
+
+class ConditionalSampleFunction(Protocol):
+    """A generator of given classes, told from a `SampleFunction` by its parameter ``label``."""
+
+    def __call__(self, rng: jax.Array, n: int, /, *, label: Array) -> ArrayLike:
+        """Generates samples.
+
+        Args:
+          rng: a JAX key, another one for each call.
+          n: how many samples; the same for all calls.
+          label: ``[n]`` int32, their classes.
 
         Returns:
           Samples ``[n, ...]``: float images in [-1, 1], uint8 images, or points.
@@ -61,7 +75,8 @@ def sample_source(generate: Any, shape: tuple[int, ...], batch_size: int) -> Sam
     """Returns the source of the samples that `evaluate` is given.
 
     Args:
-      generate: a `Sampler`, a `SampleFunction` or an array ``[n, ...]``.
+      generate: a `Sampler`, a function (`SampleFunction`, `ConditionalSampleFunction`) or an array
+        ``[n, ...]``.
       shape: of a real sample.
       batch_size: samples per call of a function.
 
@@ -125,7 +140,7 @@ class FunctionSamples:
     on how many are asked for, and a jitted function is compiled once.
 
     Args:
-      function: see `SampleFunction`.
+      function: see `SampleFunction` and `ConditionalSampleFunction`.
       shape: that samples must have.
       batch_size: the n of each call.
     """

@@ -2,19 +2,26 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from gan_jax.errors import UserError, first_line
 from gan_jax.evaluation.checks import check_protocols
 from gan_jax.evaluation.generated_samples import GeneratedSamples, SampleNotFinite
 from gan_jax.evaluation.protocol import Protocol
-from gan_jax.evaluation.real_samples import RealSamples
-from gan_jax.evaluation.sample_sources import FunctionSamples, sample_source
+from gan_jax.evaluation.real_samples import RealData, RealSamples
+from gan_jax.evaluation.sample_sources import (
+    ConditionalSampleFunction,
+    FunctionSamples,
+    SampleFunction,
+    SampleSource,
+    sample_source,
+)
 
 
 def evaluate(
-    generate: Any,
-    real: Any,
+    generate: SampleFunction | ConditionalSampleFunction | SampleSource | ArrayLike,
+    real: RealData,
     protocols: Protocol | Sequence[Protocol],
     *,
     seed: int = 0,
@@ -31,9 +38,9 @@ def evaluate(
       generate: one of
 
         - a function ``(rng, n) -> samples [n, ...]`` of any library (`SampleFunction`). It is
-          called with ``n = batch_size`` each time, and with keys that depend on the seed alone. If
-          it has a parameter ``label``, it is given classes ``[n]``, in the proportions of the
-          training data;
+          called with ``n = batch_size`` each time, and with keys that depend on the seed alone;
+        - a function ``(rng, n, label) -> samples`` (`ConditionalSampleFunction`): it is also given
+          classes ``[n]``, in the proportions of the training data, as the argument ``label``;
         - an array of samples ``[n, ...]``;
         - a `gan_jax.training.sampling.Sampler`, as ``gan_jax.sampler(...)`` returns it.
       real: one of
@@ -55,6 +62,12 @@ def evaluate(
         more samples. It is raised before anything is computed.
 
     Example:
+      FID of a model of one's own, against images ``[n, height, width, 3]`` uint8::
+
+        evaluate(lambda rng, n: model(rng, n), images, protocols.fid50k("inception.npz"))
+
+      Modes of a ring of Gaussians:
+
       >>> import numpy as np
       >>> import gan_jax
       >>> from gan_jax.evaluation import evaluate, protocols
@@ -62,28 +75,21 @@ def evaluate(
       >>> evaluate(lambda rng, n: np.tile(ring.centres, (n, 1))[:n], ring, protocols.modes())
       {'modes/covered': 8.0, 'modes/well_covered': 8.0, 'modes/high_quality': 1.0, ...}
     """
-    chosen = [protocols] if isinstance(protocols, Protocol) else list(protocols)
-    for protocol in chosen:
-        if not isinstance(protocol, Protocol):
-            raise TypeError(
-                f"protocols has {protocol!r}: pass protocols such as "
-                "gan_jax.evaluation.protocols.fid50k('inception.npz')"
-            )
+    chosen = _protocol_list(protocols)
     if not 0 <= seed < 2**31:
         raise UserError(f"seed is an integer from 0 to {2**31 - 1}, not {seed}")
     if batch_size < 1:
         raise UserError(f"batch_size is at least 1, not {batch_size}")
-    real = RealSamples.of(real)
-    source = sample_source(generate, real.train.shape, batch_size)
-    generated = GeneratedSamples(source, real, seed)
-    check_protocols(chosen, real, generated)
-    scores: dict[str, float] = {}
+    real_samples = RealSamples.of(real)
+    source = sample_source(generate, real_samples.train.shape, batch_size)
+    generated = GeneratedSamples(source, real_samples, seed)
+    check_protocols(chosen, real_samples, generated)
     if chosen:
         _draw_first_batch(generated, batch_size)
+    scores = {}
     for protocol in sort_protocols(chosen):
-        scores |= compute_scores(protocol, generated)
-    order = [protocol.name for protocol in chosen]
-    return dict(sorted(scores.items(), key=lambda item: order.index(item[0].split("/")[0])))
+        scores[protocol.name] = compute_scores(protocol, generated)
+    return {name: score for protocol in chosen for name, score in scores[protocol.name].items()}
 
 
 def sort_protocols(protocols: Sequence[Protocol]) -> list[Protocol]:
@@ -117,6 +123,22 @@ def compute_scores(protocol: Protocol, generated: GeneratedSamples) -> dict[str,
     except ValueError as error:
         raise UserError(f"{protocol.name}: {first_line(error)}") from error
     return {protocol.score_name(name): float(value) for name, value in values.items()}
+
+
+def _protocol_list(protocols: Protocol | Sequence[Protocol]) -> list[Protocol]:
+    """One protocol or several as a list. Raises TypeError for anything else."""
+    if isinstance(protocols, Protocol):
+        return [protocols]
+    entries = list(protocols) if isinstance(protocols, list | tuple) else [protocols]
+    chosen = []
+    for entry in entries:
+        if not isinstance(entry, Protocol):
+            raise TypeError(
+                f"{entry!r} is no protocol: pass one such as "
+                "gan_jax.evaluation.protocols.fid50k('inception.npz')"
+            )
+        chosen.append(entry)
+    return chosen
 
 
 def _draw_first_batch(generated: GeneratedSamples, batch_size: int) -> None:

@@ -91,11 +91,14 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     Raises:
       UserError: it exists, it is a directory, or its directory cannot be written to.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a directory: choose a file as --out")
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists: choose another --out or add --overwrite")
-    directory = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        if path.is_dir():
+            raise UserError(f"{path} is a directory: choose a file as --out")
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists: choose another --out or add --overwrite")
+        directory = next(parent for parent in path.absolute().parents if parent.exists())
+    except OSError as error:  # a name that is too long, a directory that cannot be read
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
         raise UserError(f"{path} cannot be written, because of {directory}: choose another --out")
 

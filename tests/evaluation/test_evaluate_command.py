@@ -139,6 +139,15 @@ def test_runs_are_compared_only_if_measured_alike(run, copy, evaluate, tmp_path)
         evaluate(*runs)
 
 
+def test_a_run_that_cannot_be_written_can_be_compared_but_not_scored(copy, evaluate, monkeypatch):
+    scored = f"--workdir={copy}", "--metrics=frechet(split='train')", f"--num={FEW}"
+    evaluate(*scored)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert f"fd_lenet_{FEW}_train" in evaluate(f"--workdir={copy}", f"--compare={copy}")
+    with pytest.raises(UserError, match=r"metrics\.jsonl cannot be written"):
+        evaluate(*scored)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -35,5 +35,7 @@ def test_available_memory_is_the_less_of_the_machine_and_the_cgroup(machine):
 def test_more_than_is_available_is_refused_with_both_numbers(machine):
     machine(available_kb=1_000_000)
     memory.check_memory("it", 10**9, "choose less")
-    with pytest.raises(UserError, match=r"it would take 2.0 GB .* 1.0 GB are available: choose"):
+    with pytest.raises(
+        UserError, match=r"it would take 2.0 GB .* only 1.0 GB is available: choose"
+    ):
         memory.check_memory("it", 2 * 10**9, "choose less")

@@ -173,8 +173,9 @@ def test_what_is_not_there_is_said_in_one_line(cache):
         with pytest.raises(UserError, match=says) as raised:
             evaluate(noise, data_, protocol)
         assert "\n" not in str(raised.value)
-    with pytest.raises(TypeError, match="pass protocols such as"):
-        evaluate(noise, real, ["fid50k"])
+    for no_protocol in (["fid50k"], "fid50k", protocols.fid50k):
+        with pytest.raises(TypeError, match="is no protocol: pass one such as"):
+            evaluate(noise, real, no_protocol)
     for settings in ({"seed": -1}, {"seed": 2**31}, {"batch_size": 0}):
         with pytest.raises(UserError, match=next(iter(settings))):
             evaluate(noise, real, frechet(), **settings)

@@ -64,9 +64,11 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
         ((f"--out={tmp_path / 's.npy'}",), "exists"),
         (("--out=s.jpg",), "ends in .png or .npy"),
         (("--out=s.png", "--num=0"), "--num is an integer from 1 to 2147483647"),
-        (("--out=s.png", f"--num={2**31 - 1}"), "GB are available: choose a smaller --num"),
+        (("--out=s.png", f"--num={2**31 - 1}"), "GB is available: choose a smaller --num"),
         (("--out=s.png", "--seed=-1"), "--seed is an integer from 0"),
         (("--out=README.md/s.png",), "cannot be written, because of"),
+        ((f"--out={'s' * 300}.png",), "cannot be written: File name too long"),
+        (("--out=s.npy", "--label=0"), "--label needs networks that take labels"),
         (("--out=s.png", "--num=x"), "invalid int value"),
         (("--out=s.png", "--label=3"), "--label"),
     ):
