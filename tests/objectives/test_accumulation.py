@@ -113,9 +113,13 @@ def test_bfloat16_works_inside_the_networks_alone(root):
         state = experiment.init(jax.random.key(0))
         (chunk,) = experiment.chunks(0, 1, 1)
         batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk))
-        text = str(jax.make_jaxpr(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0)))
+        text = str(
+            jax.make_jaxpr(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0))
+        )
         assert ("bf16" in text) == (precision == "bfloat16")
-        after, metrics = jax.jit(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0))
+        after, metrics = jax.jit(stage.make_step({}))(
+            state, stage.prepare(batch), jax.random.key(0)
+        )
         assert {leaf.dtype for leaf in jax.tree.leaves((after, metrics))} <= {
             jnp.dtype("float32"),
             jnp.dtype("int32"),

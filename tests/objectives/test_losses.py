@@ -16,7 +16,6 @@ from gan_jax.game import Player, Round, adversarial
 from gan_jax.objectives import losses
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.infogan import with_latent_code
-from gan_jax.objectives.penalties import r1
 
 
 def round_of(real_scores, fake_scores, **known):
@@ -324,39 +323,3 @@ def test_feature_matching(float64):
     np.testing.assert_allclose(alone, losses.minimax().discriminator(round))
     with pytest.raises(ValueError, match="networks with features"):
         losses.feature_matching().generator(round._replace(features=None))
-
-
-def test_metrics_and_refusals_of_the_game():
-    nets, batch, key = tiny.networks(), tiny.batch(), jax.random.key(0)
-    generator, discriminator = nets.init(key)
-    game = adversarial(nets, {"hinge": losses.hinge(), "r1": r1()})
-    loss, metrics = game.discriminator(discriminator, Player(generator), batch, key)
-    scores = {"scores/real", "scores/fake", "scores/real_sign"}
-    assert set(metrics) == {f"discriminator/{n}" for n in ("hinge", "r1", "loss")} | scores
-    np.testing.assert_allclose(
-        loss, metrics["discriminator/hinge"] + metrics["discriminator/r1"], rtol=1e-6
-    )
-    assert set(game.generator(generator, Player(discriminator), batch, key)[1]) == {
-        "generator/hinge",
-        "generator/loss",
-    }
-    with pytest.raises(ValueError, match="no term of \\['r1'\\] moves the generator"):
-        adversarial(nets, {"r1": r1()})
-    wide = nets._replace(score=lambda params, samples: nets.score(params, samples)[:, None])
-    with pytest.raises(ValueError, match=r"must return \[5\], one score per sample"):
-        adversarial(wide, {"hinge": losses.hinge()}).discriminator(
-            discriminator, Player(generator), batch, key
-        )
-
-
-def test_a_game_does_not_depend_on_how_its_batch_is_split(float64):
-    """Rows 2 to 4 alone draw what they draw in the whole batch."""
-    nets, key = tiny.networks(), jax.random.key(9)
-    game = adversarial(nets, {"minimax": losses.minimax()})
-    generator, _ = nets.init(key)
-    whole = game.generate_fakes(generator, tiny.batch(), key)
-    part = game.generate_fakes(
-        generator, {"real": tiny.batch()["real"][2:], "sample_index": jnp.arange(2, 5)}, key
-    )
-    for name in ("fake", "latents"):
-        np.testing.assert_allclose(part[name], whole[name][2:], rtol=1e-13)

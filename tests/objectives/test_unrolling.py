@@ -11,8 +11,11 @@ from gan_jax.game import Player, adversarial, update
 from gan_jax.objectives.losses import minimax, non_saturating, wasserstein
 from gan_jax.objectives.penalties import gradient_penalty
 from gan_jax.objectives.unrolling import unrolled
+from gan_jax.networks.spectral import spectral_iteration
+from gan_jax.objectives import augmentation
+from gan_jax.objectives.differentiability import check_differentiable
 from gan_jax.training import alternating, init_state
-from gan_jax.training.optimizers import clip_weights
+from gan_jax.training.optimizers import average_over, clip_weights
 
 RATE, B1, B2, EPS, EPS_ROOT, BOUND = 0.1, 0.5, 0.9, 1e-8, 1e-10, 0.5
 TERMS = {
@@ -235,3 +238,103 @@ def test_memory_is_flat_in_the_steps_when_rematerialised():
         return grad.lower(generator, batch).compile().memory_analysis().temp_size_in_bytes
 
     assert kept(True) < 0.2 * kept(False)
+
+
+# --------------------------------------------------------------------- optimizers that are refused
+
+ADAM = optax.adam(1e-3, eps_root=1e-14)
+ADAM_WITHOUT_ROOT = optax.adam(1e-3)
+INFINITE, ZERO = "derivative is infinite at a gradient of zero", "not differentiable"
+REFUSED = {
+    "adam": (ADAM_WITHOUT_ROOT, INFINITE),
+    "adamw": (optax.adamw(1e-3), INFINITE),
+    "amsgrad": (optax.amsgrad(1e-3), INFINITE),
+    "rmsprop with eps outside of the root": (optax.rmsprop(1e-3, eps_in_sqrt=False), INFINITE),
+    "adam and clip_weights": (optax.chain(ADAM_WITHOUT_ROOT, clip_weights(0.01)), INFINITE),
+    "lion": (optax.lion(1e-3), ZERO),
+    "sign_sgd": (optax.sign_sgd(1e-3), ZERO),
+    "rprop": (optax.rprop(1e-3), ZERO),
+}
+ACCEPTED = {
+    "adam": ADAM,
+    "adamw": optax.adamw(1e-3, eps_root=1e-14),
+    "rmsprop": optax.rmsprop(1e-3),
+    "sgd": optax.sgd(0.1),
+    "momentum": optax.sgd(0.1, momentum=0.9, nesterov=True),
+    "adam and clip_weights": optax.chain(ADAM, clip_weights(0.01)),
+    "steps beyond the bound of clip_weights": optax.chain(optax.sgd(1.0), clip_weights(0.01)),
+    "a gradient clipped by its norm": optax.chain(optax.clip_by_global_norm(1.0), ADAM),
+    "a rate that starts at 0": optax.adam(optax.linear_schedule(0.0, 1e-3, 10), eps_root=1e-14),
+    "a centred gradient": optax.chain(optax.centralize(), optax.sgd(0.1)),
+    "hyperparameters in the state": optax.inject_hyperparams(optax.adam)(1e-3),
+}
+
+
+def unrolled_step(optimizer, nets=None, **settings):
+    """A step that looks ahead through ``optimizer``, and what it is called with."""
+    nets = nets or tiny.networks()
+    game = unrolled(adversarial(nets, minimax()), 2, optimizer, **settings)
+    state = init_state(nets, optax.sgd(0.1), optimizer, tiny.key(0))
+    return alternating(game, optax.sgd(0.1), optimizer), state
+
+
+def trace(step, state):
+    return jax.make_jaxpr(step)(state, tiny.batch(discriminator_steps=1), tiny.key(0))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_optimizers_that_cannot_be_differentiated_are_refused(name):
+    optimizer, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        trace(*unrolled_step(optimizer))
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_optimizers_that_can_be_differentiated_are_not_refused(name):
+    trace(*unrolled_step(ACCEPTED[name]))
+
+
+def test_a_look_ahead_without_a_gradient_takes_any_optimizer():
+    trace(*unrolled_step(optax.lion(1e-3), stop_gradient=True))
+
+
+def test_optimizers_of_structured_parameters_are_tried_too():
+    """ADA's strength, and the vectors of spectral normalisation."""
+    _, discriminator = tiny.networks().init(tiny.key(0))
+    with_strength = {"network": discriminator, "strength": jnp.zeros(())}
+    kernels = {"dense": {"kernel": jnp.ones((6, 5))}}
+    spectral = {"params": kernels, "spectral": {"dense": {"u": jnp.ones(5)}}}
+    cases = (
+        (augmentation.adapt_strength, with_strength),
+        (lambda optimizer: optax.chain(optimizer, spectral_iteration()), spectral),
+    )
+    for wrap, params in cases:
+        check_differentiable(wrap(ADAM), params)
+        with pytest.raises(ValueError, match=INFINITE):
+            check_differentiable(wrap(ADAM_WITHOUT_ROOT), params)
+
+
+def test_traced_hyperparameters_are_not_judged():
+    """A population's: that of eps_root may be anything."""
+
+    def loss(rate, eps_root):
+        step, state = unrolled_step(optax.adam(rate, eps_root=eps_root))
+        batch = tiny.batch(discriminator_steps=1)
+        return step(state, batch, tiny.key(0))[1]["generator/loss"]
+
+    assert jax.eval_shape(jax.vmap(loss), jnp.ones(3), jnp.zeros(3)).shape == (3,)
+    assert jax.eval_shape(loss, jnp.ones(()), jnp.zeros(())).shape == ()
+
+
+def test_a_mapped_axis_does_not_disturb_the_trial():
+    step, state = unrolled_step(optax.chain(average_over("devices"), ADAM))
+    batch = tiny.batch(discriminator_steps=1)
+    mapped = jax.vmap(step, (None, 0, None), axis_name="devices")
+    jax.eval_shape(mapped, state, jax.tree.map(lambda leaf: leaf[None], batch), tiny.key(0))
+
+
+def test_the_trial_of_the_optimizer_adds_nothing_to_the_program(monkeypatch):
+    optimizer = optax.chain(ADAM, clip_weights(0.01))
+    tried = str(trace(*unrolled_step(optimizer)))
+    monkeypatch.setattr("gan_jax.objectives.unrolling.check_differentiable", lambda *_: None)
+    assert str(trace(*unrolled_step(optimizer))) == tried

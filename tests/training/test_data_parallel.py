@@ -28,7 +28,9 @@ def on_one_device(case):
 @pytest.mark.parametrize("case", parallelism_cases.CASES)
 def test_four_devices_give_the_numbers_of_one(case, parallelism):
     assert jax.device_count() == 4
-    parallelism_cases.assert_alike(on_one_device(case), parallelism_cases.gradients(case, parallelism))
+    parallelism_cases.assert_alike(
+        on_one_device(case), parallelism_cases.gradients(case, parallelism)
+    )
 
 
 def test_a_plain_pmap_with_averaged_gradients_does_too():
