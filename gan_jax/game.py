@@ -520,14 +520,14 @@ def _play_round(
     check_batch(batch, "batch")
     if "fake" not in batch:
         batch = _generate_fakes(networks, generator, batch, rng)
-    real, fake, given = batch["real"], batch["fake"], conditions(batch)
-    score = functools.partial(_scores, networks, discriminator, given)
+    real, fake, conditioning = batch["real"], batch["fake"], conditions(batch)
+    score = functools.partial(_scores, networks, discriminator, conditioning)
     if in_one_pass:
-        real_scores, fake_scores = _paired_scores(networks, discriminator, given, real, fake)
+        real_scores, fake_scores = _paired_scores(networks, discriminator, conditioning, real, fake)
     else:
         real_scores, fake_scores = score(real), score(fake)
     # A classifier that saw the label would have nothing to learn.
-    unlabelled = {name: value for name, value in given.items() if name != "label"}
+    unlabelled = {name: value for name, value in conditioning.items() if name != "label"}
     return Round(
         real=real,
         fake=fake,
@@ -538,16 +538,18 @@ def _play_round(
         label=batch.get("label"),
         sample_index=sample_indices(batch),
         rng=rng,
-        features=_of_samples(networks.features, discriminator, given),
+        features=_of_samples(networks.features, discriminator, conditioning),
         latents=batch.get("latents"),
         latent=lambda key: draw_latents(networks, key, sample_indices(batch)),
-        generate=lambda latents: networks.generate(generator, latents, **given),
+        generate=lambda latents: networks.generate(generator, latents, **conditioning),
     )
 
 
-def _scores(networks: Networks, discriminator: Params, given: Batch, samples: Array) -> Array:
-    """Scores ``[batch]``, float32 or wider, under the ``given`` conditions."""
-    scores = networks.score(discriminator, samples, **given)
+def _scores(
+    networks: Networks, discriminator: Params, conditioning: Batch, samples: Array
+) -> Array:
+    """Scores ``[batch]``, float32 or wider, under the conditions."""
+    scores = networks.score(discriminator, samples, **conditioning)
     if scores.shape != samples.shape[:1]:
         raise ValueError(
             f"score must return {list(samples.shape[:1])}, one score per sample, "
@@ -557,24 +559,24 @@ def _scores(networks: Networks, discriminator: Params, given: Batch, samples: Ar
 
 
 def _paired_scores(
-    networks: Networks, discriminator: Params, given: Batch, real: Array, fake: Array
+    networks: Networks, discriminator: Params, conditioning: Batch, real: Array, fake: Array
 ) -> tuple[Array, Array]:
     """The scores of both kinds from one pass of the discriminator."""
     # Each real sample stands next to a generated one, so that a batch which is split over devices
     # stays where it is.
     pairs = jnp.stack([real, fake], 1).reshape(-1, *real.shape[1:])
-    twice = {name: jnp.repeat(value, 2, axis=0) for name, value in given.items()}
+    twice = {name: jnp.repeat(value, 2, axis=0) for name, value in conditioning.items()}
     scores = _scores(networks, discriminator, twice, pairs).reshape(-1, 2)
     return scores[:, 0], scores[:, 1]
 
 
 def _of_samples(
-    function: ClassifyFn | FeaturesFn | None, discriminator: Params, given: Batch
+    function: ClassifyFn | FeaturesFn | None, discriminator: Params, conditioning: Batch
 ) -> Callable[[Array], Array] | None:
     """A head of the discriminator as a function of samples alone; None if there is none."""
     if function is None:
         return None
-    return lambda samples: function(discriminator, samples, **given)
+    return lambda samples: function(discriminator, samples, **conditioning)
 
 
 def _sum_terms(terms: Terms, side: Side, round: Round) -> tuple[Array, Metrics]:

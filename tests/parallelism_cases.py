@@ -1,4 +1,4 @@
-"""Games whose step must not depend on how it is mapped: what the tests of devices and of processes share."""
+"""Games whose step must not depend on how it is mapped, for tests of devices and of processes."""
 
 import jax
 import numpy as np
@@ -16,17 +16,19 @@ from gan_jax.training import alternating, fused, init_state
 SGD = optax.sgd(0.1)
 BATCH, CLASSES = 16, 3
 CASES = {
-    "non_saturating with BatchNorm": ({"non_saturating": losses.non_saturating()}, {}, 0),
-    "WGAN-GP with BatchNorm": ({"wasserstein": losses.wasserstein(), "penalty": penalties.gradient_penalty()}, {}, 0),
-    "unrolled 3 steps": ({"minimax": losses.minimax()}, {}, 3),
+    "non_saturating with BatchNorm": (losses.non_saturating(), {}, 0),
+    "WGAN-GP with BatchNorm": (losses.wasserstein() + penalties.gradient_penalty(), {}, 0),
+    "unrolled 3 steps": (losses.minimax(), {}, 3),
     "AC-GAN": (
-        {"non_saturating": losses.non_saturating(), "auxiliary_classifier": losses.auxiliary_classifier()}, {"labels": "auxiliary"}, 0
+        losses.non_saturating() + losses.auxiliary_classifier(),
+        {"labels": "auxiliary"},
+        0,
     ),
-}  # fmt: skip
+}
 
 
 def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What two steps of SGD moved, by player, and their metrics, of the fused step that ``mapping`` maps."""
+    """How two mapped steps of SGD move each player's parameters, and their metrics."""
     terms, settings, unroll = CASES[case]
     classes = CLASSES if settings else 0
     nets = networks.dcgan(

@@ -28,7 +28,7 @@ def one_hot(label, like):
 
 
 def networks(labels: bool = False) -> Networks:
-    """Tanh networks of one hidden layer on points in the plane; with ``labels`` the generator takes a label."""
+    """Tanh networks of one hidden layer on points in the plane; ``labels``: conditional ones."""
 
     def init(rng):
         keys = jax.random.split(rng, 5)
@@ -59,14 +59,14 @@ def networks(labels: bool = False) -> Networks:
 
 
 def key(seed: int):
-    """A key whose draws compile in a fraction of the time. Only where it does not matter what is drawn."""
+    """A key whose draws compile in a fraction of the time, for tests of anything but the draws."""
     return jax.random.key(seed, impl="unsafe_rbg")
 
 
 def batch(
     size: int = 5, discriminator_steps: int | None = None, labels: bool = False, seed: int = 0
 ):
-    """Real points ``[(discriminator_steps,) size, 2]`` and, with ``labels``, a label each."""
+    """Real points ``[(discriminator_steps,) size, 2]`` and, with ``labels``, their labels."""
     draws = np.random.default_rng(seed)
     shape = (size,) if discriminator_steps is None else (discriminator_steps, size)
     leaves = {"real": jnp.asarray(draws.normal(size=(*shape, SIZE)) + 1.0)}
@@ -87,7 +87,7 @@ def direction(tree, seed: int = 1):
 
 
 def slope_along(function, at, towards, h: float = 1e-5):
-    """The derivative of ``function`` at ``at`` in the direction ``towards``, by a central difference of order 4."""
+    """The derivative of ``function`` in a direction, by a central difference of order 4."""
     moved = lambda k: function(jax.tree.map(lambda p, d: p + k * h * d, at, towards))
     return (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * h)
 

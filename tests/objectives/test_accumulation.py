@@ -1,4 +1,4 @@
-"""Batches in parts and work in bfloat16, each against the plain path."""
+"""Gradient accumulation and bfloat16, each against the plain step."""
 
 import jax
 import jax.numpy as jnp
@@ -96,15 +96,22 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 def of_precision(root, precision: str):
     overrides = [
-        "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))", "dataset=ring()", "batch_size=16", f"precision={precision}",
-        "generator_optimizer=sgd(learning_rate=0.1)", "discriminator_optimizer=sgd(learning_rate=0.1)",
+        "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))",
+        "dataset=ring()",
+        "batch_size=16",
+        f"precision={precision}",
+        "generator_optimizer=sgd(learning_rate=0.1)",
+        "discriminator_optimizer=sgd(learning_rate=0.1)",
         "objective=wasserstein + gradient_penalty(weight=10)",
-    ]  # fmt: skip
+    ]
     return build(load_settings(str(root / "configs" / "default.py"), overrides))
 
 
 def test_bfloat16_works_inside_the_networks_alone(root):
-    """Parameters, samples, scores, losses and metrics stay float32, and the step is the plain one's but for rounding."""
+    """All else stays float32: parameters, samples, scores, losses, metrics.
+
+    The step equals the one in float32 except for rounding.
+    """
     ends = {}
     for precision in ("float32", "bfloat16"):
         experiment = of_precision(root, precision)

@@ -121,12 +121,12 @@ def test_augmented_sees_both_kinds_through_it_and_the_generator_learns_through_i
         tiny.assert_trees_close(a, b, rtol=1e-12)
     seen = doubled.generate_fakes(generator, batch, key)
     a, b = (doubled.generator(generator, Player(discriminator), on, key)[0] for on in (batch, seen))
-    assert a == b  # what play made is augmented once, as unrolling needs
+    assert a == b  # what generate_fakes made is augmented once, as unrolling needs
     with pytest.raises(ValueError, match="needs objective"):
         augment.augmented(game._replace(generate_fakes=None), lambda rng, sample: sample)
 
 
-def test_augmentation_is_drawn_by_row_and_differs_between_real_and_generated(float64):
+def test_augmentation_is_drawn_by_sample_index_and_differs_between_real_and_generated(float64):
     nets, key = tiny.networks(), jax.random.key(2)
     game = adversarial(nets, {"minimax": minimax()})
     seen = []
@@ -152,7 +152,7 @@ def adaptive_game(start, target, step=0.01):
 
 
 def test_strength_follows_the_sign_statistic():
-    """It moves by one step a turn towards less overfitting, stays within [0, 1], and leaves the networks' update alone."""
+    """It moves by one step per discriminator update towards less overfitting, within [0, 1]."""
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), tiny.batch(discriminator_steps=2))
 
     @jax.jit
@@ -203,7 +203,7 @@ def test_strength_is_the_share_that_is_augmented():
         assert abs(float(jnp.mean(jnp.any(seen[0][kind] != 1, 1))) - 0.3) < 0.04
 
 
-def test_adaptive_play_looks_ahead_too():
+def test_an_adaptive_game_can_be_unrolled():
     nets, game, sgd, adapting = adaptive_game(0.2, 0.6)
     state = init_state(nets, sgd, adapting, jax.random.key(0))
     step = alternating(unrolled(game, 2, adapting), sgd, adapting)

@@ -1,7 +1,8 @@
-"""Every objective with every penalty, looking 0 and 2 updates ahead: gradients against finite differences in float64.
+"""Every objective with every penalty, 0 and 2 updates ahead: gradients against finite differences.
 
-A new objective or penalty adds a row. To compile two programs rather than hundreds, one game holds all terms, each times
-a weight of its own; a pair is that game with two weights of 1 and the others 0.
+A new objective or penalty adds a row. To compile two programs rather than hundreds, one game holds
+all terms, each times a weight of its own; a pair is that game with two weights of 1 and the others
+0. Everything is in float64.
 """
 
 import functools
@@ -70,7 +71,11 @@ def networks():
 
 @functools.cache
 def program(steps):
-    """Both players' losses and gradients: (generator, discriminator, a weight for each term) -> two pairs."""
+    """Both players' losses and gradients.
+
+    The program takes both networks' parameters, a weight for each term and a batch, and returns the
+    generator's pair of loss and gradient and the discriminator's.
+    """
 
     def both(generator, discriminator, weights, batch):
         game = adversarial(
@@ -101,7 +106,7 @@ def test_gradients_match_finite_differences(float64, objective, steps):
     for penalty, extra in PENALTIES.items():
         named = OBJECTIVES[objective] | extra
         weights = jnp.asarray([float(name in named) for name in TERMS])
-        found = run(*players, weights, batch)
+        losses_and_gradients = run(*players, weights, batch)
         for side in range(2):
 
             def loss(params, side=side, weights=weights):
@@ -111,7 +116,7 @@ def test_gradients_match_finite_differences(float64, objective, steps):
                     batch,
                 )[side][0]
 
-            slope = tiny.dot(found[side][1], towards[side])
+            slope = tiny.dot(losses_and_gradients[side][1], towards[side])
             expected = tiny.slope_along(loss, players[side], towards[side])
             np.testing.assert_allclose(
                 slope, expected, rtol=1e-6, atol=1e-9, err_msg=f"{objective} + {penalty}"

@@ -1,6 +1,6 @@
-"""Every objective against PyTorch's autograd, in float64, and at scores where naive formulas overflow.
+"""Every objective against PyTorch's autograd, in float64, and at scores where formulas overflow.
 
-A new objective adds a row to LOSSES: what both players minimise, written for PyTorch with nothing of ours.
+A new objective adds a row to LOSSES: what both players minimise, written for PyTorch alone.
 """
 
 import math
@@ -49,7 +49,7 @@ def relu(x):
     return x.clamp(min=0)
 
 
-# Output activations and conjugates as the paper's tables 2 and 6 give them: f*(g_f(s)), not simplified.
+# Output activations and conjugates as in the paper's tables 2 and 6: f*(g_f(s)), not simplified.
 ACTIVATIONS = {
     "kl": lambda v: v,
     "reverse_kl": lambda v: -(-v).exp(),
@@ -146,7 +146,8 @@ def test_values_and_gradients_are_those_of_torch(float64, name):
             )
 
 
-EXTREME = {  # at real scores +-1000 and generated -+1000: the discriminator's loss, then the generator's
+# At real scores +-1000 and generated -+1000: the discriminator's loss, then the generator's.
+EXTREME = {
     "minimax": ((0, 0), (2000, -2000)),
     "non_saturating": ((0, 1000), (2000, 0)),
     "smoothed": ((100, 1000), (1900, 0)),
@@ -183,14 +184,14 @@ def test_extreme_scores_are_finite_and_right(name):
         scores = jnp.full(4, sign * 1000.0), jnp.full(4, -sign * 1000.0)
         for side, value in zip(("discriminator", "generator"), expected, strict=True):
             loss = getattr(term, side)
-            found, gradients = jax.value_and_grad(
+            result, gradients = jax.value_and_grad(
                 lambda r, f, loss=loss: loss(round_of(r, f)), (0, 1)
             )(*scores)
-            np.testing.assert_allclose(found, value, rtol=1e-6, atol=1e-4)
+            np.testing.assert_allclose(result, value, rtol=1e-6, atol=1e-4)
             assert np.isfinite(gradients).all()
 
 
-def test_minimax_gradient_vanishes_where_non_saturating_does_not():
+def test_the_gradient_of_minimax_vanishes_and_that_of_non_saturating_does_not():
     r, f = jnp.full(2, 20.0), jnp.full(2, -20.0)
     slope = lambda term: float(
         jnp.sum(jnp.abs(jax.grad(lambda f: term.generator(round_of(r, f)))(f)))
@@ -207,7 +208,7 @@ LOGITS = np.array([[0.2, -1.0, 0.5], [2.0, 0.1, -0.3], [0.0, 0.4, 0.9], [-1000.0
 LABELS = np.array([2, 0, 1, 1])
 
 
-def test_label_aided_is_cross_entropy_with_and_without_the_generated_half(float64):
+def test_auxiliary_classifier_is_cross_entropy_with_and_without_the_generated_half(float64):
     torch = pytest.importorskip("torch")
     real, fake = jnp.zeros((4, 3)), jnp.ones((4, 3))
     classify = lambda samples: jnp.asarray(LOGITS) * (1 - 0.5 * samples)
@@ -232,7 +233,7 @@ def test_label_aided_is_cross_entropy_with_and_without_the_generated_half(float6
 
 
 def test_mutual_information_is_the_likelihood_of_the_code(float64):
-    """Against SciPy: a softmax for the category, unit Gaussians for the numbers but for their constant."""
+    """Against SciPy: a softmax for the category, unit Gaussians without their constant."""
     from scipy.special import log_softmax
     from scipy.stats import norm
 
@@ -273,8 +274,8 @@ def test_mutual_information_is_the_likelihood_of_the_code(float64):
             losses.mutual_information(4, 3).generator(round._replace(**broken))
 
 
-def test_coded_latents():
-    """One-hot category, uniform numbers, the networks' own latents; the generator gets the category as its label."""
+def test_latents_with_a_code():
+    """One-hot category, uniform numbers, other latents; the generator's label is the category."""
     nets = with_latent_code(tiny.networks(labels=True), 3, 1)
     z = nets.latent(jax.random.key(0), 4000)
     assert z.shape == (4000, 3 + tiny.LATENT)
@@ -292,8 +293,8 @@ def test_coded_latents():
         with_latent_code(tiny.networks(), 1)
 
 
-def test_coded_game_is_played_with_the_code_of_its_own_samples(float64):
-    """The term reads the code that made each sample: a recogniser that inverts the generator has no error."""
+def test_mutual_information_reads_the_code_of_each_sample(float64):
+    """A classifier that inverts the generator has no error."""
     nets = with_latent_code(tiny.networks(), 0, 2, labels=False)
     nets = nets._replace(
         generate=lambda params, latents: latents, classify=lambda params, samples: samples

@@ -29,7 +29,7 @@ def cubic(samples):
 def round_of(score=linear, shape=(3,), size=6, **known):
     draws = np.random.default_rng(0)
     real, fake = (jnp.asarray(draws.normal(size=(size, *shape))) for _ in range(2))
-    given = {
+    samples_and_scores = {
         "real": real,
         "fake": fake,
         "real_scores": score(real),
@@ -42,12 +42,12 @@ def round_of(score=linear, shape=(3,), size=6, **known):
         "sample_index": jnp.arange(size),
         "rng": jax.random.key(3),
     }
-    return Round(**given | rest | known)
+    return Round(**samples_and_scores | rest | known)
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3, 1)])
 def test_slope_penalties_of_a_linear_discriminator(float64, shape):
-    """Its slope is the same everywhere and counts each sample by itself, over all of its entries."""
+    """Its slope is the same everywhere, and is that of each sample over all of its entries."""
     round = round_of(shape=shape)
     expected = {
         penalties.gradient_penalty(): 10 * (STEEP - 1) ** 2,
@@ -64,7 +64,7 @@ def test_slope_penalties_of_a_linear_discriminator(float64, shape):
         np.testing.assert_allclose(term.discriminator(round), value, rtol=1e-10, atol=1e-15)
 
 
-def test_where_each_penalty_looks(float64):
+def test_the_points_at_which_each_penalty_looks(float64):
     round = round_of(cubic)
     real, fake = np.asarray(round.real), np.asarray(round.fake)
     square = lambda x: np.sum((x**2 * SLOPE) ** 2, 1)
@@ -76,7 +76,7 @@ def test_where_each_penalty_looks(float64):
     )
     points = np.asarray(penalties.interpolate(round))
     share = (points - fake) / (real - fake)
-    np.testing.assert_allclose(share, np.tile(share[:, :1], 3), rtol=1e-8)  # one share a sample
+    np.testing.assert_allclose(share, np.tile(share[:, :1], 3), rtol=1e-8)  # one share per sample
     assert share.min() >= 0 and share.max() <= 1 and np.ptp(share[:, 0]) > 0.1
     expected = 10 * np.mean((np.sqrt(square(points)) - 1) ** 2)
     np.testing.assert_allclose(
@@ -89,7 +89,7 @@ def test_where_each_penalty_looks(float64):
 
 
 def test_dragans_points_are_the_authors(float64):
-    """To one side, less than half a standard deviation (of NumPy) away, by one share a sample of fresh noise."""
+    """To one side, less than half a standard deviation (of NumPy) away, with fresh noise."""
     seen = []
 
     def noting(samples):
@@ -160,8 +160,8 @@ def test_gradients_are_those_of_torchs_double_backward(float64, name):
 def test_consistency_of_vectors_and_images(float64):
     """A linear discriminator's answer to noise is known; a constant one is perfectly consistent."""
     round = round_of(size=5000)
-    found = penalties.consistency(2.0, noise=0.3).discriminator(round)
-    np.testing.assert_allclose(found, 2 * 0.3**2 * STEEP**2, rtol=0.05)
+    penalty = penalties.consistency(2.0, noise=0.3).discriminator(round)
+    np.testing.assert_allclose(penalty, 2 * 0.3**2 * STEEP**2, rtol=0.05)
     mean = lambda images: jnp.sum(images, (1, 2, 3))
     inside = (
         jnp.zeros((40, 9, 9, 2))
@@ -179,7 +179,7 @@ def test_consistency_of_vectors_and_images(float64):
 
 
 def test_mode_seeking(float64):
-    """A generator that scales its latents by 3 spreads them by 3; one that collapsed is at the bound."""
+    """The ratio is 3 if the generator scales latents by 3, and 0 if it has collapsed."""
     z1, z2 = (jnp.asarray(np.random.default_rng(s).normal(size=(5, 2))) for s in range(2))
     round = round_of(
         lambda x: x[:, 0], (2,), 5, latents=z1, latent=lambda key: z2, generate=lambda z: 3 * z

@@ -8,12 +8,12 @@ import pytest
 import tiny
 
 from gan_jax.game import Player, adversarial, update
-from gan_jax.objectives.losses import minimax, non_saturating, wasserstein
-from gan_jax.objectives.penalties import gradient_penalty
-from gan_jax.objectives.unrolling import unrolled
 from gan_jax.networks.spectral import spectral_iteration
 from gan_jax.objectives import augmentation
 from gan_jax.objectives.differentiability import check_differentiable
+from gan_jax.objectives.losses import minimax, non_saturating, wasserstein
+from gan_jax.objectives.penalties import gradient_penalty
+from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import alternating, init_state
 from gan_jax.training.optimizers import average_over, clip_weights
 
@@ -31,15 +31,15 @@ def optimizer_of(name, objective):
 
 
 def by_hand(objective, optimizer, steps, resample, generator, discriminator, moments, real, rng):
-    """The generator's loss after `steps` updates of the discriminator, in one expression after another.
+    """The generator's loss after `steps` updates of the discriminator, written out.
 
-    Nothing of the library is called but the tiny networks; `moments` are Adam's (m, v, count) of the live discriminator.
+    Nothing of the library is called; `moments` are Adam's (m, v, count) of the live discriminator.
     """
     nets = tiny.networks()
-    rows = range(len(real))
+    indices = range(len(real))
 
     def fake(key):
-        keys = [jax.random.fold_in(jax.random.fold_in(key, 0), row) for row in rows]
+        keys = [jax.random.fold_in(jax.random.fold_in(key, 0), index) for index in indices]
         return nets.generate(
             generator, jnp.stack([jax.random.normal(k, (tiny.LATENT,)) for k in keys])
         )
@@ -56,8 +56,8 @@ def by_hand(objective, optimizer, steps, resample, generator, discriminator, mom
         term_key = jax.random.fold_in(key, 2)  # the second term's
         shares = jnp.stack(
             [
-                jax.random.uniform(jax.random.fold_in(term_key, row), dtype=jnp.float64)
-                for row in rows
+                jax.random.uniform(jax.random.fold_in(term_key, index), dtype=jnp.float64)
+                for index in indices
             ]
         )[:, None]
         points = shares * real + (1 - shares) * x
@@ -111,12 +111,14 @@ def played(objective, optimizer):
 
 
 def moments_of(player):
-    found = [
+    adam_states = [
         s
         for s in jax.tree.leaves(player.opt_state, is_leaf=lambda s: hasattr(s, "mu"))
         if hasattr(s, "mu")
     ]
-    return (found[0].mu, found[0].nu, found[0].count) if found else (None, None, None)
+    if not adam_states:
+        return None, None, None
+    return adam_states[0].mu, adam_states[0].nu, adam_states[0].count
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -176,7 +178,6 @@ def test_stop_gradient_looks_ahead_without_learning_through_it(float64):
 
 
 def test_every_look_ahead_step_sees_the_same_minibatch(float64):
-    """With one step there is nothing to resample but the key; with two, fresh latents change the answer."""
     game, stages, generator, player = played("minimax", "sgd")
     batch, rng = tiny.batch(seed=7), jax.random.key(7)
     keys = []
@@ -204,7 +205,7 @@ def test_no_steps_is_the_objective_itself():
 
 
 def test_the_discriminator_is_unchanged_by_the_look_ahead():
-    """After a step it is, bit for bit, where the plain step leaves it, its optimizer's state included."""
+    """It ends, bit for bit, where the plain step leaves it, its optimizer's state included."""
     nets, adam, sgd = tiny.networks(), optax.adam(1e-2, eps_root=1e-14), optax.sgd(0.1)
     game = adversarial(nets, {"minimax": minimax()})
     state = init_state(nets, sgd, adam, jax.random.key(0))
@@ -225,7 +226,7 @@ def test_the_discriminator_is_unchanged_by_the_look_ahead():
 
 
 def test_memory_is_flat_in_the_steps_when_rematerialised():
-    """What the backward pass keeps: one discriminator a step, not the activations of a step's whole update."""
+    """The backward pass keeps one discriminator per step, not the activations of its update."""
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     game = adversarial(nets, {"minimax": minimax()})
     generator, discriminator = nets.init(jax.random.key(1))

@@ -34,7 +34,7 @@ def test_four_devices_give_the_numbers_of_one(case, parallelism):
 
 
 def test_a_plain_pmap_with_averaged_gradients_does_too():
-    """For those who map the step themselves: `average_over` as the first stage of both optimizers."""
+    """For users who map the step themselves: `average_over` as both optimizers' first stage."""
     nets = networks.mlp((2,), latent_size=2, generator_widths=(4,), discriminator_widths=(4,))
     objective = adversarial(nets, {"wasserstein": losses.wasserstein()})
     real = np.random.default_rng(0).normal(size=(1, 8, 2)).astype(np.float32)
@@ -53,16 +53,18 @@ def test_a_plain_pmap_with_averaged_gradients_does_too():
             name: leaf.reshape(1, 4, 2, *leaf.shape[2:]).swapaxes(0, 1)
             for name, leaf in batch.items()
         }
-        given = split if stages else batch
+        mapped_batch = split if stages else batch
         ends.append(
-            mapped(alternating(objective, optimizer, optimizer))(state, given, jax.random.key(0))[0]
+            mapped(alternating(objective, optimizer, optimizer))(
+                state, mapped_batch, jax.random.key(0)
+            )[0]
         )
     for one, other in zip(jax.tree.leaves(ends[0]), jax.tree.leaves(ends[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_pmapped_needs_rows():
+def test_pmapped_needs_sample_indices():
     with pytest.raises(ValueError, match='"sample_index"'):
-        pmapped(fused(lambda *given: given))(
+        pmapped(fused(lambda *arguments: arguments))(
             {}, {"real": np.zeros((1, 1, 4, 2))}, jax.random.key(0)
         )

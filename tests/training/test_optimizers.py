@@ -43,9 +43,9 @@ def test_orthogonal_regularization_adds_the_gradient_of_its_formula(float64):
 
     stage = orthogonal_regularization(0.3)
     gradient = jax.tree.map(jnp.ones_like, params)
-    found, _ = stage.update(gradient, stage.init(params), params)
+    updates, _ = stage.update(gradient, stage.init(params), params)
     expected = jax.tree.map(jnp.add, gradient, jax.grad(formula)(params))
-    tiny.assert_trees_close(found, expected, rtol=1e-12)
+    tiny.assert_trees_close(updates, expected, rtol=1e-12)
     square = {
         "w": jnp.linalg.qr(jnp.asarray(draws.normal(size=(5, 3))))[0] * jnp.array([[1.0, 2.0, 3.0]])
     }
@@ -56,7 +56,7 @@ def test_orthogonal_regularization_adds_the_gradient_of_its_formula(float64):
 
 
 def test_a_mapped_game_sees_the_whole_batch(float64):
-    """Averages inside a loss, DRAGAN's deviation and consensus: 4 devices give the numbers of one."""
+    """Averages inside a loss, DRAGAN's deviation, consensus: 4 devices give the numbers of one."""
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     terms = {
         "relativistic_average": relativistic_average(),

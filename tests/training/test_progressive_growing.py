@@ -1,4 +1,4 @@
-"""Growth: the schedule, fades, resized images, and networks that begin a phase as they ended the last."""
+"""Progressive growing: the schedule, fades, resized images, networks at a phase's start."""
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +104,7 @@ def test_a_phase_begins_as_the_last_one_ended():
         np.testing.assert_allclose(
             play(jnp.ones(4))[3], now.score(discriminator, full), rtol=1e-4, atol=1e-4
         )
-        # One fade a sample.
+        # One fade per sample.
         mixed = play(jnp.array([0.0, 1.0, 0.5, 0.0]))[1]
         np.testing.assert_array_equal(mixed[0], new[0])
         np.testing.assert_allclose(mixed[2], (new[2] + full[2]) / 2, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Train steps where it is known what they do: the bilinear game and the Dirac-GAN, in float64; and chunks of steps."""
+"""Train steps on games with known answers, the bilinear game and the Dirac-GAN; chunks of steps."""
 
 import functools
 
@@ -78,7 +78,10 @@ def field_of_losses(name):
 
 
 def trajectory(field, discriminator_steps, clip=np.inf, steps=500):
-    """Gradient descent from (1, 1): simultaneous where `discriminator_steps` is 0, else one step of theta, then `discriminator_steps` of psi."""
+    """Gradient descent from (1, 1).
+
+    Simultaneous if `discriminator_steps` is 0, else one step of theta, then that many of psi.
+    """
     theta = psi = 1.0
     path = []
     for _ in range(steps):
@@ -93,7 +96,7 @@ def trajectory(field, discriminator_steps, clip=np.inf, steps=500):
     return np.array(path)
 
 
-# Radii over the last 100 of 500 steps, least and greatest, for simultaneous play and 1 and 5 discriminator steps.
+# Least and greatest radii over the last 100 of 500 steps: simultaneous, 1, 5 discriminator steps.
 TABLE = {
     "GAN": [(3.096, 3.097), (1.344, 1.422), (1.03, 2.42)],
     "NSGAN": [(0.626, 0.644), (0.274, 0.314), (0.126, 0.309)],
@@ -110,8 +113,8 @@ TABLE = {
 def test_dirac_gan_table(float64, name):
     """Mescheder et al. (2018), figures 2 and 3, by the closed-form fields.
 
-    The published code's consensus field lacks a factor 2 in one summand, with which 5 discriminator steps converge. With the gradient
-    itself, as here, the last cell does not.
+    The published code's consensus field lacks a factor 2 in one summand, and then 5 discriminator
+    steps converge. With the gradient itself, as here, the last cell does not.
     """
     for discriminator_steps, (least, most) in zip((0, 1, 5), TABLE[name], strict=True):
         radius = np.hypot(
@@ -119,19 +122,19 @@ def test_dirac_gan_table(float64, name):
                 -100:
             ].T
         )
-        found = [radius.min(), radius.max()]
+        extremes = [radius.min(), radius.max()]
         if least < 1e-20 or most < 1e-12:
             assert radius.max() <= 1.05 * most
         else:
             np.testing.assert_allclose(
-                found,
+                extremes,
                 [least, most],
                 rtol=2.5e-2,
                 atol=0,
                 err_msg=f"{discriminator_steps} discriminator_steps",
             )
             if most > 0.1:
-                np.testing.assert_allclose(found, [least, most], atol=6e-3, rtol=0)
+                np.testing.assert_allclose(extremes, [least, most], atol=6e-3, rtol=0)
 
 
 def test_dirac_gan_ends_where_it_should():
@@ -172,12 +175,12 @@ EIGENVALUES = {
 def test_our_losses_give_the_eigenvalues(float64, name):
     field, h = field_of_losses(name), 1e-6
     jacobian = np.stack([np.subtract(field(*e), field(*-e)) / (2 * h) for e in np.eye(2) * h], 1)
-    found, exact = (
+    numerical, exact = (
         np.sort_complex(v)
         for v in (np.linalg.eigvals(jacobian), theory.dirac_eigenvalues(*EIGENVALUES[name]))
     )
     np.testing.assert_allclose(
-        found, exact, atol=1e-5 if name == "R1 1" else 1e-8
+        numerical, exact, atol=1e-5 if name == "R1 1" else 1e-8
     )  # at the critical weight, a double root
 
 
@@ -256,9 +259,12 @@ def test_consensus_and_symplectic_move_along_their_formulas(float64):
     v, jacobian = (
         np.asarray(value) for value in jax.jit(lambda x: (field(x), jax.jacfwd(field)(x)))(flat)
     )
-    slope, turn = jacobian.T @ v, (jacobian.T - jacobian) @ v / 2
-    sign = np.sign((v @ slope) * (turn @ slope) / len(v) + 0.1)
-    for make, along in {consensus: v + 0.3 * slope, symplectic: v + 0.3 * sign * turn}.items():
+    slope, adjustment = jacobian.T @ v, (jacobian.T - jacobian) @ v / 2
+    sign = np.sign((v @ slope) * (adjustment @ slope) / len(v) + 0.1)
+    for make, along in {
+        consensus: v + 0.3 * slope,
+        symplectic: v + 0.3 * sign * adjustment,
+    }.items():
         after, metrics = jax.jit(make(game, sgd, sgd, weight=0.3))(state, batch, key)
         moved = jax.flatten_util.ravel_pytree((after.generator.params, after.discriminator.params))[
             0
@@ -270,7 +276,7 @@ def test_consensus_and_symplectic_move_along_their_formulas(float64):
         )
 
 
-def test_extragradient_takes_one_turn_or_two():
+def test_extragradient_takes_one_or_two_discriminator_steps():
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     step = extragradient(adversarial(nets, {"minimax": minimax()}), sgd, sgd)
     state = init_state(nets, sgd, sgd, jax.random.key(0))
@@ -279,8 +285,8 @@ def test_extragradient_takes_one_turn_or_two():
         jax.eval_shape(step, state, tiny.batch(discriminator_steps=3), jax.random.key(0))
 
 
-def test_joint_play_gives_the_discriminator_its_early_turns():
-    """With several discriminator steps the discriminator plays all but the last alone: its first update is the plain one."""
+def test_joint_updates_follow_the_discriminators_own():
+    """The discriminator is updated alone on all batches but the last, by plain updates."""
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     game = adversarial(nets, {"minimax": minimax()})
     state = init_state(nets, sgd, sgd, jax.random.key(0))
@@ -309,8 +315,11 @@ def test_joint_play_gives_the_discriminator_its_early_turns():
 
 
 @pytest.mark.parametrize("discriminator_steps", [1, 2])
-def test_reuse_plays_the_samples_of_the_last_turn_twice(discriminator_steps):
-    """The generator's turn has the key, and so the latents, of the discriminator's last; they are generated once."""
+def test_reuse_takes_the_samples_of_the_last_discriminator_step_twice(discriminator_steps):
+    """The generator's update has the key, and so the latents, of the last discriminator step.
+
+    They are generated once for both.
+    """
     nets, sgd = tiny.networks(), optax.sgd(0.1)
     game = adversarial(nets, {"non_saturating": non_saturating()})
     state = init_state(nets, sgd, sgd, jax.random.key(0))
@@ -321,16 +330,16 @@ def test_reuse_plays_the_samples_of_the_last_turn_twice(discriminator_steps):
     discriminator, seen = state.discriminator, []
     for k in range(discriminator_steps):
         on = jax.tree.map(lambda leaf, k=k: leaf[k], batch)
-        discriminator, found = update(
+        discriminator, step_metrics = update(
             game.discriminator, sgd, discriminator, state.generator, on, keys[k]
         )
-        seen.append(found)
+        seen.append(step_metrics)
     generator, _ = update(game.generator, sgd, state.generator, discriminator, on, keys[-1])
     tiny.assert_trees_close(after.discriminator.params, discriminator.params, rtol=2e-6, atol=1e-7)
     tiny.assert_trees_close(after.generator.params, generator.params, rtol=2e-6, atol=1e-7)
     for name in ("discriminator/loss", "scores/fake"):
         np.testing.assert_allclose(
-            metrics[name], np.mean([found[name] for found in seen]), rtol=1e-5
+            metrics[name], np.mean([step_metrics[name] for step_metrics in seen]), rtol=1e-5
         )
 
     def products(play):
@@ -391,12 +400,14 @@ def test_moving_average_and_its_warm_ups():
             tiny.assert_trees_close(state.generator_ema, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_schedule_of_turns():
-    given = [discriminator_steps_at(step) for step in range(1200)]
+def test_bursts_of_discriminator_steps():
+    counts = [discriminator_steps_at(step) for step in range(1200)]
     assert (
-        given[:27] == [100] * 25 + [5, 5] and given[499:502] == [5, 100, 5] and given[1000] == 100
+        counts[:27] == [100] * 25 + [5, 5]
+        and counts[499:502] == [5, 100, 5]
+        and counts[1000] == 100
     )
-    total = np.concatenate([[0], np.cumsum(given)])
+    total = np.concatenate([[0], np.cumsum(counts)])
     assert [discriminator_steps_before(step) for step in range(1201)] == total.tolist()
     odd = {"discriminator_steps": 2, "burst": 7, "first": 3, "every": 4}
     total = np.concatenate(
