@@ -1,11 +1,10 @@
-"""JAX's own random numbers, drawn faster on a CPU, where the latents of a toy GAN are much of its
-step.
+"""JAX's own random numbers, drawn faster on a CPU.
 
-On a CPU JAX runs the rounds of Threefry in a loop over arrays in memory, to compile quickly.
-Written out, they fuse into one pass over registers, about 3 times as fast. Keys made by `key` work
-with all of ``jax.random`` and draw what ``jax.random.key(seed)`` draws, bit for bit, because they
-run the same integer arithmetic on the same counters. `normal` turns these bits into the numbers of
-``jax.random.normal`` in about half the time.
+There, drawing latents takes much of a toy GAN's step: JAX runs the rounds of Threefry in a loop
+over arrays in memory, to compile quickly. Written out, they fuse into one pass over registers,
+about 3 times as fast. Keys made by `key` work with all of ``jax.random`` and draw the same bits as
+``jax.random.key(seed)``, because they run the same integer arithmetic on the same counters.
+`normal` turns these bits into the numbers of ``jax.random.normal`` in about half the time.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Quick keys draw what JAX's own draw."""
+"""Fast keys draw what JAX's own draw."""
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,9 @@ DRAWS = {
     "permutation": lambda key: jax.random.permutation(key, 50),
     "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
     "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 2**32 - 1)),
-    "rows": lambda key: jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(key, row), (6,)))(
-        jnp.arange(8)
-    ),
+    "per sample": lambda key: jax.vmap(
+        lambda index: jax.random.normal(jax.random.fold_in(key, index), (6,))
+    )(jnp.arange(8)),
 }
 
 
@@ -29,35 +29,36 @@ DRAWS = {
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_the_numbers_are_those_of_jax(name, seed):
     draw = DRAWS[name]
-    own, reference = random.key(seed), jax.random.key(seed, impl="threefry2x32")
-    for a, b in ((own, reference), (jax.random.fold_in(own, 7), jax.random.fold_in(reference, 7))):
+    key, reference = random.key(seed), jax.random.key(seed, impl="threefry2x32")
+    folded = jax.random.fold_in(key, 7), jax.random.fold_in(reference, 7)
+    for a, b in ((key, reference), folded):
         drawn, expected = np.asarray(jax.jit(draw)(a)), np.asarray(draw(b))
         if expected.dtype.kind in "iu":
             np.testing.assert_array_equal(drawn, expected)
-        else:  # the same bits; what is computed from them is rounded as it is compiled
+        else:  # the same bits, but compiled programs round what they compute from them
             np.testing.assert_allclose(
                 drawn.astype(np.float32), expected.astype(np.float32), rtol=1e-6, atol=1e-7
             )
 
 
-def test_64_bits(float64):
-    own, reference = random.key(3), jax.random.key(3, impl="threefry2x32")
+def test_64_bit_numbers_are_those_of_jax(float64):
+    key, reference = random.key(3), jax.random.key(3, impl="threefry2x32")
     np.testing.assert_array_equal(
-        jax.random.bits(own, (5,), jnp.uint64), jax.random.bits(reference, (5,), jnp.uint64)
+        jax.random.bits(key, (5,), jnp.uint64), jax.random.bits(reference, (5,), jnp.uint64)
     )
     np.testing.assert_allclose(
-        jax.random.normal(own, (5,)), jax.random.normal(reference, (5,)), rtol=1e-14
+        jax.random.normal(key, (5,)), jax.random.normal(reference, (5,)), rtol=1e-14
     )
 
 
-def test_seeds_may_be_traced():
+def test_a_seed_may_be_traced():
     draw = jax.jit(jax.vmap(lambda seed: jax.random.normal(random.key(seed), (3,))))
     expected = jax.random.normal(jax.random.key(2, impl="threefry2x32"), (3,))
     np.testing.assert_allclose(draw(jnp.arange(4))[2], expected, rtol=1e-6)
 
 
-def test_quantiles_of_the_normal_distribution():
-    """Against scipy's in float64, over all that a draw can hand in: multiples of 2^-22 and the least number above -1."""
+def test_quantiles_are_those_of_scipy():
+    """For all that a draw can pass: multiples of 2^-22, and the least float32 above -1."""
     least = np.nextafter(np.float32(-1), np.float32(0))
     tails = np.float32(1) - np.float32(2**-22) * np.arange(1, 20_000, dtype=np.float32)
     middle = np.float32(2**-22) * np.arange(-(2**22) + 1, 2**22, 37, dtype=np.float32)
@@ -75,6 +76,6 @@ def test_normal_numbers_are_those_of_jax(seed):
     assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-4
 
 
-def test_normal_numbers_of_64_bits_are_jax_s_own(float64):
+def test_normal_numbers_of_64_bits_are_those_of_jax(float64):
     key = random.key(1)
     assert jnp.array_equal(random.normal(key, (3, 4)), jax.random.normal(key, (3, 4)))

@@ -90,7 +90,7 @@ def test_draws_keep_the_shape_of_positions_and_reach_beyond_32_bits(name):
     )
 
 
-def test_a_drawn_dataset_takes_traced_seeds():
+def test_a_distribution_takes_traced_seeds():
     dataset = DATASETS["ring"]
     members = jax.vmap(lambda seed: dataset.draw(seed, np.arange(6)))(jnp.array([0, 7]))
     for member, seed in enumerate((0, 7)):
@@ -163,7 +163,7 @@ def test_centres_of_the_ring_and_the_grid():
     assert scaled.std == pytest.approx(0.05 / 2.828)
 
 
-def test_the_published_bug_of_the_seven_mode_ring():
+def test_the_ring_of_seven_has_the_published_bug():
     angles = np.linspace(0, 2 * np.pi, 8)
     centres = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     np.testing.assert_allclose(data.ring_of_seven().centres, centres[:7], atol=1e-6)
@@ -279,7 +279,7 @@ def test_stacked_images_are_triples_and_their_labels_spell_them():
     assert "label" not in data.stacked(base).draw(0, np.arange(3))
 
 
-def test_resizing_pads_28_to_32_averages_down_and_crops_to_a_square():
+def test_resizing_pads_28_to_32_shrinks_by_averages_and_crops_to_a_square():
     image = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28, 1)
     padded = resize(image, 32)
     np.testing.assert_array_equal(padded[2:-2, 2:-2], image)
