@@ -68,8 +68,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file in UTF-8 whole or not at all; see `replacing`. Line ends are written as
-    they are.
+    """Writes a text file whole or not at all; see `replacing`.
+
+    It is encoded as UTF-8, and line ends are written as they are.
 
     Args:
       path: the file to write; its directory must exist.

@@ -1,5 +1,4 @@
-"""Shared by all tests: four virtual devices, a cache of compiled programs, strict rank
-promotion."""
+"""For all tests: four virtual devices, a cache of compiled programs, strict rank promotion."""
 
 import fcntl
 import os

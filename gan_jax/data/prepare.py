@@ -1,5 +1,6 @@
-"""Prepares a dataset for tensorflow-datasets: ``python -m gan_jax.data.prepare fashion_mnist
-[--source DIR]``.
+"""Prepares a dataset for tensorflow-datasets.
+
+    python -m gan_jax.data.prepare fashion_mnist [--source DIR]
 
 Fashion-MNIST and MNIST are read from their four IDX files and need no TensorFlow. All other
 datasets go through tensorflow-datasets' own preparation, which does (``pip install

@@ -1,5 +1,4 @@
-"""Images of datasets that tensorflow-datasets prepared, read without TensorFlow and held in
-memory."""
+"""Images of tensorflow-datasets, read without TensorFlow and held in memory."""
 
 import io
 import os

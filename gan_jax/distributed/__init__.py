@@ -1,2 +1,4 @@
-"""Many devices and processes: the device mesh, collectives, jobs of several processes, CPU
-settings."""
+"""Many devices and processes: the device mesh, collectives, jobs, and settings of a CPU.
+
+Import its modules: ``mesh``, ``collectives``, ``multihost``, ``cpu``.
+"""

@@ -122,8 +122,7 @@ def replicate(tree: Tree) -> Tree:
 
 
 def divisible_batch_size(size: int) -> int:
-    """Returns the least batch size, ``size`` or more, that is divisible by the number of
-    devices."""
+    """Rounds a batch size up to a multiple of the number of devices."""
     devices = jax.device_count()
     return math.ceil(size / devices) * devices
 

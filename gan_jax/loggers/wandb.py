@@ -174,7 +174,7 @@ class WandbLogger:
         self._run.define_metric("*", step_metric="train/step")
 
     def _run_id(self, has_agent: bool) -> str:
-        """Returns the agent's run id, or that of an earlier logger in the directory, or a new
+        """Returns the run id of the agent, or of an earlier logger in the directory, or a new
         one."""
         file = self._run_dir / _RUN_ID_FILE
         run_id = os.environ.get("WANDB_RUN_ID", "") if has_agent else ""

@@ -1,5 +1,5 @@
-"""Streams of samples: purity, epochs, toy distributions against closed forms, images,
-prefetching."""
+"""Streams of samples: purity, epochs, toy distributions and their closed forms, images,
+prefetch."""
 
 import io
 import threading
@@ -193,7 +193,7 @@ def test_gaussian_line_and_point_mass():
     assert np.all(points(data.gaussian(std=0.0), 100)["real"] == 0)
 
 
-def test_the_swiss_roll_is_scikit_learns():
+def test_the_swiss_roll_is_that_of_scikit_learn():
     along = 7.5 * points(data.swiss_roll(noise=0.0))["real"]
     t = np.linalg.norm(along, axis=1)
     assert stats.kstest(t, "uniform", (1.5 * np.pi, 3 * np.pi)).pvalue > P
@@ -256,7 +256,7 @@ def test_decode_maps_bytes_to_minus_one_and_one_and_leaves_floats():
     np.testing.assert_array_equal(data.decode({"real": np.float32([3.0])})["real"], [3.0])
 
 
-def test_stacked_images_are_triples_and_their_labels_spell_them():
+def test_stacked_images_are_triples_whose_label_spells_their_digits():
     base = images(n=30)
     dataset = data.stacked(base, labels=True)
     assert (dataset.shape, dataset.classes) == ((4, 4, 3), 1000)
@@ -267,7 +267,7 @@ def test_stacked_images_are_triples_and_their_labels_spell_them():
     pictures = {base.arrays["real"][i, ..., 0].tobytes(): i for i in range(30)}
     index = np.array(
         [
-            [[pictures[one[..., c].tobytes()] for c in range(3)] for one in row]
+            [[pictures[image[..., c].tobytes()] for c in range(3)] for image in row]
             for row in batch["real"]
         ]
     )
@@ -437,32 +437,32 @@ def test_file_names_with_line_breaks_and_escape_codes_are_shown_escaped(tmp_path
     assert str(caught.value).isprintable()
 
 
-def test_prefetch_gives_the_same_items_in_order():
+def test_prefetch_yields_the_same_items_in_order():
     assert list(data.prefetch(range(50))) == list(range(50))
     assert list(data.prefetch([], ahead=1)) == []
     assert list(data.prefetch([None, None])) == [None, None]
 
 
 def test_prefetch_works_ahead_on_another_thread():
-    made: list[str] = []
+    threads: list[str] = []
 
     def source():
         for index in range(100):
-            made.append(threading.current_thread().name)
+            threads.append(threading.current_thread().name)
             yield index
 
     items = data.prefetch(source(), ahead=3)
     assert next(items) == 0
     deadline = time.monotonic() + 10
-    while len(made) < 5 and time.monotonic() < deadline:
+    while len(threads) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert len(made) == 5  # one taken, three waiting, one in hand
-    assert set(made) == {"prefetch"}
+    assert len(threads) == 5  # one taken, three waiting, one in hand
+    assert set(threads) == {"prefetch"}
     items.close()
 
 
-def test_prefetch_hands_on_exceptions_after_the_items_before_them():
+def test_prefetch_raises_exceptions_after_the_items_before_them():
     def source():
         yield 1
         raise OSError("the disk is gone")

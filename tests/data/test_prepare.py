@@ -1,5 +1,4 @@
-"""Preparing datasets without TensorFlow, and reading them back: IDX files, damage, downloads, the
-cache."""
+"""Datasets are prepared without TensorFlow and read back: IDX files, damage, downloads, cache."""
 
 import gzip
 import subprocess
@@ -27,7 +26,7 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 def write_small(directory: Path, suffix: str = ".gz") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The four files of a small dataset in the shape of MNIST."""
+    """Writes the four files of a small dataset in the shape of MNIST, and returns its arrays."""
     directory.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     splits = {}
@@ -43,7 +42,7 @@ def write_small(directory: Path, suffix: str = ".gz") -> dict[str, tuple[np.ndar
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """(source directory, data directory, the arrays): MNIST of 60 images."""
+    """MNIST of 60 images: source directory, data directory, arrays."""
     monkeypatch.setattr(preparing, "EXAMPLES", SIZES)
     monkeypatch.setattr(
         preparing, "INSTALLED", {"fashion_mnist": tmp_path / "none", "mnist": tmp_path / "none"}
@@ -58,7 +57,7 @@ def in_order(images: np.ndarray, labels: np.ndarray) -> list[tuple[bytes, int]]:
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_prepare_and_read_back(small, name, capsys):
+def test_what_is_prepared_is_read_back(small, name, capsys):
     source, data_dir, splits = small
     where = preparing.prepare(name, source, data_dir)
     assert where == data_dir / name / "3.0.1"
@@ -81,7 +80,7 @@ def test_prepare_and_read_back(small, name, capsys):
     assert before == {path: path.stat().st_mtime_ns for path in where.iterdir()}
 
 
-def test_resolutions_splits_and_stacks(small):
+def test_resolutions_splits_and_stacks_are_made_of_the_same_images(small):
     source, data_dir, splits = small
     preparing.prepare("mnist", source, data_dir)
     padded = data.mnist(resolution=32, data_dir=data_dir).arrays["real"]
@@ -117,7 +116,7 @@ def test_damaged_and_foreign_prepared_datasets_are_one_line(small):
     assert "\n" not in str(caught.value)
 
 
-def test_files_without_gzip_are_read_too(small, tmp_path):
+def test_files_that_are_not_gzipped_are_read_too(small, tmp_path):
     write_small(tmp_path / "plain", suffix="")
     assert preparing.prepare("mnist", tmp_path / "plain", small[1]).is_dir()
 
@@ -180,13 +179,13 @@ def test_an_interrupted_preparation_leaves_nothing(small, monkeypatch):
     from PIL import Image
 
     source, data_dir, _ = small
-    made, real = [], Image.fromarray
+    images, from_array = [], Image.fromarray
 
     def interrupted(array):
-        made.append(array)
-        if len(made) == 50:
+        images.append(array)
+        if len(images) == 50:
             raise KeyboardInterrupt
-        return real(array)
+        return from_array(array)
 
     monkeypatch.setattr(Image, "fromarray", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -197,7 +196,7 @@ def test_an_interrupted_preparation_leaves_nothing(small, monkeypatch):
     monkeypatch.undo()
 
 
-def test_a_directory_that_is_no_dataset_is_not_taken_for_one(small):
+def test_a_directory_that_holds_no_dataset_is_refused(small):
     source, data_dir, _ = small
     (data_dir / "mnist" / "3.0.1").mkdir(parents=True)
     with pytest.raises(UserError, match="remove it"):
@@ -208,7 +207,7 @@ class Info:
     checksum = "0" * 64
 
 
-def test_a_failed_download_says_what_else_to_do(tmp_path, monkeypatch):
+def test_a_failed_download_says_what_to_do_instead(tmp_path, monkeypatch):
     monkeypatch.setitem(preparing.INSTALLED, "fashion_mnist", tmp_path / "none")
     nowhere = {(tmp_path / "nowhere" / "train-images-idx3-ubyte.gz").as_uri(): Info}
     with (
@@ -260,7 +259,7 @@ def test_other_datasets_need_tensorflow_to_be_prepared(tmp_path, monkeypatch):
         preparing.prepare("cifar10", data_dir=tmp_path)
 
 
-def test_the_cache_is_used_and_made_anew_where_it_is_damaged(small, monkeypatch):
+def test_the_cache_is_used_and_is_made_again_if_it_is_damaged(small, monkeypatch):
     source, data_dir, _ = small
     where = preparing.prepare("mnist", source, data_dir)
     fresh = data.mnist(data_dir=data_dir).arrays
@@ -294,25 +293,25 @@ def test_a_cache_that_cannot_be_written_costs_only_time(small, monkeypatch):
         assert data.mnist(data_dir=data_dir).shape == (28, 28, 1)
 
 
-def test_several_starts_at_once_make_one_whole_cache(small):
+def test_several_simultaneous_starts_make_one_complete_cache(small):
     source, data_dir, _ = small
     preparing.prepare("mnist", source, data_dir)
-    found = []
+    datasets = []
     threads = [
-        threading.Thread(target=lambda: found.append(data.mnist(data_dir=data_dir)))
+        threading.Thread(target=lambda: datasets.append(data.mnist(data_dir=data_dir)))
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for dataset in found[1:]:
-        np.testing.assert_array_equal(dataset.arrays["real"], found[0].arrays["real"])
-    assert len(found) == 4
+    for dataset in datasets[1:]:
+        np.testing.assert_array_equal(dataset.arrays["real"], datasets[0].arrays["real"])
+    assert len(datasets) == 4
 
 
 def test_any_dataset_of_tfds_that_has_images(tmp_path):
-    """Colour images of different sizes, without labels, as a builder of one's own prepared them."""
+    """Colour images of different sizes, without labels, prepared by a builder of this test."""
     import tensorflow_datasets as tfds
     from PIL import Image
 

@@ -1,5 +1,4 @@
-"""Jobs of two processes with two devices each: the numbers of one, and a clear end if one is
-lost."""
+"""Jobs of two processes give the numbers of one, and end with one line if a process is lost."""
 
 import dataclasses
 import os

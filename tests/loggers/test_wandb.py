@@ -38,8 +38,7 @@ def logger(run_dir, **changes):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A run directory with two loggers one after the other, as of a resumed run, and their
-    files."""
+    """A run directory with the files of two loggers, one after the other, as of a resumed run."""
     from gan_jax.loggers.images import save_image
 
     run_dir = tmp_path_factory.mktemp("wandb")
