@@ -17,7 +17,10 @@ Array = np.ndarray
 
 
 class SampleFunction(Protocol):
-    """A generator as a function of any library, jitted or not."""
+    """A generator as a function of any library, jitted or not.
+
+    A library with random numbers of its own can be seeded with ``int(jax.random.bits(rng))``.
+    """
 
     def __call__(self, rng: jax.Array, n: int, /) -> ArrayLike:
         """Generates samples.
@@ -81,7 +84,7 @@ def sample_source(generate: Any, shape: tuple[int, ...], batch_size: int) -> Sam
       batch_size: samples per call of a function.
 
     Raises:
-      TypeError: ``generate`` is something else.
+      TypeError: ``generate`` is something else, or a function of other arguments.
       UserError: samples of another shape or dtype.
     """
     if isinstance(generate, Sampler | ArraySamples | FunctionSamples):
@@ -123,7 +126,7 @@ class ArraySamples:
 
     def __init__(self, samples: Any, shape: tuple[int, ...]) -> None:
         self._samples = np.asarray(samples)
-        _check(self._samples, (len(self._samples), *shape), "the array of generated samples")
+        _check(self._samples, (*self._samples.shape[:1], *shape), "the array of generated samples")
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -149,7 +152,8 @@ class FunctionSamples:
         self, function: Callable[..., Any], shape: tuple[int, ...], batch_size: int
     ) -> None:
         self._function, self._shape, self._batch_size = function, shape, batch_size
-        self.takes_labels = _has_parameter(function, "label")
+        self._label = _label_parameter(function)
+        self.takes_labels = self._label is not None
         self._last: tuple[Any, Array] | None = None
         self._checked = False
 
@@ -179,6 +183,15 @@ class FunctionSamples:
         return self._last[1]
 
     def _call(self, key: jax.Array, label: Array | None) -> Array:
+        if (
+            label is None
+            and self._label is not None
+            and self._label.default is inspect.Parameter.empty
+        ):
+            raise UserError(
+                "generate takes labels, and the real samples have none: pass "
+                "{'real': ..., 'label': ...}, or a function (rng, n)"
+            )
         conditions = {} if label is None else {"label": label}
         samples = np.asarray(self._function(key, self._batch_size, **conditions))
         _check(samples, (self._batch_size, *self._shape), f"generate(rng, {self._batch_size})")
@@ -188,11 +201,25 @@ class FunctionSamples:
         return _as_float(samples)
 
 
-def _has_parameter(function: Callable[..., Any], name: str) -> bool:
+def _label_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
+    """The parameter ``label`` of a function, if there is one.
+
+    Raises TypeError if the function cannot be called as `evaluate` does.
+    """
     try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # some built-in functions have no signature
-        return False
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions of compiled modules have no signature
+        return None
+    label = signature.parameters.get("label")
+    conditions = {} if label is None else {"label": None}
+    try:
+        signature.bind(None, None, **conditions)
+    except TypeError as error:
+        raise TypeError(
+            f"generate takes {signature}, but is called as generate(rng, n), or as "
+            f"generate(rng, n, label=...) if it has a parameter label: {error}"
+        ) from error
+    return label
 
 
 def _check(samples: Array, shape: tuple[int, ...], what: str) -> None:

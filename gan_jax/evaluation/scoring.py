@@ -64,15 +64,17 @@ def evaluate(
     Example:
       FID of a model of one's own, against images ``[n, height, width, 3]`` uint8::
 
-        evaluate(lambda rng, n: model(rng, n), images, protocols.fid50k("inception.npz"))
+        gan_jax.evaluate(generate, images, protocols.fid50k("inception.npz"))
 
       Modes of a ring of Gaussians:
 
       >>> import numpy as np
       >>> import gan_jax
-      >>> from gan_jax.evaluation import evaluate, protocols
+      >>> from gan_jax.evaluation import protocols
       >>> ring = gan_jax.data.ring()
-      >>> evaluate(lambda rng, n: np.tile(ring.centres, (n, 1))[:n], ring, protocols.modes())
+      >>> def generate(rng, n):
+      ...     return np.tile(ring.centres, (n, 1))[:n]
+      >>> gan_jax.evaluate(generate, ring, protocols.modes())
       {'modes/covered': 8.0, 'modes/well_covered': 8.0, 'modes/high_quality': 1.0, ...}
     """
     chosen = _protocol_list(protocols)
