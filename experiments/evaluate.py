@@ -114,7 +114,7 @@ def score_checkpoint(
     for protocol in evaluation.sort_protocols(protocols):
         description = {"step": run.step} | protocol.describe(real, flags.seed)
         record = evaluation.find_record(known, description)
-        remark = "recorded before; --again computes it anew"
+        remark = "recorded before; --again computes it again"
         if record is None:
             record = {**description, **evaluation.compute_scores(protocol, generated)}
             log = JsonLines(workdir / "metrics.jsonl")

@@ -73,14 +73,14 @@ def _check_extractor(protocol: Protocol, extractor: Extractor, shape: tuple[int,
     if len(shape) != 3:
         raise UserError(
             f"the metric {protocol.name} needs images [height, width, channels]; "
-            f"the samples of this run are {shape}"
+            f"the samples are {shape}"
         )
     channels = 1 if protocol.metric == "stacked_modes" else shape[2]
     if channels not in (1, extractor.channels):
         raise UserError(
             f"the metric {protocol.name} has an extractor for images of "
             f"{extractor.accepted_channels} channel(s); "
-            f"those of this run are {shape}: choose another extractor"
+            f"the samples are {shape}: choose another extractor"
         )
     images = jax.ShapeDtypeStruct((2, *shape[:2], extractor.channels), np.float32)
     try:

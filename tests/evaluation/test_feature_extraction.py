@@ -12,7 +12,7 @@ from gan_jax.evaluation.feature_extraction import on_all_devices
 def test_features_are_the_same_on_all_devices():
     assert jax.device_count() == 4
     images = as_float(class_images()[0])
-    for batch_size in (1, 6, 50, 1000):  # none of them divides the images, some do not divide by 4
+    for batch_size in (1, 6, 50, 1000):  # most do not divide over the devices, nor the images
         extractor = dataclasses.replace(projection(), batch_size=batch_size)
         features = on_all_devices(extractor)(images[:97])
         assert features.shape == (97, 6) and features.dtype == np.float32

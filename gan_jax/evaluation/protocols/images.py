@@ -119,8 +119,7 @@ def _check_images(real: RealSamples, metric: str, minimum: int) -> None:
     shape = real.train.shape
     if len(shape) != 3 or min(shape[:2]) < minimum:
         raise UserError(
-            f"the metric {metric} needs images of {minimum} pixels or more; "
-            f"the samples of this run are {shape}"
+            f"the metric {metric} needs images of {minimum} pixels or more; the samples are {shape}"
         )
 
 
