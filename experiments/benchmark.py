@@ -68,6 +68,7 @@ def benchmark(arguments: list[str]) -> None:
 
 def profile(comparisons: Iterable["Comparison"], only: str, out: str | None, command: str) -> None:
     """Profiles gan_jax's side of each comparison with ``only`` in its name."""
+    from gan_jax import files
     from gan_jax.benchmarking import profiling
 
     sections = []
@@ -87,7 +88,7 @@ def profile(comparisons: Iterable["Comparison"], only: str, out: str | None, com
             path = path.with_name(path.name + ".md")
         path.parent.mkdir(parents=True, exist_ok=True)
         origin = f"`{command}`; an operation's time lasts until the next one starts."
-        path.write_text("\n\n".join([origin, *sections]) + "\n", encoding="utf-8")
+        files.write_text(path, "\n\n".join([origin, *sections]) + "\n")
 
 
 def case_names() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import metrics
-from gan_jax.reproduction import samples_over_training
+from gan_jax.experiment.run_directory import DIVERGED, samples_over_training
 
 MIN_SAMPLES = 20
 """Samples that a mode needs in order to be covered."""
@@ -20,7 +20,7 @@ Samples = np.ndarray
 
 def has_diverged(directory: Path) -> bool:
     """Whether a run has diverged."""
-    return (directory / "diverged").exists()
+    return (directory / DIVERGED).exists()
 
 
 def samples_after_start(directory: Path) -> list[tuple[int, Samples]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gan_jax import files
 from gan_jax.benchmarking.timing import Comparison, Result, compare
 from gan_jax.errors import UserError
 
@@ -107,9 +108,9 @@ def save(report: Report, path: str | Path) -> None:
         targets = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
     for target in targets:
         if target.suffix == ".json":
-            target.write_text(to_json(report), encoding="utf-8")
+            files.write_text(target, to_json(report))
         elif target.suffix == ".md":
-            target.write_text(to_markdown(report), encoding="utf-8")
+            files.write_text(target, to_markdown(report))
         elif any(result.quartiles for result in report.results):
             draw(report).savefig(target, dpi=150)
 
