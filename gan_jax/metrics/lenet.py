@@ -25,7 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gan_jax.metrics.checks import Array
 from gan_jax.metrics.features import Extractor, weights_hash
@@ -183,12 +182,18 @@ def _initial_params(rng: jax.Array) -> Params:
 
 
 def _flatten(params: Params) -> dict[str, Any]:
-    flat: dict[str, Any] = flatten_dict(params, sep="/")  # type: ignore[no-untyped-call]
-    return flat
+    paths_and_leaves = jax.tree_util.tree_leaves_with_path(params)
+    return {"/".join(key.key for key in path): leaf for path, leaf in paths_and_leaves}
 
 
 def _unflatten(flat: dict[str, Any]) -> Params:
-    params: Params = unflatten_dict(flat, sep="/")  # type: ignore[no-untyped-call]
+    params: Params = {}
+    for name, leaf in flat.items():
+        *modules, last = name.split("/")
+        node = params
+        for module in modules:
+            node = node.setdefault(module, {})
+        node[last] = leaf
     return params
 
 
