@@ -17,7 +17,7 @@ from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.part_text import Part
 from gan_jax.experiment.registry import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.settings import Settings
-from gan_jax.game import Batch, Networks, Objective, PRNGKey, adversarial
+from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, adversarial
 from gan_jax.networks import spectral
 from gan_jax.objectives import augmentation, penalties
 from gan_jax.objectives.accumulation import accumulated
@@ -131,7 +131,7 @@ class Experiment:
         )
         if chunk.fading:
             steps = np.arange(chunk.first, chunk.end)
-            fades = np.asarray(progressive_growing.fade(self.phases, steps))
+            fades = progressive_growing.fade(self.phases, steps)
             batch["fade"] = np.broadcast_to(fades[:, None, None], batch["sample_index"].shape)
         return batch
 
@@ -336,15 +336,15 @@ def _preparation(resolution: int | None) -> Callable[[Batch], Batch]:
     if resolution is None:
         return data.decode
 
+    def resize(real: Array, fade: Array | None) -> Array:
+        return progressive_growing.resize(real, resolution, fade)
+
     def prepare(batch: Batch) -> Batch:
         batch = data.decode(batch)
         fade = batch.get("fade")
         # The discriminator steps are one more batch dimension here.
-        resize = jax.vmap(
-            lambda real, fade: progressive_growing.resize(real, resolution, fade),
-            in_axes=(0, None if fade is None else 0),
-        )
-        return batch | {"real": resize(batch["real"], fade)}
+        resize_all = jax.vmap(resize, in_axes=(0, None if fade is None else 0))
+        return batch | {"real": resize_all(batch["real"], fade)}
 
     return prepare
 

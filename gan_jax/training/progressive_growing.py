@@ -10,9 +10,10 @@ References:
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
@@ -128,7 +129,7 @@ def phase_at(phases: Sequence[Phase], step: int) -> Phase:
     return phases[phase_index(phases, step)]
 
 
-def fade(phases: Sequence[Phase], step: int | Array) -> Array:
+def fade(phases: Sequence[Phase], step: int | np.ndarray | Array) -> np.ndarray | Array:
     """Computes how far the newest layers are faded in.
 
     In a phase with ``fade_steps`` n it is ``k / n`` at the phase's step k: 0 at its first one,
@@ -136,19 +137,22 @@ def fade(phases: Sequence[Phase], step: int | Array) -> Array:
 
     Args:
       phases: the schedule.
-      step: a scalar or ``[...]``, int; may be traced.
+      step: a scalar or ``[...]``, int. A JAX array may be traced; anything else is computed on the
+        host, so that threads that make batches start no program.
 
     Returns:
       float32 of the shape of ``step``, in [0, 1].
     """
-    step = jnp.asarray(step)
-    value = jnp.ones(step.shape, jnp.float32)
+    xp: Any = jnp if isinstance(step, Array) else np
+    step = xp.asarray(step)
+    value = xp.ones(step.shape, np.float32)
     for phase, start in zip(phases, starts(phases)[:-1], strict=True):
-        share = (
-            jnp.clip((step - start) / max(phase.fade_steps, 1), 0, 1) if phase.fade_steps else 1.0
-        )
-        value = jnp.where(step >= start, share, value)
-    return value.astype(jnp.float32)
+        share = 1.0
+        if phase.fade_steps:
+            share = xp.clip((step - start) / phase.fade_steps, 0, 1)
+        value = xp.where(step >= start, share, value)
+    faded: np.ndarray | Array = value.astype(np.float32)
+    return faded
 
 
 def images_shown(phases: Sequence[Phase], step: int) -> int:

@@ -37,6 +37,9 @@ def test_phases_by_step():
     steps = jnp.array([0, 9, 10, 11, 15, 19, 20, 29, 30, 34, 35, 99])
     expected = [1, 1, 0, 0.1, 0.5, 0.9, 1, 1, 0, 0.8, 1, 1]
     np.testing.assert_allclose(jax.jit(lambda step: fade(PHASES, step))(steps), expected, atol=1e-6)
+    on_host = fade(PHASES, np.asarray(steps))
+    assert isinstance(on_host, np.ndarray) and on_host.dtype == np.float32
+    np.testing.assert_array_equal(on_host, jax.jit(lambda step: fade(PHASES, step))(steps))
     assert fade(PHASES, 12).shape == () and fade(PHASES, 12).dtype == jnp.float32
     assert [images_shown(PHASES, step) for step in (0, 10, 31, 99)] == [0, 80, 244, 260]
 
