@@ -9,7 +9,6 @@ Convert the public PyTorch weights once (torch-fidelity's
 and then call ``inception_extractor("inception.npz")``.
 """
 
-import argparse
 import functools
 import re
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.metrics.command import Parser
 from gan_jax.metrics.features import (
     Extractor,
     Weights,
@@ -174,17 +174,15 @@ def _check_names_and_shapes(weights: Weights, path: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Converts a weights file, as the command line says; bad input ends the program with code 2."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("source", help="the .pth file")
     parser.add_argument("target", help="the .npz file to write")
     parser.add_argument("--sha256", help="expected digest of the source file")
     args = parser.parse_args(arguments)
     try:
         digest = convert(args.source, args.target, sha256=args.sha256)
-    except (OSError, ValueError) as error:
-        parser.exit(2, f"error: {error}\n")
+    except (ImportError, OSError, ValueError) as error:
+        parser.fail(error)
     print("hash of the weights:", digest)
 
 

@@ -10,7 +10,6 @@ Fashion-MNIST right) were trained by the same `fit`, with seed 0, on the trainin
 order in which tensorflow-datasets stores them.
 """
 
-import argparse
 import functools
 import gzip
 import math
@@ -27,6 +26,7 @@ import numpy as np
 import optax
 
 from gan_jax.metrics.checks import Array
+from gan_jax.metrics.command import Parser
 from gan_jax.metrics.features import Extractor, weights_hash
 
 SIDE, CLASSES, DIMENSION = 28, 10, 128
@@ -199,9 +199,7 @@ def _unflatten(flat: dict[str, Any]) -> Params:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Trains a LeNet, as the command line says; bad input ends the program with code 2."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("source", type=Path, help="the folder with the four IDX files")
     parser.add_argument("target", help="the .npz file to write")
     parser.add_argument("--epochs", type=int, default=12)
@@ -213,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with open(args.target, "ab"):  # a target that cannot be written fails before the training
             pass
     except (OSError, ValueError) as error:
-        parser.exit(2, f"error: {error}\n")
+        parser.fail(error)
     save(fit(train_images, train_labels, epochs=args.epochs, seed=args.seed), args.target)
     extractor = lenet_extractor(args.target)
     correct = extractor.logits(extractor(test_images)).argmax(axis=1) == test_labels
