@@ -144,13 +144,15 @@ def fade(phases: Sequence[Phase], step: int | np.ndarray | Array) -> np.ndarray 
       float32 of the shape of ``step``, in [0, 1].
     """
     xp: Any = jnp if isinstance(step, Array) else np
-    step = xp.asarray(step)
-    value = xp.ones(step.shape, np.float32)
+    all_steps = xp.asarray(step)
+    value = xp.ones(all_steps.shape, np.float32)
     for phase, start in zip(phases, starts(phases)[:-1], strict=True):
         share = 1.0
         if phase.fade_steps:
-            share = xp.clip((step - start) / phase.fade_steps, 0, 1)
-        value = xp.where(step >= start, share, value)
+            # A product, as XLA compiles the division: host and device give the same bits.
+            into_phase = (all_steps - start).astype(np.float32)
+            share = xp.clip(into_phase * np.float32(1.0 / phase.fade_steps), 0, 1)
+        value = xp.where(all_steps >= start, share, value)
     faded: np.ndarray | Array = value.astype(np.float32)
     return faded
 
