@@ -133,6 +133,3 @@ def mean_metrics(calls: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
         name: float(np.mean(np.concatenate([np.ravel(call[name]) for call in calls])))
         for name in names
     }
-
-
-__all__ = ["JsonLines", "Scalars", "find_best", "mean_metrics", "read_metrics"]
