@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files
-from gan_jax.loggers.logger import Scalars
 
 
 class JsonLines:
