@@ -46,7 +46,11 @@ def compute() -> dict[str, np.ndarray]:
 @pytest.fixture
 def one_device(monkeypatch):
     """Pretends that there is one device; programs for more are compiled again."""
-    programs = (sampling._generated, sampling._latents, sampling._decoded)
+    programs = (
+        sampling._sample_program,
+        sampling._latents_program,
+        sampling._generate_program,
+    )
 
     def forget():
         for program in programs:
