@@ -123,6 +123,15 @@ def test_what_is_not_a_term_cannot_be_added(other):
         other + penalties.r1()
 
 
+@pytest.mark.parametrize("module", [losses, penalties])
+def test_every_term_has_the_name_of_its_function(module):
+    functions = [getattr(module, name) for name in module.__all__]
+    makers = [f for f in functions if getattr(f, "__annotations__", {}).get("return") is Term]
+    assert len(makers) >= 9
+    for function in makers:
+        assert function().name == function.__name__
+
+
 def test_every_player_needs_a_term():
     for term, side in ((penalties.r1(), "generator"), (penalties.mode_seeking(), "discriminator")):
         with pytest.raises(ValueError, match=f"no term of .* moves the {side}"):
