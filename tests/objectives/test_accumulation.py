@@ -83,7 +83,7 @@ def test_what_looks_at_the_whole_batch_is_refused(terms, settings):
     nets = networks.dcgan((16, 16, 1), width=4, latent_size=3, norm="none", **settings)
     step = alternating(accumulated(adversarial(nets, terms), 2), SGD, SGD)
     state = jax.eval_shape(lambda: init_state(nets, SGD, SGD, jax.random.key(0)))
-    with pytest.raises(UserError, match="looks at the whole batch at once"):
+    with pytest.raises(UserError, match="needs the whole batch at once"):
         jax.eval_shape(step, state, {"real": jnp.zeros((1, 4, 16, 16, 1))}, jax.random.key(0))
 
 
@@ -118,7 +118,7 @@ def test_bfloat16_works_inside_the_networks_alone(root):
         check_experiment(experiment)
         (stage,) = experiment.stages
         state = experiment.init(jax.random.key(0))
-        (chunk,) = experiment.chunks(0, 1, 1)
+        (chunk,) = experiment.chunks(0, 1)
         batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk))
         text = str(
             jax.make_jaxpr(stage.make_step({}))(state, stage.prepare(batch), jax.random.key(0))
