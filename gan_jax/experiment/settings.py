@@ -150,7 +150,7 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
             names = (f"config.{path}.{f.name}" for f in dataclasses.fields(kind))
             raise UserError(f"config.{path} has parts: set them one by one, {', '.join(names)}")
         return _dataclass(kind, value, f"{path}.")
-    if kind == Part or kind == Parts:
+    if kind in (Part, Parts):
         return _parse_parts(path, kind, value)
     if typing.get_origin(kind) is tuple:
         return _parse_tuple(path, value)

@@ -126,10 +126,7 @@ class Figure:
         return {
             name.lower(): value
             for name, value in vars(self.module).items()
-            if name.isupper()
-            and name != "TYPE_CHECKING"
-            and value is not None
-            and _is_plain(value)
+            if name.isupper() and name != "TYPE_CHECKING" and value is not None and _is_plain(value)
         }
 
     def not_run(self, scale: str, seeds: int | None) -> str:

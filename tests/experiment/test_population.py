@@ -24,14 +24,25 @@ from gan_jax.experiment.settings import Settings, dumps
 from gan_jax.loggers import json_lines
 
 TINY = [
-    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=40",
-    "steps_per_call=5", "log_every=10", "checkpoint_every=10", "sample_every=40", "evaluate_every=20", "num_samples=20", "keep_checkpoints=10",
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+    "batch_size=16",
+    "steps=40",
+    "steps_per_call=5",
+    "log_every=10",
+    "checkpoint_every=10",
+    "sample_every=40",
+    "evaluate_every=20",
+    "num_samples=20",
+    "keep_checkpoints=10",
     "ema_decay=0.9",
-]  # fmt: skip
+]
+RATE = "discriminator_optimizer.adam.learning_rate"
 COLUMNS = [
-    "population.seed=0,1,2,3", "population.discriminator_optimizer.adam.learning_rate=1e-3,1e-3,1e-2,1e-3",
-    "population.objective.drift.weight=0.001,0.5,0.01,0.1", "population.ema_decay=0.9,0.5,0.9,0.0",
-]  # fmt: skip
+    "population.seed=0,1,2,3",
+    f"population.{RATE}=1e-3,1e-3,1e-2,1e-3",
+    "population.objective.drift.weight=0.001,0.5,0.01,0.1",
+    "population.ema_decay=0.9,0.5,0.9,0.0",
+]
 
 
 def tiny(root: Path, *overrides: str) -> Settings:
@@ -87,7 +98,7 @@ def test_each_member_equals_the_same_run_alone(together, root, tmp_path):
         (128, 8, 8, 128),
     ],
 )
-def test_members_lie_on_the_fewest_devices_that_leave_none_with_more(size, devices, taken, filled):
+def test_members_are_split_over_the_fewest_devices_with_equal_loads(size, devices, taken, filled):
     assert members_per_device(size, devices) == (taken, filled)
     assert filled >= size > filled - taken and filled // taken == -(-size // devices)
 
@@ -95,9 +106,11 @@ def test_members_lie_on_the_fewest_devices_that_leave_none_with_more(size, devic
 def test_members_that_do_not_divide_by_the_devices(together, root, tmp_path):
     """7 on 4 devices: 2 on each, and a copy of the last; the first 3 are others than here."""
     columns = [
-        "population.seed=5,6,7,0,1,2,3", "population.discriminator_optimizer.adam.learning_rate=" + "1e-3," * 5 + "1e-2,1e-3",
-        "population.objective.drift.weight=1.0,1.0,1.0,0.001,0.5,0.01,0.1", "population.ema_decay=0.9,0.9,0.9,0.9,0.5,0.9,0.0",
-    ]  # fmt: skip
+        "population.seed=5,6,7,0,1,2,3",
+        f"population.{RATE}=" + "1e-3," * 5 + "1e-2,1e-3",
+        "population.objective.drift.weight=1.0,1.0,1.0,0.001,0.5,0.01,0.1",
+        "population.ema_decay=0.9,0.9,0.9,0.9,0.5,0.9,0.0",
+    ]
     assert jax.device_count() == 4
     training_loop.run(tiny(root, *columns, "steps=20"), tmp_path / "run")
     training_loop.run(tiny(root, *columns), tmp_path / "run")  # and goes on
@@ -131,7 +144,7 @@ def test_members_are_ordinary_runs(together, root, tmp_path):
 
 
 def test_a_population_resumes_where_all_its_members_are(together, root, tmp_path):
-    """As after a kill in the middle of saving: one member lacks the newest checkpoint of the others."""
+    """As after a kill during a save: one member lacks the newest checkpoint of the others."""
     shutil.copytree(together, tmp_path / "run")
     members = tmp_path / "run" / "members"
     for index in range(4):
@@ -167,7 +180,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
 
 
 def test_many_members_start_as_each_alone(root):
-    """In a process of its own, as QR decompositions used to stand still for minutes or for ever on 2 busy cores."""
+    """In a process of its own: QR decompositions used to hang on 2 busy cores."""
     code = """
 import jax, numpy as np
 from gan_jax.experiment.config_files import load_settings

@@ -84,7 +84,10 @@ def test_hyperparameters_replace_settings_and_defaults():
 OWN = """
 from gan_jax import Term
 def tv(weight: float = 1.0) -> Term:
-    return Term(discriminator=lambda round: weight * round.fake_scores.mean(), generator=lambda round: 0.0)
+    return Term(
+        discriminator=lambda round: weight * round.fake_scores.mean(),
+        generator=lambda round: 0.0,
+    )
 def nothing():
     return 3
 value = 3

@@ -23,8 +23,9 @@ def test_scores_are_the_discriminators_own_of_that_steps_batch(root):
     state = jax.jit(experiment.init)(key)
     found = score_histograms.score_histograms(experiment, state, 3, key)
     assert {name: value.shape for name, value in found.items()} == {
-        "histograms/real_scores": (64,), "histograms/fake_scores": (64,),
-    }  # fmt: skip
+        "histograms/real_scores": (64,),
+        "histograms/fake_scores": (64,),
+    }
     (chunk,) = experiment.chunks(2, 3)
     real = experiment.batch(chunk)["real"][0, -1]  # the third step's last discriminator step
     expected = experiment.stages[0].networks.score(state.discriminator.params, real)

@@ -1,4 +1,4 @@
-"""Runs in a workdir: exact resumes, clear refusals, every config."""
+"""Runs in their directories: exact resumes, clear refusals, every config."""
 
 import dataclasses
 import json
@@ -25,9 +25,17 @@ from gan_jax.experiment.settings import Settings
 from gan_jax.loggers import json_lines
 
 TINY = [
-    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))", "batch_size=16", "steps=60",
-    "steps_per_call=5", "log_every=10", "checkpoint_every=10", "sample_every=20", "evaluate_every=10", "num_samples=20", "keep_checkpoints=10",
-]  # fmt: skip
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+    "batch_size=16",
+    "steps=60",
+    "steps_per_call=5",
+    "log_every=10",
+    "checkpoint_every=10",
+    "sample_every=20",
+    "evaluate_every=10",
+    "num_samples=20",
+    "keep_checkpoints=10",
+]
 
 
 def tiny(root: Path, *overrides: str, variant: str = "unrolled") -> Settings:
@@ -71,7 +79,7 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
 def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_on(
     root, tmp_path, monkeypatch
 ):
-    """However far behind the pictures are: what a figure over training is drawn from is not made again."""
+    """Even if pictures lag: figures over training need the points, which are not made again."""
     saved, save, picture = [], Checkpoints.save, run_writer.sample_plots.save_samples
 
     def late(*arguments):
@@ -113,7 +121,7 @@ def test_how_steps_are_cut_into_calls_changes_no_bit(uninterrupted, root, tmp_pa
     assert final_state(tmp_path / "run") == final_state(uninterrupted)
 
 
-def test_a_run_may_change_its_mapping_and_its_parts(uninterrupted, root, tmp_path):
+def test_a_run_may_change_its_parallelism_and_accumulation(uninterrupted, root, tmp_path):
     training_loop.run(
         tiny(root, "steps=30", "parallelism=pmapped", "accumulation_steps=2"), tmp_path / "run"
     )
@@ -137,8 +145,13 @@ def test_a_longer_run_continues_a_shorter_one(uninterrupted, root, tmp_path):
 
 def command(root: Path, workdir: Path, *flags: str) -> list[str]:
     overrides = [f"--config.{text}" for text in [*TINY, "unroll=2", *flags]]
-    return [sys.executable, str(root / "experiments" / "train.py"), f"--config={root / 'configs' / 'ring.py:unrolled'}",
-            f"--workdir={workdir}", *overrides]  # fmt: skip
+    return [
+        sys.executable,
+        str(root / "experiments" / "train.py"),
+        f"--config={root / 'configs' / 'ring.py:unrolled'}",
+        f"--workdir={workdir}",
+        *overrides,
+    ]
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None:
@@ -411,7 +424,8 @@ def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mn
         (["discriminator_optimizer=adam"], "needs learning_rate"),
         (
             [
-                "discriminator_optimizer=linear_schedule(init_value=1, end_value=0, transition_steps=1)"
+                "discriminator_optimizer=linear_schedule(init_value=1, end_value=0, "
+                "transition_steps=1)"
             ],
             "returns function, not GradientTransformation",
         ),

@@ -115,7 +115,9 @@ def test_augmented_sees_both_kinds_through_it_and_the_generator_learns_through_i
         ("discriminator", discriminator, generator),
     ):
         a, b = (
-            jax.grad(lambda p, g=g, on=on: getattr(g, side)(p, Player(other), on, key)[0])(own)  # noqa: B023
+            jax.grad(
+                lambda p, g=g, on=on: getattr(g, side)(p, Player(other), on, key)[0]  # noqa: B023
+            )(own)
             for g, on in ((doubled, batch), (wide, twice))
         )
         tiny.assert_trees_close(a, b, rtol=1e-12)
