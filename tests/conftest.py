@@ -35,6 +35,13 @@ def root() -> Path:
 
 
 @pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of cached statistics of real samples: an empty one for this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "gan_jax" / "statistics"
+
+
+@pytest.fixture
 def float64() -> Iterator[None]:
     """Enables double precision in a test."""
     with jax.enable_x64(True):

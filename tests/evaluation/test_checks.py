@@ -16,6 +16,8 @@ from gan_jax.evaluation import (
 )
 from gan_jax.evaluation.sample_sources import ArraySamples
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def real_of_shape(*shape):
     return RealSamples(Dataset(shape, lambda seed, positions: {}))

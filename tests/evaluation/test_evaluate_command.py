@@ -16,6 +16,8 @@ from gan_jax.experiment import training_loop
 from gan_jax.experiment.checkpoint import Checkpoints
 from gan_jax.experiment.config_files import load_settings
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def settings_of(root, images, *overrides):
     networks = (

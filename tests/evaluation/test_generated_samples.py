@@ -1,6 +1,7 @@
 """Generated samples depend on the seed and their index alone, and have real class proportions."""
 
 import numpy as np
+import pytest
 from evaluation_cases import (
     CLASSES,
     FEW,
@@ -12,6 +13,8 @@ from evaluation_cases import (
 )
 
 from gan_jax.evaluation import GeneratedSamples
+
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_samples_do_not_depend_on_how_many_there_are_nor_on_the_chunks(monkeypatch):

@@ -28,6 +28,8 @@ from gan_jax.evaluation import (
 from gan_jax.game import Networks
 from gan_jax.training.sampling import sampler
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def test_every_protocol_gives_the_values_that_it_names():
     extractor, generated = projection(), generated_samples()

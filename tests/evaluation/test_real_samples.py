@@ -11,6 +11,8 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import RealSamples
 from gan_jax.metrics.features import Extractor
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def test_statistics_are_computed_once(cache):
     real, label = class_images()

@@ -30,6 +30,8 @@ from gan_jax.evaluation import (
     sort_protocols,
 )
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def frechet(samples=FEW, split="train"):
     return protocols.frechet(projection(), samples, split)

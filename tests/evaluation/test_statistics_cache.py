@@ -7,6 +7,8 @@ import pytest
 
 from gan_jax.evaluation import statistics_cache
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def cached(value=1.0):
     """A cached array of one value, which is computed as ``value``."""
