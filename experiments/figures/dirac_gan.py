@@ -17,7 +17,7 @@ not have. With this factor, alternating updates with 5 discriminator steps end n
 gradient itself psi diverges. Both are measured.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def measure(smoke: bool) -> dict[str, Any]:
     paths, radii, deviations = {}, {}, {}
     for name, field in fields.items():
         clip = CLIP if "clip" in name else np.inf
-        cell = _paths(lambda rule, field=field: field, steps, clip)
+        cell = _paths(dict.fromkeys(UPDATE_RULES, field), steps, clip)
         radii[name] = {rule: [_radius_range(path)] for rule, path in cell.items()}
         if name == NOISY:
             radii[EXPECTED_NOISE] = radii[name]
@@ -109,7 +109,7 @@ def measure(smoke: bool) -> dict[str, Any]:
         elif name in CELLS:
             objective, weight, *_ = CELLS[name]
             field_by_losses = field_of_losses(objective, weight)
-            ours = _paths(lambda rule, field=field_by_losses: field, steps, clip)
+            ours = _paths(dict.fromkeys(UPDATE_RULES, field_by_losses), steps, clip)
             deviations[name] = max(float(np.abs(ours[rule] - cell[rule]).max()) for rule in cell)
         if name in CELLS:
             paths[name] = {rule: to_json_value(path, 3) for rule, path in cell.items()}
@@ -124,25 +124,27 @@ def measure(smoke: bool) -> dict[str, Any]:
     }
 
 
-def _paths(field_of: Callable[[str], games.Field], steps: int, clip: float = np.inf) -> Paths:
+def _paths(fields: Mapping[str, games.Field], steps: int, clip: float = np.inf) -> Paths:
     """Returns the path of each update rule along its field."""
     return {
         rule: games.descend(
-            field_of(rule),
+            field,
             step_size=STEP_SIZE,
             steps=steps,
-            discriminator_steps=discriminator_steps,
+            discriminator_steps=UPDATE_RULES[rule],
             clip=clip,
         )
-        for rule, discriminator_steps in UPDATE_RULES.items()
+        for rule, field in fields.items()
     }
 
 
 def _noisy_paths(seed: int, steps: int) -> Paths:
-    def field_of(rule: str) -> games.Field:
-        return noisy_field(np.random.default_rng([seed, UPDATE_RULES[rule]]), NOISE, DRAWS)
-
-    return _paths(field_of, steps)
+    """Returns the paths with instance noise, which is drawn by the seed and the rule."""
+    fields = {
+        rule: noisy_field(np.random.default_rng([seed, discriminator_steps]), NOISE, DRAWS)
+        for rule, discriminator_steps in UPDATE_RULES.items()
+    }
+    return _paths(fields, steps)
 
 
 def _eigenvalues(name: str, field: games.Field) -> dict[str, Any]:

@@ -228,15 +228,15 @@ def _objective(class_weight: Any, twin_weight: Any, projection_weight: Any) -> "
             return _score(discriminator, samples, labels, projection_weight)
 
         return fake_labels, Round(
-            batch["real"],
-            fake,
-            score(batch["real"], batch["label"]),
-            score(fake, fake_labels),
-            score,
-            lambda samples: _heads(discriminator, samples)["class"],
-            batch["label"] if side == "discriminator" else fake_labels,
-            fake_labels,
-            rng,
+            real=batch["real"],
+            fake=fake,
+            real_scores=score(batch["real"], batch["label"]),
+            fake_scores=score(fake, fake_labels),
+            score=lambda samples: score(samples, fake_labels),
+            classify=lambda samples: _heads(discriminator, samples)["class"],
+            label=batch["label"] if side == "discriminator" else fake_labels,
+            sample_index=jnp.arange(FAKE),
+            rng=rng,
         )
 
     def discriminator_loss(params: Params, generator: Player, batch: Any, rng: jax.Array) -> Any:

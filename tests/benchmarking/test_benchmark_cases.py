@@ -1,5 +1,6 @@
 """The benchmark cases: both sides take the same step, and each case runs in its small form."""
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -11,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.experiment.builder import build
+from gan_jax.experiment.part_text import Part
 from gan_jax.game import per_sample
 
 needs_torch = pytest.mark.skipif(
@@ -25,7 +28,7 @@ def case(root, monkeypatch):
     return importlib.import_module
 
 
-def draws_of(run, batch):
+def draws_of(run, networks, batch):
     """Returns what our step 0 draws.
 
     These are the latents and interpolation shares of each discriminator update, and the latents of
@@ -33,14 +36,16 @@ def draws_of(run, batch):
     """
     discriminator_steps, size = batch["real"].shape[1:3]
     sample_indices = jnp.arange(size)
-    latent = run.experiment.stages[0].networks.latent
-    discriminator_key, generator_key = jax.random.split(jax.random.fold_in(run.program.key, 0))
+    discriminator_key, generator_key = jax.random.split(jax.random.fold_in(run.executor.key(0), 0))
 
     def latents(key):
-        return per_sample(jax.random.fold_in(key, 0), sample_indices, lambda key: latent(key, 1)[0])
+        return per_sample(
+            jax.random.fold_in(key, 0), sample_indices, lambda key: networks.latent(key, 1)[0]
+        )
 
     def shares(key):  # a term's key is that of its place; 0 draws the latents
-        place = 1 + [*run.config["objective"], "gradient_penalty"].index("gradient_penalty")
+        names = sorted(term.name for term in run.settings.objective)
+        place = 1 + [*names, "gradient_penalty"].index("gradient_penalty")
         return per_sample(
             jax.random.fold_in(key, place),
             sample_indices,
@@ -62,28 +67,29 @@ EPS = 1e-3  # of Adam on both sides: with 1e-8 the first update is the gradient'
 
 
 def adam(**settings):
-    stages = ({"adam": {"learning_rate": 1e-4, "eps": EPS, "eps_root": 1e-14} | settings},)
-    return {"generator_optimizer": stages, "discriminator_optimizer": stages}
+    parts = (Part("adam", {"learning_rate": 1e-4, "eps": EPS, "eps_root": 1e-14} | settings),)
+    return {"generator_optimizer": parts, "discriminator_optimizer": parts}
 
 
 def assert_same_step(ours, theirs, pytorch):
     """Takes a step on both sides from the same weights with the same draws, in double precision."""
-    chunk = next(iter(ours.experiment.chunks(0, 1, 1)))
-    batch = {name: np.asarray(leaf) for name, leaf in ours.program.batch(chunk).items()}
+    chunk = next(iter(ours.executor.experiment.chunks(0, 1)))
+    batch = {name: np.asarray(leaf) for name, leaf in ours.executor.batch(chunk).items()}
     batch["real"] = batch["real"].astype(np.float64)
-    stage = ours.experiment.stages[0]
+    settings = dataclasses.replace(ours.settings, precision="float64")
+    stage = build(settings, ours.executor.experiment.dataset).stages[0]
     state = jax.tree.map(
         lambda x: x.astype(jnp.float64) if x.dtype == jnp.float32 else x, ours.state
     )
     step_batch = stage.prepare({name: leaf[0] for name, leaf in batch.items()})
-    new_state, _ = jax.jit(stage.train_step)(state, step_batch, ours.program.key)
+    new_state, _ = jax.jit(stage.make_step({}))(state, step_batch, ours.executor.key(0))
 
     real = np.asarray(stage.prepare({"real": batch["real"][0]})["real"])
     networks = (theirs.generator.double(), theirs.discriminator.double())
     for network, player in zip(networks, (state.generator, state.discriminator), strict=True):
         pytorch.load(network, player.params)
     initial = [flat_parameters(network) for network in networks]
-    discriminator_draws, latents = draws_of(ours, batch)
+    discriminator_draws, latents = draws_of(ours, stage.networks, batch)
     draws = [
         (as_tensor(x, images=real.ndim > 3), *map(as_tensor, latents_and_shares))
         for x, latents_and_shares in zip(real, discriminator_draws, strict=True)
@@ -109,7 +115,7 @@ def flat_parameters(network):
 @pytest.mark.parametrize("unroll", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
     toy, pytorch = case("toy"), case("_pytorch")
-    fields = {"batch_size": 64, "precision": "float64", "unroll": unroll} | adam(b1=0.5, b2=0.999)
+    fields = {"batch_size": 64, "unroll": unroll} | adam(b1=0.5, b2=0.999)
     ours = toy.training_run("unrolled" if unroll else "non_saturating", 1, **fields)
     assert_same_step(ours, toy.metz(pytorch, unroll, False, EPS), pytorch)
 
@@ -117,9 +123,7 @@ def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
 @needs_torch
 def test_a_step_of_the_toy_wgan_gp_is_the_same_on_both_sides(case, float64):
     toy, pytorch = case("toy"), case("_pytorch")
-    ours = toy.training_run(
-        "wgan_gp", 1, batch_size=32, precision="float64", **adam(b1=0.5, b2=0.9)
-    )
+    ours = toy.training_run("wgan_gp", 1, batch_size=32, **adam(b1=0.5, b2=0.9))
     assert_same_step(ours, toy.gulrajani(pytorch, False, EPS), pytorch)
 
 
@@ -138,10 +142,9 @@ def test_a_step_on_images_is_the_same_on_both_sides(
     ours = images.training_run(
         variant,
         size,
-        6,
+        8,
         4,
         1,
-        precision="float64",
         discriminator_steps=discriminator_steps,
         **rates,
     )

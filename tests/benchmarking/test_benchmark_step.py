@@ -8,8 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from gan_jax.experiment import config as configs
-from gan_jax.experiment.builder import build
+from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.executors import SingleRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,37 +16,52 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def run():
-    """A small unrolled ring GAN: its program, the states around three calls, and a batch."""
-    networks = {"mlp": {"latent_size": 2, "generator_widths": (8,), "discriminator_widths": (8,)}}
-    shipped = configs.to_dict(configs.load(f"{ROOT}/configs/ring.py:unrolled"))
-    config = {**shipped, "networks": networks, "batch_size": 8, "unroll": 2}
-    experiment = build(config)
-    program = SingleRun(config, experiment)
-    states = [program.init()]
-    for chunk in experiment.chunks(0, 9, 3):
-        batch = program.batch(chunk)
-        states.append(program(chunk, states[-1], batch)[0])
-    return program, states, batch
+    """A small unrolled ring GAN: its executor, the states around three calls, and a batch."""
+    settings = load_settings(
+        f"{ROOT}/configs/ring.py:unrolled",
+        [
+            "networks=mlp(latent_size=2, generator_widths=(8,), discriminator_widths=(8,))",
+            "batch_size=8",
+            "unroll=2",
+            "steps=9",
+            "steps_per_call=3",
+            "log_every=3",
+            "sample_every=9",
+            "evaluate_every=9",
+            "checkpoint_every=9",
+        ],
+    )
+    executor = SingleRun(settings)
+    states = [executor.init()]
+    for chunk in executor.experiment.chunks(0, 9):
+        batch = executor.batch(chunk)
+        states.append(executor.step(chunk, states[-1], batch)[0])
+    return executor, states, batch
+
+
+def compiled_step(executor, state, batch):
+    return executor._programs[0].lower(state, batch, executor.key(0)).compile()
 
 
 def test_many_calls_are_compiled_once(run):
-    program, states, _ = run
-    assert int(states[-1].step) == 9 and program.programs[0]._cache_size() == 1
+    executor, states, _ = run
+    assert len(states) == 1 + 3 and int(states[-1].step) == 9
+    assert executor._programs[0]._cache_size() == 1
 
 
 def test_the_memory_of_a_state_is_reused_for_the_next(run):
-    program, states, batch = run
+    executor, states, batch = run
     for state in states[:-1]:
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(states[-1]))
-    compiled = program.programs[0].lower(states[-1], batch, program.key).compile()
+    compiled = compiled_step(executor, states[-1], batch)
     state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states[-1]))  # each device has a copy
     assert compiled.memory_analysis().alias_size_in_bytes >= state_bytes
 
 
 def test_a_call_never_waits_for_the_host(run):
-    program, states, batch = run
-    text = program.programs[0].lower(states[-1], batch, program.key).compile().as_text()
+    executor, states, batch = run
+    text = compiled_step(executor, states[-1], batch).as_text()
     assert "while" in text  # the steps are a loop on the device
     assert not re.findall(r"callback|infeed|outfeed|\bsend\b|\brecv\b", text)
 
