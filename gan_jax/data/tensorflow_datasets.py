@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.decoding import decode_image
 from gan_jax.errors import UserError
 
 CHUNK_SIZE = 1000  # examples read at a time
@@ -37,7 +38,7 @@ def tfds(
       split: ``"train"``, ``"test"``, ``"train[:10%]"``, ``"train+test"``, ... in the notation of
         tensorflow-datasets.
       labels: whether batches carry the feature ``"label"``.
-      resolution: side of square images, see `images.resize`; None leaves images as they are, all
+      resolution: side of square images, see `gan_jax.data.decoding.resize`; None leaves images as they are, all
         of one size.
       data_dir: where prepared datasets are; the default of tensorflow-datasets
         (``TFDS_DATA_DIR``) if None.
@@ -121,8 +122,6 @@ def _decode_split(
 ) -> dict[str, np.ndarray]:
     """Decodes all images of a split, on all cores."""
     import tensorflow_datasets
-
-    from gan_jax.data.images import decode_image
 
     try:
         source = builder.as_data_source(

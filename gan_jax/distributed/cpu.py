@@ -98,7 +98,7 @@ def share_cores(populations: Sequence[int]) -> None:
     """
     import jax
 
-    from gan_jax.distributed.mesh import members_per_device
+    from gan_jax.distributed.population_layout import members_per_device
 
     available = cores()
     layouts = [members_per_device(size, available) for size in populations]

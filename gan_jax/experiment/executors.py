@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from gan_jax import random
 from gan_jax.data import Dataset
 from gan_jax.distributed import mesh, multihost
+from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population
 from gan_jax.experiment.builder import Chunk, Experiment, Stage, build
@@ -150,7 +151,7 @@ class PopulationRun:
         self.experiment = build(members[0], dataset)
         self.members = members
         check_experiment(self.experiment)
-        devices, size = mesh.members_per_device(len(members), jax.device_count())
+        devices, size = members_per_device(len(members), jax.device_count())
         self._copies = size - len(members)
         seeds = [member.seed for member in members]
         self._seeds = seeds + [seeds[-1]] * self._copies

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import stats
 
 import gan_jax.data as data
-from gan_jax.data.images import resize
+from gan_jax.data.decoding import resize
 from gan_jax.errors import UserError
 
 N = 50_000

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.distributed.mesh import members_per_device
+from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build

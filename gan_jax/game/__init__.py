@@ -1,0 +1,65 @@
+"""The two-player game: objectives as sums of named terms, and one optimizer step of one player.
+
+Everything here is a pure function of arrays. Nothing depends on files, devices, configs or a
+network library.
+"""
+
+from gan_jax.game.adversarial_objective import SIDES, Side, adversarial
+from gan_jax.game.batches import (
+    Array,
+    Batch,
+    Metrics,
+    Params,
+    PRNGKey,
+    check_batch,
+    conditions,
+    per_sample,
+    sample_indices,
+)
+from gan_jax.game.networks import (
+    ClassifyFn,
+    FeaturesFn,
+    GenerateFn,
+    InitFn,
+    LatentFn,
+    Networks,
+    ScoreFn,
+    StandingFn,
+    draw_latents,
+)
+from gan_jax.game.players import FakesFn, LossFn, Objective, Player, descend, update
+from gan_jax.game.terms import Round, Term, TermFn, Terms
+
+__all__ = [
+    "Array",
+    "Batch",
+    "ClassifyFn",
+    "FakesFn",
+    "FeaturesFn",
+    "GenerateFn",
+    "InitFn",
+    "LatentFn",
+    "LossFn",
+    "Metrics",
+    "Networks",
+    "Objective",
+    "PRNGKey",
+    "Params",
+    "Player",
+    "Round",
+    "SIDES",
+    "ScoreFn",
+    "Side",
+    "StandingFn",
+    "Term",
+    "TermFn",
+    "Terms",
+    "adversarial",
+    "check_batch",
+    "conditions",
+    "descend",
+    "draw_latents",
+    "per_sample",
+    "sample_indices",
+    "update",
+]

@@ -1,0 +1,79 @@
+"""Arrays that pass through the game: batches, their conditions, and draws keyed by sample index."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+PRNGKey = jax.Array
+Params = Any
+"""A pytree of arrays."""
+Batch = dict[str, Array]
+"""Arrays ``[batch, ...]`` by name.
+
+``"real"`` holds the real samples. ``"sample_index"``, ``[batch]`` int32, is each sample's position
+in the global batch (0, 1, 2, ... if absent). ``"fake"`` and ``"latents"`` are generated samples to
+score instead of fresh ones, and the latents that they were generated from. Every other entry
+(``"label"``, ``"fade"``), ``[batch]`` each, is a condition of both networks.
+"""
+Metrics = dict[str, Array]
+"""Scalars by name, such as ``"discriminator/wasserstein"``."""
+
+NOT_CONDITIONS = ("real", "fake", "latents", "sample_index")
+
+
+def per_sample(rng: PRNGKey, sample_index: Array, draw: Callable[[PRNGKey], Any]) -> Any:
+    """Draws for each sample from a key of its own, ``draw(fold_in(rng, index))``.
+
+    The numbers depend on a sample's index in the global batch alone, so any split of a batch over
+    devices or processes draws the same ones. Use it for every draw that belongs to a sample.
+
+    Args:
+      rng: the key of the whole batch.
+      sample_index: ``[batch]`` int32.
+      draw: key -> array or pytree of arrays ``[...]``.
+
+    Returns:
+      The draws, stacked to ``[batch, ...]``.
+    """
+    return jax.vmap(lambda index: draw(jax.random.fold_in(rng, index)))(sample_index)
+
+
+def sample_indices(batch: Batch) -> Array:
+    """Returns each sample's index in the global batch, ``[batch]`` int32."""
+    if "sample_index" in batch:
+        return batch["sample_index"]
+    return jnp.arange(len(batch["real"]), dtype=jnp.int32)
+
+
+def conditions(batch: Batch) -> Batch:
+    """Returns the entries of a batch that condition both networks, such as ``"label"``."""
+    return {name: value for name, value in batch.items() if name not in NOT_CONDITIONS}
+
+
+def check_batch(batch: Batch, *axes: str) -> None:
+    """Checks that a batch is a dict with ``"real"`` whose arrays all begin with the given axes.
+
+    Args:
+      batch: the batch, as a loss or a train step gets it.
+      axes: the names of the axes, ``"batch"`` for a loss.
+
+    Raises:
+      TypeError: it is not a dict, has no ``"real"``, or lacks an axis.
+    """
+    shape = f"[{', '.join(axes)}, ...]"
+    if not isinstance(batch, Mapping):
+        raise TypeError(
+            f"a batch is a dict of arrays {shape}, as in {{'real': x}}, "
+            f"not {'an array' if hasattr(batch, 'shape') else type(batch).__name__}"
+        )
+    if "real" not in batch:
+        raise TypeError(f"a batch needs 'real', samples {shape}: this one has {sorted(batch)}")
+    for name, array in batch.items():
+        if jnp.ndim(array) < len(axes):
+            raise TypeError(
+                f"batch leaves are {shape}; batch[{name!r}] is {list(jnp.shape(array))}: "
+                "add the missing axis with x[None]"
+            )
