@@ -30,7 +30,7 @@ def fashion_mnist(
     Args:
       split: ``"train"``, ``"test"``, or anything that `tfds` takes.
       labels: whether batches carry labels.
-      resolution: side of the images; 32 pads with zeros, others resize, see `images.resize`.
+      resolution: side of the images; 32 pads with zeros, others resize, see `decoding.resize`.
       data_dir: where prepared datasets are; the default of tensorflow-datasets
         (``TFDS_DATA_DIR``) if None.
 

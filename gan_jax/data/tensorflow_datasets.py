@@ -38,7 +38,7 @@ def tfds(
       split: ``"train"``, ``"test"``, ``"train[:10%]"``, ``"train+test"``, ... in the notation of
         tensorflow-datasets.
       labels: whether batches carry the feature ``"label"``.
-      resolution: side of square images, see `gan_jax.data.decoding.resize`; None leaves images as they are, all
+      resolution: side of square images, see `decoding.resize`; None leaves images as they are, all
         of one size.
       data_dir: where prepared datasets are; the default of tensorflow-datasets
         (``TFDS_DATA_DIR``) if None.

@@ -1,5 +1,6 @@
 """Batches and populations divided over all devices of all processes."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
