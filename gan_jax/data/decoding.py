@@ -1,5 +1,6 @@
 """From the bytes of an image file to pixels."""
 
+from pathlib import Path
 from typing import IO
 
 import numpy as np
