@@ -1,6 +1,7 @@
 """Checkpoints through Orbax: whole states, with a checksum of each leaf."""
 
 import os
+import shutil
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(preservation_policy=policy)
         self._manager = ocp.CheckpointManager(self.directory, options=options)
         self._scores: dict[int, float] = {}
+        self._damaged: set[int] = set()
         if best:
             self._read_scores()
 
@@ -73,7 +75,12 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None) -> None:
-        """Saves ``state`` as ``step``, unless that step is there; the state may then be donated."""
+        """Saves ``state`` as ``step``, unless that step is there; the state may then be donated.
+
+        A checkpoint that was found to be damaged is moved to ``directory.damaged/<step>`` first.
+        """
+        if step in self._damaged:
+            self._move_aside(step)
         if step in self._manager.all_steps():
             return
         finite = {
@@ -123,6 +130,7 @@ class Checkpoints:
                 raise UserError(f"checkpoint {path} is of another state: {error}") from error
             except Exception as error:
                 failure = f"checkpoint {path} is damaged ({first_line(error)})"
+                self._damaged.add(candidate)
                 if step is None:
                     print(f"warning: {failure}; trying the one before it", flush=True)
         if failure and step is None:
@@ -130,6 +138,18 @@ class Checkpoints:
         if failure:
             raise UserError(failure)
         return None
+
+    def _move_aside(self, step: int) -> None:
+        """Moves a damaged checkpoint away, so that the step can be saved again."""
+        aside = self.directory.with_name(f"{self.directory.name}.damaged")
+        aside.mkdir(exist_ok=True)
+        target = aside / str(step)
+        if target.exists():  # damaged before, too
+            shutil.rmtree(target)
+        os.replace(self.directory / str(step), target)
+        self._manager.reload()
+        self._damaged.discard(step)
+        self._scores.pop(step, None)
 
     def _read_scores(self) -> None:
         for step in self.steps():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,21 @@ def test_points_are_on_disk_before_the_checkpoint_from_which_a_killed_run_goes_o
     settings = tiny(root, "steps=20", "sample_every=10", "population.seed=0,1")
     training_loop.run(settings, tmp_path, [tmp_path / "a", tmp_path / "b"])
     assert saved == [(10, True)] * 2 + [(20, True)] * 2
+
+
+def test_a_damaged_checkpoint_is_replaced_and_not_lost_at_every_start(
+    uninterrupted, root, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    shutil.rmtree(run / "checkpoints" / "60" / "state")
+    training_loop.run(tiny(root), run)
+    assert "60 is damaged" in capsys.readouterr().out
+    assert final_state(run) == final_state(uninterrupted)
+    assert (run / "checkpoints.damaged" / "60").is_dir()  # whoever wants it back finds it
+    training_loop.run(tiny(root), run)
+    output = capsys.readouterr().out
+    assert "is done: 60 steps" in output and "is damaged" not in output
 
 
 def test_a_second_run_says_that_it_is_done(uninterrupted, root, capsys):
