@@ -42,7 +42,8 @@ def sample(arguments: list[str]) -> None:
         if out.suffix == ".npy":
             np.save(out, samples)
         else:
-            sample_plots.save_samples(out, samples, dataset, columns)
+            real = sample_plots.real_to_compare(dataset, flags.num)
+            sample_plots.save_samples(out, samples, real, columns)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"{out}: {flags.num} samples of step {run.step}")

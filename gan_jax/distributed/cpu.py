@@ -9,7 +9,6 @@ from pathlib import Path
 FLAGS = (
     "--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION",
     "--xla_cpu_prefer_vector_width=512",
-    "--xla_cpu_collective_call_terminate_timeout_seconds=3600",
 )
 """What `choose_xla_flags` adds to XLA_FLAGS."""
 
@@ -46,10 +45,9 @@ def choose_xla_flags() -> None:
 
     Call it before the first computation, when XLA reads them. Convolutions stay with Eigen, as
     YNNPACK runs most large ones on one core (jaxlib 0.10 to 0.12). Loops use vectors of 512 bits if
-    the processor has them, which takes a third off the time of random numbers. Devices wait for
-    each other for an hour instead of 40 seconds, after which XLA ends the process: on a busy
-    machine one core may lag behind another by that much. XLA also ends the process if it does not
-    know a flag, so versions that were not tried get none. Flags that are set already are left.
+    the processor has them, which takes a third off the time of random numbers. XLA ends the
+    process if it does not know a flag, so versions that were not tried get none. Flags that are set
+    already are left.
     """
     global _flags_came_too_late
     if not _knows_flags():

@@ -116,8 +116,10 @@ class RunWriter:
         path = self.run_dir / SAMPLES / f"step_{step:08d}.png"
         if len(dataset.shape) < 3:
             np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
+        # Here and not in the thread of pictures, which starts no program.
+        real = sample_plots.real_to_compare(dataset, number)
         self._pending_picture = self._pictures.submit(
-            self._write_picture, path, samples, step, columns, histograms
+            self._write_picture, path, samples, real, step, columns, histograms
         )
 
     def save(self, state: TrainState, step: int, metrics: Mapping[str, float]) -> None:
@@ -150,11 +152,12 @@ class RunWriter:
         self,
         path: Path,
         samples: np.ndarray,
+        real: np.ndarray | None,
         step: int,
         columns: int | None,
         histograms: Mapping[str, np.ndarray],
     ) -> None:
-        sample_plots.save_samples(path, samples, self.experiment.dataset, columns)
+        sample_plots.save_samples(path, samples, real, columns)
         for logger in self._loggers:
             logger.image(step, SAMPLES, path)
             if histograms:

@@ -34,10 +34,17 @@ def labels_by_row(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
     return np.minimum(np.arange(n) // columns, classes - 1), columns
 
 
+def real_to_compare(dataset: Dataset, n: int) -> np.ndarray | None:
+    """Draws the real samples ``[n, ...]`` that `save_samples` wants; None for images."""
+    if len(dataset.shape) == 3:
+        return None
+    return np.asarray(dataset.draw(0, np.arange(n))["real"])
+
+
 def save_samples(
     path: str | os.PathLike[str],
     samples: np.ndarray,
-    dataset: Dataset,
+    real: np.ndarray | None = None,
     columns: int | None = None,
 ) -> None:
     """Writes a picture of samples as a PNG file.
@@ -47,17 +54,18 @@ def save_samples(
 
     Args:
       path: the file.
-      samples: ``[n, *dataset.shape]``; images in [-1, 1].
-      dataset: the real samples.
+      samples: ``[n, ...]``; images ``[n, height, width, channels]`` in [-1, 1].
+      real: as many real samples, see `real_to_compare`; images need none.
       columns: of the grid of images; None for the squarest grid.
     """
-    if len(dataset.shape) == 3:
+    if samples.ndim == 4:
         save_image(path, image_grid(samples, columns), scale=2)
         return
-    n = len(samples)
-    real = np.asarray(dataset.draw(0, np.arange(n))["real"]).reshape(n, -1)
-    samples = samples.reshape(n, -1)
-    if dataset.shape == (2,):
+    if real is None:
+        raise ValueError("samples that are not images are drawn next to real ones: pass real")
+    is_plane = samples.shape[1:] == (2,)
+    samples, real = samples.reshape(len(samples), -1), real.reshape(len(real), -1)
+    if is_plane:
         drawing, axes = plots.figure(size=(4.0, 4.0))
         scatter(axes[0, 0], samples, real, 1.5 * float(np.abs(real).max()))
     else:

@@ -23,10 +23,10 @@ def test_there_are_no_labels_without_classes_or_room_for_all(n, classes):
 
 
 def test_images_are_saved_as_a_grid(tmp_path):
-    real = np.zeros((4, 2, 2, 1), np.uint8)
     samples = np.ones((4, 2, 2, 1), np.float32)
-    dataset = data.Dataset.from_arrays(real)
-    sample_plots.save_samples(tmp_path / "a.png", samples, dataset, columns=4)
+    real = np.zeros((4, 2, 2, 1), np.uint8)
+    assert sample_plots.real_to_compare(data.Dataset.from_arrays(real), 4) is None
+    sample_plots.save_samples(tmp_path / "a.png", samples, columns=4)
     assert images.read_image(tmp_path / "a.png").shape == (2 * 6, 2 * 18, 3)
 
 
@@ -34,7 +34,9 @@ def test_images_are_saved_as_a_grid(tmp_path):
 def test_points_are_saved_as_a_picture(tmp_path, dimensions):
     dataset = data.gaussian(dimensions=dimensions)
     samples = np.random.default_rng(0).normal(size=(20, dimensions)).astype(np.float32)
-    sample_plots.save_samples(tmp_path / "a.png", samples, dataset)
+    sample_plots.save_samples(
+        tmp_path / "a.png", samples, sample_plots.real_to_compare(dataset, len(samples))
+    )
     picture = images.read_image(tmp_path / "a.png")
     assert min(picture.shape[:2]) >= 200 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
 
