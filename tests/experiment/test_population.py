@@ -233,7 +233,7 @@ class _logged:
         ({"batch_size": (16, 32)}, "population.batch_size cannot differ between members"),
         ({"seed": (0, 1), "ema_decay": (0.1, 0.2, 0.3)}, "a value for each member in each field"),
         (
-            {"discriminator_optimizer": {"sgd": {"learning_rate": (0.1, 0.2)}}},
+            {"discriminator_optimizer.sgd.learning_rate": (0.1, 0.2)},
             "optimizer.sgd.learning_rate is no field",
         ),
         ({"ema_decay": (0.1, 1.5)}, r"config.ema_decay must be in \[0, 1\), not 1.5"),
