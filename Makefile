@@ -34,7 +34,7 @@ test-slow: $(INSTALLED) ## the slow tests alone
 
 test-all: test test-slow ## all tests
 
-bench: $(INSTALLED) ## timings beside other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
+bench: $(INSTALLED) ## timings next to other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
 	for case in $(CASE); do $(BIN)/python experiments/benchmark.py $$case --out=results/benchmark/$$case || exit 1; done
 
 figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make figures SCALE=smoke: minutes)

@@ -1,6 +1,6 @@
 """Scores a checkpoint of a run and appends the scores to its `metrics.jsonl`.
 
-    python experiments/evaluate.py --workdir=runs/x --metrics=fid50k,kid --weights=inception.npz
+    python experiments/evaluate.py --workdir=runs/x --metrics='fid50k + kid' --weights=inception.npz
     python experiments/evaluate.py --workdir=runs/x --metrics="fd_lenet + kernel(samples=2000)"
     python experiments/evaluate.py --workdir=runs/x --compare=runs/y [--metrics=fd_lenet]
 
@@ -62,7 +62,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--step", type=int, help="of the checkpoint (default: the newest)")
-    parser.add_argument("--metrics", help="names, separated by commas (default: config.metrics)")
+    parser.add_argument("--metrics", help="names joined by + (default: config.metrics)")
     parser.add_argument("--num", type=int, help="generated samples, in place of each metric's own")
     parser.add_argument("--seed", type=int, default=0, help="of the generated samples")
     parser.add_argument("--weights", default="", help=".npz file of the extractor's weights")

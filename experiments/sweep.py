@@ -5,7 +5,7 @@
 
 The search space is the config file's sweep(), or a YAML file in W&B's schema; config flags, such as
 --config.steps=4000, apply to all runs. Runs that differ only in numbers train together, as one
-population. The same command resumes, even after kill -9; a larger space adds runs. The workdir gets
+population. The same command resumes, even after kill -9; a larger space adds runs. --workdir gets
 runs/<name>/ for each run, results.csv, sensitivity.csv, parallel_coordinates.png and heat_maps.png.
 On a cluster, --slurm.partition=NAME, --slurm.timeout_min=60 or any other setting of submitit
 submits an array instead.

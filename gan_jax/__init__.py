@@ -1,4 +1,4 @@
-"""gan_jax: generative adversarial networks in JAX, as parts that compose.
+"""Generative adversarial networks in JAX, as parts that compose.
 
     import gan_jax
     from gan_jax import losses, penalties
@@ -157,17 +157,19 @@ _NAMES = {
 """The names that the package exports, by the module that defines them; all others are modules."""
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _NAMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"gan_jax.{module}"), name)
-    if name == "__version__":
-        from importlib.metadata import version  # late: it takes a tenth of a second
+if not TYPE_CHECKING:  # type checkers would take any misspelt name for an Any
 
-        return version("gan_jax")
-    if name in __all__:
-        return importlib.import_module(f"gan_jax.{name}")
-    raise AttributeError(f"module 'gan_jax' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        for module, names in _NAMES.items():
+            if name in names:
+                return getattr(importlib.import_module(f"gan_jax.{module}"), name)
+        if name == "__version__":
+            from importlib.metadata import version  # late: it takes a tenth of a second
+
+            return version("gan_jax")
+        if name in __all__:
+            return importlib.import_module(f"gan_jax.{name}")
+        raise AttributeError(f"module 'gan_jax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from gan_jax.game import Player, Term, Terms, adversarial
-from gan_jax.objectives import losses, penalties
+from gan_jax.objectives import accumulated, augmented, losses, penalties, unrolled
 from gan_jax.training import alternating, consensus, extragradient, init_state, simultaneous
 
 SGD = optax.sgd(0.1)
@@ -113,6 +113,36 @@ def test_a_sum_needs_names():
 def test_what_is_not_a_term_is_refused(terms, message):
     with pytest.raises(TypeError, match=message):
         adversarial(tiny.networks(), terms)
+
+
+def test_a_term_takes_functions_only():
+    with pytest.raises(TypeError, match=r"Term\(discriminator=...\) takes a function of a Round"):
+        Term(name="constant", discriminator=3.0)
+
+
+def test_arguments_in_the_wrong_order_are_refused():
+    nets, terms = tiny.networks(), losses.hinge()
+    with pytest.raises(TypeError, match="adversarial takes Networks first, not Term"):
+        adversarial(terms, nets)
+    with pytest.raises(TypeError, match=r"takes terms, .* not an object of type Networks"):
+        adversarial(nets, nets)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda terms: unrolled(terms, 1, SGD),
+        lambda terms: accumulated(terms, 2),
+        lambda terms: augmented(terms, lambda rng, sample: sample),
+        *(
+            functools.partial(lambda make, terms: make(terms, SGD, SGD), make)
+            for make in (alternating, simultaneous, consensus, extragradient)
+        ),
+    ],
+)
+def test_terms_in_place_of_an_objective_are_refused(use):
+    with pytest.raises(TypeError, match=r"takes an Objective, such as adversarial\(.* not Term"):
+        use(losses.hinge())
 
 
 @pytest.mark.parametrize("other", [losses.hinge, [losses.hinge()], "hinge", 1])

@@ -124,6 +124,9 @@ def compute_scores(protocol: Protocol, generated: GeneratedSamples) -> dict[str,
         raise
     except ValueError as error:
         raise UserError(f"{protocol.name}: {first_line(error)}") from error
+    missing = sorted(set(protocol.values) - set(values))
+    if missing:
+        raise UserError(f"{protocol.name}: its score function returns no value {missing[0]!r}")
     return {protocol.score_name(name): float(value) for name, value in values.items()}
 
 
@@ -136,7 +139,7 @@ def _protocol_list(protocols: Protocol | Sequence[Protocol]) -> list[Protocol]:
     for entry in entries:
         if not isinstance(entry, Protocol):
             raise TypeError(
-                f"{entry!r} is no protocol: pass one such as "
+                f"{entry!r} is not a protocol: pass one such as "
                 "gan_jax.evaluation.protocols.fid50k('inception.npz')"
             )
         chosen.append(entry)

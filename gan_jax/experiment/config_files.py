@@ -61,7 +61,8 @@ def load_module(path: str) -> ModuleType:
     file = Path(path)
     if not file.is_file():
         raise UserError(
-            f"no config file {path}: configs lie under configs/, such as configs/ring.py"
+            f"no config file {path} in {Path.cwd()}: those of gan_jax lie in configs/ of the "
+            "repository, such as configs/ring.py"
         )
     # Config files import `configs.default`, and modules that lie next to them.
     checkout = Path(gan_jax.__file__).parents[1]

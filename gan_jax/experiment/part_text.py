@@ -68,7 +68,7 @@ def parse_parts(text: str) -> tuple[Part, ...]:
     try:
         tree = ast.parse(STRING_OR_REFERENCE.sub(_replaced, text.strip()), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError("it is not written like name(key=value) + other") from error
+        raise ValueError("a name, bracket or value is missing or misspelt") from error
     parts = tuple(_parts(tree))
     names = [part.name for part in parts]
     for name in names:

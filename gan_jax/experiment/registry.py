@@ -163,7 +163,7 @@ def _resolve(field: str, name: str) -> Callable[..., Any]:
         known |= {other for other in dir(optax) if _is_public(optax, other)}
     raise UserError(
         f"config.{field} names {name!r}: {did_you_mean(name, known)} "
-        "A function of your own is named package.module:function"
+        "(a function of your own is named package.module:function)"
     )
 
 
@@ -239,7 +239,8 @@ def _arguments(
     for name, value in part.settings.items():
         if name not in parameters or name in context:
             known = set(parameters) - set(context)
-            raise UserError(f"config.{path} has no setting {name!r}: {did_you_mean(name, known)}")
+            hint = did_you_mean(name, known) if known else "it has none"
+            raise UserError(f"config.{path} has no setting {name!r}: {hint}")
         annotation = parameters[name][0]
         if annotation is NetworksFactory:
             arguments[name] = _networks_factory(f"{path}.{name}", value, context)

@@ -27,7 +27,15 @@ from gan_jax.game.networks import (
     StandingFn,
     draw_latents,
 )
-from gan_jax.game.players import FakesFn, LossFn, Objective, Player, descend, update
+from gan_jax.game.players import (
+    FakesFn,
+    LossFn,
+    Objective,
+    Player,
+    check_objective,
+    descend,
+    update,
+)
 from gan_jax.game.terms import Round, Term, TermFn, Terms
 
 __all__ = [
@@ -56,6 +64,7 @@ __all__ = [
     "Terms",
     "adversarial",
     "check_batch",
+    "check_objective",
     "conditions",
     "descend",
     "draw_latents",

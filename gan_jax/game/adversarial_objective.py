@@ -45,9 +45,12 @@ def adversarial(networks: Networks, terms: Term | Mapping[str, Term]) -> Objecti
       does not return a scalar, and TypeError for a batch without ``"real"`` or without an axis.
 
     Raises:
-      TypeError: ``terms`` is something else, such as a list or a function that was not called.
+      TypeError: ``networks`` are not `Networks`, or ``terms`` is something else, such as a list or
+        a function that was not called.
       ValueError: a player has no term.
     """
+    if not isinstance(networks, Networks):
+        raise TypeError(f"adversarial takes Networks first, not {type(networks).__name__}")
     terms = as_terms(terms)
     for side in SIDES:
         if not any(getattr(term, side) for term in terms.values()):

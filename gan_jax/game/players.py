@@ -60,6 +60,23 @@ class Objective(NamedTuple):
     generate_fakes: FakesFn | None = None
 
 
+def check_objective(objective: Objective, takes: str) -> None:
+    """Checks that a function got an objective.
+
+    Args:
+      objective: what it got.
+      takes: the function, for the message: ``"unrolled"``.
+
+    Raises:
+      TypeError: it is something else, such as a term.
+    """
+    if not isinstance(objective, Objective):
+        raise TypeError(
+            f"{takes} takes an Objective, such as adversarial(networks, terms), "
+            f"not {type(objective).__name__}"
+        )
+
+
 def descend(optimizer: optax.GradientTransformation, player: Player, gradient: Params) -> Player:
     """Returns the player after one optimizer step; ``gradient`` is a pytree like its parameters."""
     step, opt_state = optimizer.update(gradient, player.opt_state, player.params)

@@ -18,11 +18,13 @@ class Round(NamedTuple):
       real_scores: ``[batch]``, float32 or wider.
       fake_scores: ``[batch]``, float32 or wider.
       score: the discriminator itself, samples ``[batch, ...]`` -> scores ``[batch]``.
-      classify: samples ``[batch, ...]`` -> label logits ``[batch, classes]``.
-      label: ``[batch]`` int32.
+      classify: samples ``[batch, ...]`` -> label logits ``[batch, classes]``; None if the networks
+        have no ``classify``.
+      label: ``[batch]`` int32; None if the batch has no labels.
       sample_index: ``[batch]`` int32, each sample's position in the global batch.
       rng: a key, different for each term.
-      features: samples ``[batch, ...]`` -> the discriminator's features ``[batch, ...]``.
+      features: samples ``[batch, ...]`` -> the discriminator's features ``[batch, ...]``; None if
+        the networks have no ``features``.
       latents: ``[batch, ...]``, what ``fake`` was generated from; None if ``fake`` came with the
         batch, without its latents.
       latent: key -> fresh latents ``[batch, ...]``, drawn by sample index.
@@ -63,11 +65,22 @@ class Term:
         in a mapping the key is the name.
       discriminator: what the discriminator minimises; None adds nothing.
       generator: what the generator minimises; None adds nothing.
+
+    Raises:
+      TypeError: what a player minimises is not a function.
     """
 
     name: str = ""
     discriminator: TermFn | None = None
     generator: TermFn | None = None
+
+    def __post_init__(self) -> None:
+        for side in ("discriminator", "generator"):
+            function = getattr(self, side)
+            if function is not None and not callable(function):
+                raise TypeError(
+                    f"Term({side}=...) takes a function of a Round, not {_described(function)}"
+                )
 
     def named(self, name: str) -> "Term":
         """Returns the same term by another name."""
@@ -156,7 +169,7 @@ def as_terms(terms: Any, takes: str = "adversarial takes") -> Terms:
 
 def _described(value: Any) -> str:
     """What ``value`` is, and how it becomes a term, for an error message."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return f"a {type(value).__name__}: add its terms up, a + b"
     if isinstance(value, str):
         return f"the string {value!r}: call the function of that name in losses or penalties"

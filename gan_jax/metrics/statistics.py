@@ -96,7 +96,9 @@ def moments(features: Array) -> tuple[Array, Array]:
         block -= mean
         total += block.sum(axis=0)
         scatter = blas.dsyrk(1.0, block.T, beta=1.0, c=scatter, lower=1, overwrite_c=1)
-    rounding = total / len(features)  # the rounding error of a mean that is large beside the spread
+    rounding = total / len(
+        features
+    )  # the rounding error of a mean that is large compared with the spread
     if np.any(rounding):
         scatter -= len(features) * np.outer(rounding, rounding)
     return mean + rounding, scatter

@@ -42,7 +42,15 @@ def from_linen(
       The networks. The shape of the samples is that of the generator's result. ``init`` raises
       ValueError if a module has variables other than parameters, such as the ``batch_stats`` of
       ``nn.BatchNorm``; ``score`` raises it if the scores are not ``[batch]``.
+
+    Raises:
+      TypeError: a module is something else, such as its class.
     """
+    import flax.linen as nn
+
+    for name, module in (("generator", generator), ("discriminator", discriminator)):
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"from_linen takes the {name} as a module, such as Generator(width=64)")
     examples: dict[str, Any] = dict(conditions or {})
 
     def init_module(module: "nn.Module", name: str, rng: PRNGKey, inputs: Array) -> Params:
@@ -105,6 +113,7 @@ def from_nnx(
       raises ValueError if the scores are not ``[batch]``.
 
     Raises:
+      TypeError: a module is given instead of a function that makes it.
       ValueError: a module holds other state (running statistics, random keys, integers), which
         would be neither trained nor updated.
     """
@@ -134,6 +143,10 @@ def _split_nnx(
     nnx: Any, make: "Callable[[nnx.Rngs], nnx.Module]", name: str
 ) -> tuple[Callable[[PRNGKey], Params], Callable[..., Array]]:
     """A function that draws a module's parameters, and one that calls the module with them."""
+    if isinstance(make, nnx.Module):
+        raise TypeError(
+            f"from_nnx takes the {name} as a function of nnx.Rngs that makes it, not as a module"
+        )
     graph, abstract_params, others = nnx.split(
         nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, ...
     )
@@ -187,6 +200,7 @@ def from_equinox(
       the scores are not ``[batch]``.
 
     Raises:
+      TypeError: a module is given instead of a function that makes it.
       ValueError: a module is stateful, such as one with ``eqx.nn.BatchNorm``.
     """
     import equinox as eqx
@@ -223,6 +237,10 @@ def from_equinox(
 
 def _static_equinox(eqx: Any, make: "Callable[[PRNGKey], eqx.Module]", name: str) -> Any:
     """A module without its arrays of floats."""
+    if isinstance(make, eqx.Module):
+        raise TypeError(
+            f"from_equinox takes the {name} as a function of a key that makes it, not as a module"
+        )
     module = make(jax.random.key(0))
 
     def is_state(leaf: Any) -> bool:

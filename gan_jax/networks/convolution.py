@@ -65,7 +65,7 @@ def forward_mode() -> Iterator[None]:
 
 
 class Geometry(NamedTuple):
-    """What defines a convolution besides its arguments; static and hashable.
+    """What defines a convolution, apart from its arguments; static and hashable.
 
     Attributes:
       size: height and width of the input X, in pixels.

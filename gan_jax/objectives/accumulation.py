@@ -14,6 +14,7 @@ from gan_jax.game import (
     Params,
     Player,
     PRNGKey,
+    check_objective,
     sample_indices,
 )
 
@@ -31,9 +32,11 @@ def accumulated(objective: Objective, parts: int) -> Objective:
       parts: into how many parts the batch is split; 1 returns ``objective`` itself.
 
     Raises:
+      TypeError: ``objective`` is not an `Objective`.
       ValueError: ``parts`` is less than 1.
       UserError: in the losses, if ``parts`` does not divide the batch.
     """
+    check_objective(objective, "accumulated")
     if parts < 1:
         raise ValueError(f"accumulated takes at least 1 part, not {parts}")
     if parts == 1:

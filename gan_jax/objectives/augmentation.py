@@ -26,6 +26,7 @@ from gan_jax.game import (
     Player,
     PRNGKey,
     ScoreFn,
+    check_objective,
     per_sample,
     sample_indices,
 )
@@ -237,11 +238,13 @@ def augmented(objective: Objective, augmentation: Augmentation) -> Objective:
       augmentation: a function of one sample.
 
     Raises:
+      TypeError: ``objective`` is not an `Objective`.
       ValueError: the objective has no ``generate_fakes``.
 
     References:
       Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
     """
+    check_objective(objective, "augmented")
     return _augmented(objective, lambda rng, sample, discriminator: augmentation(rng, sample))
 
 

@@ -120,8 +120,7 @@ def wasserstein() -> Term:
 
     The critic maximises ``E f(x) - E f(G(z))``, the generator ``E f(G(z))``. The negated critic's
     loss estimates the distance (in the samples' units, times the Lipschitz constant) if something
-    keeps f
-    Lipschitz: `clip_weights`, `gradient_penalty`.
+    keeps f Lipschitz: `clip_weights`, `gradient_penalty`.
 
     References:
       Arjovsky et al., "Wasserstein GAN" (2017), eq. 2 and algorithm 1.

@@ -4,7 +4,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.game import Array, Batch, Metrics, Objective, Params, Player, PRNGKey, update
+from gan_jax.game import (
+    Array,
+    Batch,
+    Metrics,
+    Objective,
+    Params,
+    Player,
+    PRNGKey,
+    check_objective,
+    update,
+)
 from gan_jax.objectives.differentiability import check_differentiable
 
 
@@ -36,6 +46,7 @@ def unrolled(
         grows with K.
 
     Raises:
+      TypeError: ``objective`` is not an `Objective`.
       ValueError: ``steps`` is negative.
       UserError: in the generator's loss, if gradients through ``optimizer`` are NaN or zero, as far
         as `check_differentiable` can find out.
@@ -43,6 +54,7 @@ def unrolled(
     References:
       Metz et al., "Unrolled Generative Adversarial Networks" (2017), eqs. 7 to 9.
     """
+    check_objective(objective, "unrolled")
     if steps < 0:
         raise ValueError(f"unrolled looks steps >= 0 updates ahead, not {steps}")
     if steps == 0:

@@ -20,6 +20,7 @@ from gan_jax.game import (
     Player,
     PRNGKey,
     check_batch,
+    check_objective,
     descend,
     update,
 )
@@ -127,6 +128,7 @@ def alternating(
       Goodfellow et al., "Generative Adversarial Nets" (2014), algorithm 1 (k = discriminator
       steps).
     """
+    check_objective(objective, "a train step")
 
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         """Updates the discriminator on each batch, then the generator on the last: see `TrainStep`.
@@ -319,6 +321,7 @@ def extragradient(
       Gidel et al., "A Variational Inequality Perspective on GANs" (2019), eqs. 8, 9 and algorithm
       4.
     """
+    check_objective(objective, "a train step")
 
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         """Moves both players by an extragradient step: see `TrainStep`.
@@ -364,6 +367,7 @@ def _joint_step(
     direction: Direction,
 ) -> TrainStep:
     """The simultaneous step along ``direction(field, at, field(at))``."""
+    check_objective(objective, "a train step")
 
     def train_step(state: TrainState, batch: Batch, rng: PRNGKey) -> tuple[TrainState, Metrics]:
         """Updates the discriminator alone on all batches but the last, then both at once.

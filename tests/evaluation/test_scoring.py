@@ -22,6 +22,7 @@ from gan_jax import data, metrics
 from gan_jax.errors import UserError
 from gan_jax.evaluation import (
     GeneratedSamples,
+    Protocol,
     RealSamples,
     compute_scores,
     evaluate,
@@ -184,12 +185,18 @@ def test_what_is_not_there_is_said_in_one_line(cache):
             evaluate(noise, data_, protocol)
         assert "\n" not in str(raised.value)
     for no_protocol in (["fid50k"], "fid50k", protocols.fid50k):
-        with pytest.raises(TypeError, match="is no protocol: pass one such as"):
+        with pytest.raises(TypeError, match="is not a protocol: pass one such as"):
             evaluate(noise, real, no_protocol)
     for settings in ({"seed": -1}, {"seed": 2**31}, {"batch_size": 0}):
         with pytest.raises(UserError, match=next(iter(settings))):
             evaluate(noise, real, frechet(), **settings)
     assert not cache.exists()
+
+
+def test_a_protocol_whose_score_lacks_a_value_is_refused():
+    own = Protocol("mean", "mean", ("", "spread"), FEW, lambda generated: {"": 1.0})
+    with pytest.raises(UserError, match="mean: its score function returns no value 'spread'"):
+        evaluate(noise, class_images()[0], own)
 
 
 def test_the_example_in_the_docstring_runs():

@@ -274,6 +274,19 @@ def test_state_that_is_not_trained_is_refused_in_one_line(case):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("adapter", "generator", "message"),
+    [
+        (from_linen, LinenGenerator, "as a module, such as"),
+        (from_nnx, NnxGenerator(nnx.Rngs(0)), "a function of nnx.Rngs"),
+        (from_equinox, equinox_generator(jax.random.key(0)), "a function of a key"),
+    ],
+)
+def test_a_class_for_a_module_or_a_module_for_a_function_is_refused(adapter, generator, message):
+    with pytest.raises(TypeError, match=f"takes the generator .*{message}"):
+        adapter(generator, generator, latent=draw_latents)
+
+
 def test_scores_with_an_axis_too_many_are_refused_in_one_line():
     networks = from_linen(LinenGenerator(), nn.Dense(1), latent=draw_latents)
     _, discriminator = networks.init(jax.random.key(0))
