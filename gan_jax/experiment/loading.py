@@ -55,7 +55,13 @@ class LoadedRun:
 
         Returns:
           ``[n, *shape]`` float32, images in [-1, 1].
+
+        Raises:
+          UserError: no sample is asked for, or there is no such label.
         """
+        classes = self.experiment.dataset.classes
+        if label is not None and classes and not 0 <= label < classes:
+            raise UserError(f"label is from 0 to {classes - 1} for this run, not {label}")
         labels = None if label is None else np.full(n, label)
         return self.sampler(jax.random.key(seed), n, labels)
 

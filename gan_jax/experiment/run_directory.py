@@ -12,6 +12,7 @@ from gan_jax import files
 from gan_jax.errors import UserError, first_line
 from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.differences import identity_differences
+from gan_jax.experiment.part_text import Part, parts_text
 from gan_jax.experiment.settings import Settings, dumps, loads
 from gan_jax.loggers import json_lines
 
@@ -112,13 +113,26 @@ def _lock(handle: int, run_dir: Path) -> None:
 
 
 def _check_same_run(run_dir: Path, settings: Settings) -> None:
-    changed = identity_differences(read_settings(run_dir), settings)
+    there = read_settings(run_dir)
+    changed: dict[str, str] = {}
+    for path, (old, new) in identity_differences(there, settings).items():
+        field = path.split(".")[0]
+        if None in (old, new) and _is_of_parts(getattr(settings, field)):
+            path = field  # a part or a setting that only one of them has
+            old, new = _parts_text(getattr(there, field)), _parts_text(getattr(settings, field))
+        changed[path] = f"{path} is {old!r} there and {new!r} here"
     if changed:
-        shown = "; ".join(
-            f"{path} is {old!r} there and {new!r} here"
-            for path, (old, new) in list(changed.items())[:4]
-        )
         raise UserError(
-            f"run directory {run_dir} holds a run of another config: {shown}. "
-            "Choose another --workdir"
+            f"run directory {run_dir} holds a run of another config: "
+            f"{'; '.join(list(changed.values())[:4])}. Choose another --workdir"
         )
+
+
+def _is_of_parts(value: object) -> bool:
+    return isinstance(value, Part) or (
+        isinstance(value, tuple) and all(isinstance(part, Part) for part in value)
+    )
+
+
+def _parts_text(value: Part | tuple[Part, ...]) -> str:
+    return parts_text((value,) if isinstance(value, Part) else value)

@@ -13,6 +13,7 @@ from gan_jax.distributed.mesh import (
     pad_batch,
     replicate,
 )
+from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey, draw_latents
 
 __all__ = ["Sampler", "sampler"]
@@ -85,6 +86,8 @@ class Sampler:
         """The results of a program for all samples, in batches of one size; the last is filled
         up."""
         size, n = self._batch_size, len(next(iter(batch.values())))
+        if n < 1:
+            raise UserError("a sampler draws at least 1 sample, not 0")
         results = []
         for start in range(0, n, size):
             part = {

@@ -267,7 +267,7 @@ def test_another_config_is_refused_and_nothing_is_touched(uninterrupted, root):
         UserError, match="holds a run of another config: discriminator_steps is 1 there and 2 here"
     ):
         training_loop.run(tiny(root, "discriminator_steps=2"), uninterrupted)
-    with pytest.raises(UserError, match=r"objective.hinge"):
+    with pytest.raises(UserError, match="objective is 'minimax' there and 'hinge' here"):
         training_loop.run(tiny(root, "objective=hinge"), uninterrupted)
     assert listing(uninterrupted) == before
 
@@ -352,6 +352,10 @@ def test_sampling_a_run_again_gives_the_samples_that_it_drew(uninterrupted):
         rtol=1e-6,
     )
     assert load(str(uninterrupted), 30).step == 30 and run.sample(3).shape == (3, 2)
+    with pytest.raises(UserError, match="draws at least 1 sample, not 0"):
+        run.sample(0)
+    with pytest.raises(UserError, match="label"):
+        run.sample(3, label=1)
     with pytest.raises(UserError, match="no checkpoint of step 31"):
         load(uninterrupted, 31)
 
