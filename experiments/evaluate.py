@@ -40,19 +40,19 @@ def evaluate(arguments: list[str]) -> None:
     if flags.compare:
         runs.append((Path(flags.compare), None))
     is_recorded = bool(flags.compare) and not flags.metrics
-    for workdir, _ in runs:
-        check_run(workdir, must_write=not is_recorded)
+    for run_dir, _ in runs:
+        check_run(run_dir, must_write=not is_recorded)
     set_up_jax()
     from gan_jax import evaluation
 
     if is_recorded:
-        records = [recorded_scores(workdir, step) for workdir, step in runs]
+        records = [recorded_scores(run_dir, step) for run_dir, step in runs]
     else:
-        records = [score_checkpoint(workdir, step, flags) for workdir, step in runs]
+        records = [score_checkpoint(run_dir, step, flags) for run_dir, step in runs]
     if flags.compare:
         first, second = (
-            f"{workdir} step {scores[0]['step']}"
-            for (workdir, _), scores in zip(runs, records, strict=True)
+            f"{run_dir} step {scores[0]['step']}"
+            for (run_dir, _), scores in zip(runs, records, strict=True)
         )
         print(evaluation.comparison_table((first, second), *records))
 
@@ -76,18 +76,18 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return flags
 
 
-def check_run(workdir: Path, must_write: bool) -> None:
+def check_run(run_dir: Path, must_write: bool) -> None:
     """Raises UserError if there is no run, or scores have to be written to it and cannot be."""
     from gan_jax.experiment.run_directory import read_settings
 
-    read_settings(workdir)
-    file = workdir / "metrics.jsonl"
-    if must_write and not os.access(file if file.exists() else workdir, os.W_OK):
+    read_settings(run_dir)
+    file = run_dir / "metrics.jsonl"
+    if must_write and not os.access(file if file.exists() else run_dir, os.W_OK):
         raise UserError(f"{file} cannot be written: scores are appended to it")
 
 
 def score_checkpoint(
-    workdir: Path, step: int | None, flags: argparse.Namespace
+    run_dir: Path, step: int | None, flags: argparse.Namespace
 ) -> list[Mapping[str, Any]]:
     """Returns the records of the metrics that are asked for, computing those that are missing."""
     from gan_jax import evaluation
@@ -96,7 +96,7 @@ def score_checkpoint(
     from gan_jax.experiment.run_directory import read_settings
     from gan_jax.loggers.json_lines import JsonLines
 
-    metrics = read_settings(workdir).metrics
+    metrics = read_settings(run_dir).metrics
     if flags.metrics is not None:
         metrics = parse_metrics(flags.metrics)
     if not metrics:
@@ -105,11 +105,11 @@ def score_checkpoint(
             "gan_jax.evaluation.protocols"
         )
     protocols = build_protocols(metrics, flags.num, flags.weights)
-    run = load(workdir, step)
+    run = load(run_dir, step)
     real = run.experiment.real_samples()
     generated = evaluation.GeneratedSamples(run.sampler, real, flags.seed)
     evaluation.check_protocols(protocols, real, generated)
-    known = [] if flags.again else evaluation.read_score_records(workdir / "metrics.jsonl")
+    known = [] if flags.again else evaluation.read_score_records(run_dir / "metrics.jsonl")
     records: list[Mapping[str, Any]] = []
     for protocol in evaluation.sort_protocols(protocols):
         description = {"step": run.step} | protocol.describe(real, flags.seed)
@@ -117,7 +117,7 @@ def score_checkpoint(
         remark = "recorded before; --again computes it again"
         if record is None:
             record = {**description, **evaluation.compute_scores(protocol, generated)}
-            log = JsonLines(workdir / "metrics.jsonl")
+            log = JsonLines(run_dir / "metrics.jsonl")
             log.scalars(run.step, {**record, "time": time.time()})
             log.close()
             remark = ""
@@ -139,15 +139,15 @@ def parse_metrics(text: str) -> "tuple[Part, ...]":
         ) from error
 
 
-def recorded_scores(workdir: Path, step: int | None) -> list[Mapping[str, Any]]:
+def recorded_scores(run_dir: Path, step: int | None) -> list[Mapping[str, Any]]:
     """Returns the records of a step, or of the newest step with scores. Raises UserError."""
     from gan_jax import evaluation
 
-    recorded = evaluation.read_score_records(workdir / "metrics.jsonl")
+    recorded = evaluation.read_score_records(run_dir / "metrics.jsonl")
     records = evaluation.records_of_step(recorded, step)
     if not records:
         of_step = "" if step is None else f" of step {step}"
-        raise UserError(f"{workdir} has no scores{of_step}: pass --metrics to compute them")
+        raise UserError(f"{run_dir} has no scores{of_step}: pass --metrics to compute them")
     return records
 
 

@@ -63,7 +63,7 @@ def measure(smoke: bool) -> dict[str, Any]:
 
 
 def _distances_of_points(theta: float) -> tuple[float, float]:
-    """Returns W and JS between 200 points on each line, by metrics that know nothing of lines."""
+    """Returns W and JS between 200 points on each line, by metrics of samples alone."""
     from gan_jax import metrics
 
     heights = (np.arange(200) + 0.5) / 200

@@ -193,7 +193,7 @@ def discriminator_overfitting(
     fake_scores: npt.ArrayLike,
     threshold: float = 0.5,
 ) -> Diagnosis:
-    """Detects that the discriminator knows its training samples by heart.
+    """Detects that the discriminator has memorised its training samples.
 
     The value is ``(E s(train) - E s(validation)) / (E s(train) - E s(fake))``: 0 if the
     discriminator scores new real samples as it does those that it has seen, 1 if it scores them as

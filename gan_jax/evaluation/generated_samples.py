@@ -94,7 +94,7 @@ class GeneratedSamples:
         """Returns the latents ``[n, ...]`` of samples ``first`` to ``first + n``.
 
         Raises:
-          UserError: the source knows no latents.
+          UserError: the source has no latents.
         """
         self._check_latents()
         latents: Array = self.source.latents(evaluation_key(self.seed), n, first)  # type: ignore[attr-defined]
@@ -104,7 +104,7 @@ class GeneratedSamples:
         """Returns what the generator makes of latents, in the form in which `samples` gives it.
 
         Raises:
-          UserError: the source knows no latents.
+          UserError: the source has no latents.
           SampleNotFinite: a sample has a NaN or an infinity.
         """
         self._check_latents()

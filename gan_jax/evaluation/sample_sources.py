@@ -55,7 +55,7 @@ class ConditionalSampleFunction(Protocol):
 class SampleSource(Protocol):
     """What generated samples are drawn from. `gan_jax.training.sampling.Sampler` is one.
 
-    Sample i is a function of the key, of i and of its label. A source that knows its latents also
+    Sample i is a function of the key, of i and of its label. A source that has latents also
     has the methods ``latents`` and ``generate`` of a Sampler.
     """
 

@@ -1,7 +1,7 @@
 """How steps are computed: one run on all devices, or a population in one program.
 
-`SingleRun` and `PopulationRun` have one interface, `Executor`: the training loop does not know
-which of the two it drives.
+`SingleRun` and `PopulationRun` have one interface, `Executor`: the training loop is the same
+for both.
 """
 
 from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ class Part:
     """A function by name, and the settings it is called with.
 
     Attributes:
-      name: a name that the field of the config knows, such as ``"adam"``, or a function of any
+      name: a name that the field of the config can take, such as ``"adam"``, or a function of any
         importable module, ``"package.module:function"``.
       settings: keyword arguments. A value may be a part itself: a schedule in place of a learning
         rate, the networks that are packed.

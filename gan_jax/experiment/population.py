@@ -3,7 +3,7 @@
 ``config.population`` holds a tuple of values, one for each member, for each field in which the
 members differ: ``{"seed": (0, 1, 2), "generator_optimizer.adam.learning_rate": (1e-4, 2e-4,
 4e-4)}``. Each member is an ordinary run: it has settings, a run directory and checkpoints of its
-own, which know nothing of the others.
+own, as if it were trained alone.
 """
 
 import dataclasses

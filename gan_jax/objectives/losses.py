@@ -213,7 +213,7 @@ def f_gan(divergence: str = "js", saddle: bool = True) -> Term:
     """
     if divergence not in DIVERGENCES:
         raise UserError(
-            f"f_gan knows no divergence {divergence!r}: choose one of {', '.join(DIVERGENCES)}"
+            f"f_gan has no divergence {divergence!r}: choose one of {', '.join(DIVERGENCES)}"
         )
     on_real, on_fake = DIVERGENCES[divergence].on_real, DIVERGENCES[divergence].on_fake
 

@@ -64,7 +64,7 @@ def dirac_field(
     }
     if objective not in fields:
         raise ValueError(
-            f"the Dirac-GAN knows no objective {objective!r}, expected one of {', '.join(fields)}"
+            f"the Dirac-GAN has no objective {objective!r}, expected one of {', '.join(fields)}"
         )
     return fields[objective]
 

@@ -200,7 +200,7 @@ def test_the_gradient_of_minimax_vanishes_and_that_of_non_saturating_does_not():
 
 
 def test_unknown_divergence_is_refused():
-    with pytest.raises(UserError, match="knows no divergence 'l2': choose one of kl,"):
+    with pytest.raises(UserError, match="has no divergence 'l2': choose one of kl,"):
         losses.f_gan("l2")
 
 

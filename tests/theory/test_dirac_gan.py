@@ -32,7 +32,7 @@ def test_eigenvalues_are_those_of_the_field(objective, gamma, slope):
 
 
 def test_an_unknown_objective_is_refused():
-    with pytest.raises(ValueError, match="knows no objective 'hinge'"):
+    with pytest.raises(ValueError, match="has no objective 'hinge'"):
         theory.dirac_field("hinge")
 
 
