@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 STRING_OR_REFERENCE = re.compile(
     r"""(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
     r"""|(?P<module>[A-Za-z_][\w.]*):(?P<function>[A-Za-z_]\w*)"""
@@ -78,7 +80,10 @@ def parse_parts(text: str) -> tuple[Part, ...]:
 
 
 def parse_value(text: str) -> Any:
-    """Parses one setting: a number, a tuple, true or false, a part with settings, or text."""
+    """Parses one setting: a number, a tuple, true or false, a part, or text.
+
+    A bare word is text; a part has settings or is a function of another module.
+    """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -89,7 +94,9 @@ def parse_value(text: str) -> Any:
         parts = parse_parts(text)
     except ValueError:
         return text
-    return parts[0] if len(parts) == 1 and parts[0].settings else text
+    if len(parts) == 1 and (parts[0].settings or ":" in text):
+        return parts[0]
+    return text
 
 
 def _replaced(match: re.Match[str]) -> str:
@@ -144,4 +151,6 @@ def _without_lists(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, Part) else repr(value)
+    if isinstance(value, Part):
+        return str(value)
+    return repr(value.item() if isinstance(value, np.generic) else value)

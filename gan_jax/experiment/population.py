@@ -16,6 +16,7 @@ from gan_jax.errors import UserError, did_you_mean
 from gan_jax.experiment.differences import differences
 from gan_jax.experiment.overrides import flat, with_value
 from gan_jax.experiment.registry import Hyperparameters
+from gan_jax.experiment.run_name import format_value
 from gan_jax.experiment.settings import Settings
 
 VARIABLE_FIELDS = (
@@ -64,7 +65,7 @@ def name_members(settings: Settings, members: Sequence[Settings]) -> list[Settin
         return list(members)
     names = [
         ", ".join(
-            f"{path.split('.')[-1]} {values[index]:.4g}"
+            f"{path.split('.')[-1]} {format_value(values[index])}"
             for path, values in settings.population.items()
         )
         for index in range(len(members))

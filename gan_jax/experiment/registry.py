@@ -188,6 +188,13 @@ def _import(field: str, name: str) -> Callable[..., Any]:
             f"config.{field} names {name}, but {module_name} has no function {function_name!r}: "
             f"{did_you_mean(function_name, known)}"
         )
+    try:
+        inspect.signature(function)
+    except ValueError as error:  # a function that is written in C may have none
+        raise UserError(
+            f"config.{field} names {name}, whose arguments cannot be read: name a function written "
+            "in Python"
+        ) from error
     return typing.cast(Callable[..., Any], function)
 
 
@@ -273,7 +280,7 @@ def _resolve_any(field: str, path: str, name: str) -> Callable[..., Any]:
 
 def _networks_factory(path: str, value: Any, context: Mapping[str, Any]) -> NetworksFactory:
     """The networks that others are made of: a function of the sample's shape and the classes."""
-    part = value if isinstance(value, Part) else parse_parts(str(value))[0]
+    part = _one_part(path, value)
     function = _resolve("networks", part.name)
     parameters = _parameters(function)
     made_later = {"shape": None, "classes": None}
@@ -281,6 +288,18 @@ def _networks_factory(path: str, value: Any, context: Mapping[str, Any]) -> Netw
     if "dtype" in parameters and "dtype" in context:
         settings.setdefault("dtype", context["dtype"])
     return typing.cast(NetworksFactory, partial(function, **settings))
+
+
+def _one_part(path: str, value: Any) -> Part:
+    if isinstance(value, Part):
+        return value
+    try:
+        (part,) = parse_parts(str(value))
+    except ValueError as error:
+        raise UserError(
+            f"config.{path} names one part, such as mlp(latent_size=2), not {value!r}"
+        ) from error
+    return part
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:

@@ -88,9 +88,11 @@ def _changes(plain: Settings, settings: Settings) -> dict[str, str]:
         if field in (*RESUMABLE, "seed", "population"):
             continue
         value = getattr(settings, field)
-        if _holds_parts(field) and set(part_leaves(getattr(plain, field))) != set(
-            part_leaves(value)
-        ):
+        before = getattr(plain, field)
+        has_other_parts = _holds_parts(field) and (
+            path == field or set(part_leaves(before)) != set(part_leaves(value))
+        )
+        if has_other_parts:
             changes[field] = str(value) if isinstance(value, Part) else parts_text(value)
         else:
             changes[path] = format_value(flat(settings).get(path))

@@ -152,6 +152,8 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
         return _dataclass(kind, value, f"{path}.")
     if kind in (Part, Parts):
         return _parse_parts(path, kind, value)
+    if typing.get_origin(kind) is Mapping:
+        return _columns(path, parse_value(value) if isinstance(value, str) else value)
     if typing.get_origin(kind) is tuple:
         return _parse_tuple(path, value)
     if kind is not str and isinstance(value, str):
@@ -187,13 +189,12 @@ def _dataclass(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
         raise UserError(
             f"this config lacks {', '.join(f'config.{prefix}{name}' for name in missing)}"
         )
-    parsed = {}
-    for name, annotation in known.items():
-        if name == "population":
-            parsed[name] = _columns(name, values[name])
-        else:
-            parsed[name] = parse_field(f"{prefix}{name}", annotation, values[name])
-    return kind(**parsed)
+    return kind(
+        **{
+            name: parse_field(f"{prefix}{name}", annotation, values[name])
+            for name, annotation in known.items()
+        }
+    )
 
 
 def _parse_parts(path: str, kind: Any, value: Any) -> Any:

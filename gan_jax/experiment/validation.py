@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError, first_line
 from gan_jax.experiment.builder import Experiment, Stage
-from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.settings import ExtraDiscriminatorSteps, Settings
 from gan_jax.game import Batch
 from gan_jax.training import data_parallel
 from gan_jax.training.steps import TrainState
@@ -50,6 +50,7 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
     for field in ("unroll", "seed"):
         if getattr(settings, field) < 0:
             raise UserError(f"config.{field} must be at least 0, not {getattr(settings, field)}")
+    _check_extra_discriminator_steps(settings.extra_discriminator_steps)
     if not 0 <= settings.ema_decay < 1:
         raise UserError(f"config.ema_decay must be in [0, 1), not {settings.ema_decay}")
     for field, choices in CHOICES.items():
@@ -115,6 +116,15 @@ def _abstract_batch(experiment: Experiment, stage: Stage, fading: bool) -> dict[
 
 def _shapes(state: TrainState) -> Any:
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+
+
+def _check_extra_discriminator_steps(extra: ExtraDiscriminatorSteps) -> None:
+    for field, least in {"burst": 0, "first": 0, "every": 1}.items():
+        if getattr(extra, field) < least:
+            raise UserError(
+                f"config.extra_discriminator_steps.{field} must be at least {least}, "
+                f"not {getattr(extra, field)}"
+            )
 
 
 def _check_choice(field: str, value: Any, choices: tuple[str, ...]) -> None:

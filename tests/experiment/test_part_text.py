@@ -83,6 +83,8 @@ def test_other_text_is_refused_and_nothing_is_evaluated(text):
         ("/a/path.npz", "/a/path.npz"),
         ("cosine(x=1)", Part("cosine", {"x": 1})),
         ("cosine(x)", "cosine(x)"),
+        ("my_rates:decay", Part("my_rates:decay")),
+        ("weights.npz", "weights.npz"),
     ],
 )
 def test_a_value_is_a_number_a_part_with_settings_or_else_text(text, value):

@@ -254,6 +254,9 @@ def test_the_members_of_a_population_are_named_by_their_numbers_in_wandb(root):
         "seed 0, ema_decay 0.5",
         "seed 1, ema_decay 0.25",
     ]
+    settings = tiny(root, "population.seed=12345,12346", "wandb.use=true")
+    named = population.name_members(settings, population.member_settings(settings))
+    assert [member.wandb.name for member in named] == ["seed 12345", "seed 12346"]
     unused = dataclasses.replace(settings, wandb=dataclasses.replace(settings.wandb, use=False))
     members = population.member_settings(unused)
     assert population.name_members(unused, members) == members

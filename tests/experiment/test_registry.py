@@ -48,6 +48,17 @@ def test_parts_are_built():
     assert len(nested.arrays["real"]) == 5
 
 
+@pytest.mark.parametrize("networks", ["''", "3", "'mlp('", "'mlp, dcgan'"])
+def test_networks_of_networks_are_one_part(networks):
+    with pytest.raises(UserError, match=r"config\.networks\.packed\.networks names one part"):
+        build_part("networks", part(f"packed(m=2, networks={networks})"), shape=(2,), classes=0)
+
+
+def test_a_function_whose_arguments_are_unknown_is_refused():
+    with pytest.raises(UserError, match="names builtins:dict, whose arguments cannot be read"):
+        build_part("objective", part("builtins:dict"))
+
+
 def test_networks_of_networks_get_a_factory_with_the_dtype_of_the_run():
     text = "packed(m=2, networks=mlp(latent_size=3, generator_widths=(4,)))"
     networks = build_part("networks", part(text), shape=(2,), classes=0, dtype="bfloat16")

@@ -38,6 +38,15 @@ def test_short_names_that_would_be_alike_stay_long():
         ),
         (RING, [], "ring, seed 0"),
         (
+            f"{RING}:wgan",
+            [
+                "discriminator_optimizer="
+                "clip_weights(bound=0.01) + rmsprop(learning_rate=5e-5, decay=0.99)"
+            ],
+            "ring wgan, discriminator_optimizer clip_weights(bound=0.01) + "
+            "rmsprop(learning_rate=5e-05, decay=0.99), seed 0",
+        ),
+        (
             f"{RING}:wgan_gp",
             ["objective.gradient_penalty.weight=1"],
             "ring wgan_gp, gradient_penalty.weight 1, seed 0",

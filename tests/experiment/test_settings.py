@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.differences import differences, identity_differences
-from gan_jax.experiment.overrides import flat
+from gan_jax.experiment.overrides import flat, with_value
 from gan_jax.experiment.part_text import Part
 from gan_jax.experiment.settings import as_config, dumps, loads, parse
 
@@ -60,7 +61,13 @@ def in_checkout(root, monkeypatch):
             "generator_optimizer.adam.learning_rate.linear_schedule.end_value",
             0,
         ),
+        (
+            "generator_optimizer.adam.learning_rate=my_rates:decay",
+            "generator_optimizer.adam.learning_rate.my_rates:decay",
+            {},
+        ),
         ("population.seed=range(3)", "population.seed", (0, 1, 2)),
+        ("population={'seed': (0, 1)}", "population.seed", (0, 1)),
         ("population.objective.r1.gamma=1,2", "population.objective.r1.gamma", (1, 2)),
         ("metrics=", "metrics", ()),
     ],
@@ -94,6 +101,7 @@ def test_a_flag_sets_one_leaf(flag, path, value):
         ("dataset=", "names one part"),
         ("objective.r1.weight=3", "config.objective.r1"),
         ("wandb=3", "set them one by one"),
+        ("population=3", "takes fields with a tuple of values each"),
         ("wandb.nme=x", "did you mean name"),
         ("log_every.x=3", "has no parts"),
         ("discriminator_optimizer.adam=3", "cannot be set alone"),
@@ -122,6 +130,12 @@ def test_a_path_reaches_into_a_part_whose_module_has_dots():
     settings = load_settings(RING, flags)
     assert settings.objective[0] == Part("a.b.c:tv", {"weight": 3})
     assert flat(settings)["objective.a.b.c:tv.weight"] == 3
+
+
+def test_numbers_of_numpy_are_written_as_pythons():
+    path = "generator_optimizer.adam.learning_rate"
+    settings = with_value(load_settings(RING), path, np.float64(1e-3))
+    assert loads(dumps(settings)) == settings
 
 
 def test_optimizers_of_one_text_are_set_one_by_one():
@@ -207,3 +221,16 @@ def test_differences_name_the_leaves():
     }
     assert identity_differences(a, b) == different
     assert differences(a, b) == different | {"steps": (25_000, 3)}
+
+
+def test_the_order_of_optimizers_is_a_difference_and_that_of_terms_is_none():
+    chain = ["clip_weights(bound=0.1)", "sgd(learning_rate=0.1)"]
+    a, b = (
+        load_settings(RING, [f"generator_optimizer={' + '.join(parts)}"])
+        for parts in (chain, chain[::-1])
+    )
+    assert identity_differences(a, b) == {
+        "generator_optimizer": (" + ".join(chain), " + ".join(chain[::-1]))
+    }
+    a, b = (load_settings(RING, [f"objective={text}"]) for text in ("hinge + r1", "r1 + hinge"))
+    assert identity_differences(a, b) == {}

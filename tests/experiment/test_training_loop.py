@@ -438,6 +438,10 @@ def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mn
         (["networks=mlp(latent_size=2.5)"], "latent_size takes int, not 2.5"),
         (["networks=mlp + dcgan"], "names one part"),
         (["dataset=rng"], "did you mean ring"),
+        (
+            ["extra_discriminator_steps.burst=5", "extra_discriminator_steps.every=0"],
+            "extra_discriminator_steps.every must be at least 1, not 0",
+        ),
         (["metrics=mods"], "did you mean modes"),
         (["unroll=1", "discriminator_optimizer=adam(learning_rate=1e-4)"], "needs eps_root"),
         (["unroll=1", "discriminator_optimizer=lion(learning_rate=1e-4)"], "not differentiable"),
