@@ -41,10 +41,10 @@ def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
         raise
     except Exception as error:
         raise UserError(_broken(path, error)) from error
+    settings = apply_overrides(settings, overrides)
     folder = str(Path(path).resolve().parent)
     if not (Path(folder) / "default.py").exists():  # the configs of the repository need no path
         settings = replace(settings, python_path=(*settings.python_path, folder))
-    settings = apply_overrides(settings, overrides)
     extend_python_path(settings)
     return settings
 

@@ -175,6 +175,12 @@ def test_a_config_file_may_lie_anywhere(tmp_path):
     assert load_settings(RING).python_path == ()
 
 
+def test_a_flag_adds_to_the_python_path_of_a_config_file(root, tmp_path):
+    (tmp_path / "mine.py").write_text((root / RING).read_text())
+    settings = load_settings(str(tmp_path / "mine.py"), ["python_path=/elsewhere"])
+    assert settings.python_path == ("/elsewhere", str(tmp_path))
+
+
 def test_json_keeps_settings():
     flags = ["population.seed=0,1", "population.objective.wasserstein.x=1.0,2.0"]
     for overrides in ([], flags):
