@@ -251,8 +251,9 @@ def dcgan(
     embedding_size: int = 0,
     dtype: DTypeLike = jnp.float32,
 ) -> Networks:
-    """Returns DCGAN's networks for images of any size: 28 (from 7x7), 32, 64, 128 (from 4x4) and
-    others.
+    """Returns DCGAN's networks for images of any size.
+
+    Sizes are 28 (from 7x7), 32, 64, 128 (from 4x4) and others.
 
     The arguments ``latent_size``, ``latent``, ``norm``, ``discriminator_norm``, ``minibatch``,
     ``labels``, ``embedding_size`` and ``dtype`` are those of `settings.CommonSettings`. ``labels``

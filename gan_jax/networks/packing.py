@@ -10,8 +10,9 @@ from gan_jax.networks.factory import NetworksFactory
 def packed(
     shape: tuple[int, ...], classes: int = 0, *, m: int = 2, networks: NetworksFactory
 ) -> Networks:
-    """Returns networks whose discriminator sees packs of ``m`` samples, joined along their last
-    axis.
+    """Returns networks whose discriminator sees packs of ``m`` samples.
+
+    The samples of a pack are joined along their last axis.
 
     ``score`` maps samples ``[batch, *shape]`` to ``[batch]``. Samples ``m k, ..., m k + m - 1``
     form a pack, and each of them gets the score of its pack. The mean over the batch of any
