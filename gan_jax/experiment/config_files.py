@@ -12,6 +12,10 @@ from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.experiment.overrides import apply_overrides
 from gan_jax.experiment.settings import Settings, parse
 
+CHECKOUT = Path(gan_jax.__file__).resolve().parents[1]
+CONFIGS = CHECKOUT / "configs"
+"""The configs of the repository: always importable, so no config.json holds this path."""
+
 
 def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
     """Loads the settings of a config file and changes them by flags.
@@ -43,7 +47,7 @@ def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
         raise UserError(_broken(path, error)) from error
     settings = apply_overrides(settings, overrides)
     folder = str(Path(path).resolve().parent)
-    if not (Path(folder) / "default.py").exists():  # the configs of the repository need no path
+    if folder != str(CONFIGS):
         settings = replace(settings, python_path=(*settings.python_path, folder))
     extend_python_path(settings)
     return settings
@@ -51,7 +55,7 @@ def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
 
 def extend_python_path(settings: Settings) -> None:
     """Makes the modules that a run's own parts are in importable."""
-    for folder in settings.python_path:
+    for folder in (*settings.python_path, str(CONFIGS)):
         if folder not in sys.path:
             sys.path.append(folder)
 
@@ -65,8 +69,7 @@ def load_module(path: str) -> ModuleType:
             "repository, such as configs/ring.py"
         )
     # Config files import `configs.default`, and modules that lie next to them.
-    checkout = Path(gan_jax.__file__).parents[1]
-    for root in (file.resolve().parent.parent, file.resolve().parent, checkout):
+    for root in (file.resolve().parent.parent, file.resolve().parent, CHECKOUT):
         if str(root) not in sys.path:
             sys.path.append(str(root))
     spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)

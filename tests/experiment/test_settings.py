@@ -1,12 +1,13 @@
 """Settings: parsed from configs, changed by flags, compared, kept as JSON."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.config_files import extend_python_path, load_settings
 from gan_jax.experiment.differences import differences, identity_differences
 from gan_jax.experiment.overrides import flat, with_value
 from gan_jax.experiment.part_text import Part
@@ -179,6 +180,21 @@ def test_a_flag_adds_to_the_python_path_of_a_config_file(root, tmp_path):
     (tmp_path / "mine.py").write_text((root / RING).read_text())
     settings = load_settings(str(tmp_path / "mine.py"), ["python_path=/elsewhere"])
     assert settings.python_path == ("/elsewhere", str(tmp_path))
+
+
+def test_modules_next_to_the_configs_of_the_repository_are_found_again(root, monkeypatch):
+    settings = load_settings(RING)
+    assert settings.python_path == ()
+    configs = str(root / "configs")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != configs])
+    extend_python_path(settings)  # as reading the run does
+    assert configs in sys.path
+
+
+def test_a_copy_of_the_configs_keeps_its_folder(root, tmp_path):
+    for name in ("ring.py", "default.py"):
+        (tmp_path / name).write_text((root / "configs" / name).read_text())
+    assert load_settings(str(tmp_path / "ring.py")).python_path == (str(tmp_path),)
 
 
 def test_json_keeps_settings():
