@@ -246,9 +246,8 @@ def _call_with_one_blas_thread(init: Any, key: jax.Array) -> TrainState:
     On busy cores its threads wait for each other hundreds of times as long as a QR decomposition of
     small weights takes, and the bits no longer depend on how many cores there are.
     """
-    compiled = init.lower(
-        key
-    ).compile()  # loads LAPACK if needed: only what is loaded can be limited
+    # This loads LAPACK if it is needed: only the threads of what is loaded can be limited.
+    compiled = init.lower(key).compile()
     with threadpool_limits(1, user_api="blas"):
         state: TrainState = jax.block_until_ready(compiled(key))
         return state

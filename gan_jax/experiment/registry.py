@@ -171,12 +171,13 @@ def _import(field: str, name: str) -> Callable[..., Any]:
     module_name, _, function_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UserError(
-            f"config.{field} names {name}, but {first_line(error)}: put the module's folder into "
-            "PYTHONPATH or config.python_path"
-        ) from error
     except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module_name}.".startswith(f"{missing}."):
+            raise UserError(
+                f"config.{field} names {name}, but {first_line(error)}: put the module's folder "
+                "into PYTHONPATH or config.python_path"
+            ) from error
         raise UserError(
             f"config.{field} names {name}, but importing {module_name} fails: "
             f"{type(error).__name__}: {first_line(error)}"

@@ -54,6 +54,15 @@ def test_networks_of_networks_are_one_part(networks):
         build_part("networks", part(f"packed(m=2, networks={networks})"), shape=(2,), classes=0)
 
 
+def test_a_module_that_lacks_another_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    (tmp_path / "lacks_another.py").write_text("import no_such_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="importing lacks_another fails: ModuleNotFoundError"):
+        build_part("objective", part("lacks_another:term"))
+    with pytest.raises(UserError, match="PYTHONPATH"):
+        build_part("objective", part("no_such_package.module:term"))
+
+
 def test_a_function_whose_arguments_are_unknown_is_refused():
     with pytest.raises(UserError, match="names builtins:dict, whose arguments cannot be read"):
         build_part("objective", part("builtins:dict"))
