@@ -248,6 +248,19 @@ def test_a_batch_without_an_axis_or_real_samples_is_refused_by_losses(batch):
         losses_of(game, batch)
 
 
+def test_bytes_in_place_of_floats_are_refused():
+    game = adversarial(tiny.networks(), losses.hinge())
+    with pytest.raises(TypeError, match=r"is uint8, not float: .* gan_jax\.data\.decode"):
+        losses_of(game, {"real": POINTS.astype(jnp.uint8)})
+
+
+def test_generated_samples_of_another_shape_than_the_real_ones_are_refused():
+    networks = tiny.networks()
+    flat = networks._replace(generate=lambda *args, **kwargs: networks.generate(*args)[:, :1])
+    with pytest.raises(ValueError, match=r"samples \[16, 1\], but the real ones are \[16, 2\]"):
+        losses_of(adversarial(flat, losses.hinge()), {"real": POINTS})
+
+
 def test_the_shape_of_a_batch_is_told_by_help():
     game = adversarial(tiny.networks(), losses.hinge())
     for make in (alternating, simultaneous, extragradient):

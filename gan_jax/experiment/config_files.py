@@ -46,6 +46,8 @@ def load_settings(spec: str, overrides: Iterable[str] = ()) -> Settings:
     except Exception as error:
         raise UserError(_broken(path, error)) from error
     settings = apply_overrides(settings, overrides)
+    absolute = tuple(str(Path(folder).resolve()) for folder in settings.python_path)
+    settings = replace(settings, python_path=absolute)  # found again from any other folder
     folder = str(Path(path).resolve().parent)
     if folder != str(CONFIGS):
         settings = replace(settings, python_path=(*settings.python_path, folder))

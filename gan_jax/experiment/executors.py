@@ -19,7 +19,7 @@ from gan_jax.distributed import mesh, multihost
 from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population
-from gan_jax.experiment.builder import Chunk, Experiment, Stage, build
+from gan_jax.experiment.builder import Chunk, Experiment, Stage, StepFactory, build
 from gan_jax.experiment.registry import Hyperparameters
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.validation import check_experiment, check_settings
@@ -225,7 +225,7 @@ def _check_population(settings: Settings) -> None:
         )
 
 
-def _fused_factory(stage: Stage) -> Any:
+def _fused_factory(stage: Stage) -> StepFactory:
     """``hyperparameters -> fused step`` of one member."""
 
     def make(numbers: Hyperparameters) -> TrainStep:

@@ -5,6 +5,7 @@ files, on the command line, in sweeps and in config.json.
 """
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -67,11 +68,8 @@ def parse_parts(text: str) -> tuple[Part, ...]:
     """
     if not text.strip():
         return ()
-    try:
-        tree = ast.parse(STRING_OR_REFERENCE.sub(_replaced, text.strip()), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError("a name, bracket or value is missing or misspelt") from error
-    parts = tuple(_parts(tree))
+    parser = _Parser(text.strip())
+    parts = tuple(parser.parts())
     names = [part.name for part in parts]
     for name in names:
         if names.count(name) > 1:
@@ -99,55 +97,83 @@ def parse_value(text: str) -> Any:
     return text
 
 
-def _replaced(match: re.Match[str]) -> str:
-    if match["string"]:
-        return match["string"]
-    # As attributes Python's parser takes them.
-    return "inception_score" if match["keyword"] else f"{match['module']}.{match['function']}"
+class _Parser:
+    """Parses one text. Python's parser sees a name in place of each ``module:function``."""
+
+    def __init__(self, text: str) -> None:
+        self._references: dict[str, str] = {}
+        try:
+            self._tree = ast.parse(STRING_OR_REFERENCE.sub(self._replace, text), mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise ValueError("a name, bracket or value is missing or misspelt") from error
+
+    def parts(self) -> list[Part]:
+        return self._parts(self._tree)
+
+    def _replace(self, match: re.Match[str]) -> str:
+        if match["string"]:
+            return match["string"]
+        if match["keyword"]:
+            return "inception_score"
+        name = f"_reference_{len(self._references)}_"
+        self._references[name] = match[0]
+        return name
+
+    def _parts(self, tree: ast.AST) -> list[Part]:
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
+            return self._parts(tree.left) + self._parts(tree.right)
+        if isinstance(tree, ast.Tuple):
+            return [part for element in tree.elts for part in self._parts(element)]
+        return [self._part(tree)]
+
+    def _part(self, tree: ast.AST) -> Part:
+        if not isinstance(tree, ast.Call):
+            return Part(self._name(tree))
+        settings: dict[str, Any] = {}
+        for keyword in tree.keywords:
+            if keyword.arg is None:
+                raise ValueError(f"settings are written key=value, not {self._text(tree)}")
+            settings[keyword.arg] = self._value(keyword.value)
+        if tree.args:
+            raise ValueError(f"settings are written key=value, not {self._text(tree)}")
+        return Part(self._name(tree.func), settings)
+
+    def _name(self, tree: ast.AST) -> str:
+        if isinstance(tree, ast.Name):
+            return self._references.get(tree.id, tree.id)
+        hint = ""
+        if isinstance(tree, ast.Attribute):
+            hint = "; a function of another module is named package.module:function"
+        raise ValueError(f"{self._text(tree)} is not the name of a part{hint}")
+
+    def _value(self, tree: ast.AST) -> Any:
+        if isinstance(tree, ast.Name):
+            if tree.id in self._references:
+                return Part(self._references[tree.id])
+            return tree.id == "true" if tree.id in ("true", "false") else tree.id
+        if isinstance(tree, ast.Call):
+            return self._part(tree)
+        if isinstance(tree, ast.Attribute):  # a.b.npz: a file, without quotes
+            return self._text(tree)
+        try:
+            return _checked(ast.literal_eval(tree))
+        except (ValueError, TypeError, MemoryError, RecursionError) as error:
+            raise ValueError(f"{self._text(tree)} is not a value") from error
+
+    def _text(self, tree: ast.AST) -> str:
+        text = ast.unparse(tree)
+        for name, reference in self._references.items():
+            text = text.replace(name, reference)
+        return text
 
 
-def _parts(tree: ast.AST) -> list[Part]:
-    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
-        return _parts(tree.left) + _parts(tree.right)
-    if isinstance(tree, ast.Tuple):
-        return [part for element in tree.elts for part in _parts(element)]
-    return [_part(tree)]
-
-
-def _part(tree: ast.AST) -> Part:
-    if not isinstance(tree, ast.Call):
-        return Part(_name(tree))
-    if tree.args:
-        raise ValueError(f"settings are written key=value in {ast.unparse(tree)}")
-    settings: dict[str, Any] = {}
-    for keyword in tree.keywords:
-        if keyword.arg is None:
-            raise ValueError(f"settings are written key=value in {ast.unparse(tree)}")
-        settings[keyword.arg] = _value(keyword.value)
-    return Part(_name(tree.func), settings)
-
-
-def _name(tree: ast.AST) -> str:
-    if isinstance(tree, ast.Name):
-        return tree.id
-    if isinstance(tree, ast.Attribute):
-        return f"{ast.unparse(tree.value)}:{tree.attr}"
-    raise ValueError(f"{ast.unparse(tree)} is not the name of a part")
-
-
-def _value(tree: ast.AST) -> Any:
-    if isinstance(tree, ast.Name):
-        return tree.id == "true" if tree.id in ("true", "false") else tree.id
-    if isinstance(tree, ast.Call | ast.Attribute):
-        return _part(tree)
-    try:
-        return _without_lists(ast.literal_eval(tree))
-    except (ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{ast.unparse(tree)} is not a value") from error
-
-
-def _without_lists(value: Any) -> Any:
-    return tuple(map(_without_lists, value)) if isinstance(value, list | tuple) else value
+def _checked(value: Any) -> Any:
+    """The value with tuples for lists. Raises ValueError for a number that is not finite."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_checked, value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return value
 
 
 def _text(value: Any) -> str:

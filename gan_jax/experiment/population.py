@@ -7,7 +7,7 @@ own, as if it were trained alone.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,8 @@ def _check(settings: Settings) -> None:
         try:
             with_value(settings, path, values[0])
         except UserError as error:
+            if not str(error).startswith("unknown config key"):
+                raise
             raise UserError(
                 f"{field} is no field of this config: {did_you_mean(path, known)}"
             ) from error
@@ -136,6 +138,6 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _kind_check(path: str) -> Any:
+def _kind_check(path: str) -> Callable[[Any], bool]:
     kinds = (int,) if path == "seed" else (int, float)
     return lambda value: isinstance(value, kinds) and not isinstance(value, bool)

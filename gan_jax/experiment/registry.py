@@ -228,10 +228,16 @@ def _call(
     parameters = _parameters(function)
     arguments = _arguments(path, field, part, parameters, hyperparameters, context)
     arguments |= {name: value for name, value in context.items() if name in parameters}
-    for name, (_, required) in parameters.items():
-        if required and name not in arguments:
-            raise UserError(f"config.{path} needs {name}: {part.name}({name}=...)")
+    _check_required(path, part, parameters, set(arguments))
     return function(**arguments)
+
+
+def _check_required(
+    path: str, part: Part, parameters: Mapping[str, tuple[Any, bool]], given: set[str]
+) -> None:
+    for name, (_, required) in parameters.items():
+        if required and name not in given:
+            raise UserError(f"config.{path} needs {name}: {part.name}({name}=...)")
 
 
 def _arguments(
@@ -288,6 +294,7 @@ def _networks_factory(path: str, value: Any, context: Mapping[str, Any]) -> Netw
     settings = _arguments(f"{path}.{part.name}", "networks", part, parameters, {}, made_later)
     if "dtype" in parameters and "dtype" in context:
         settings.setdefault("dtype", context["dtype"])
+    _check_required(f"{path}.{part.name}", part, parameters, {*settings, *made_later})
     return typing.cast(NetworksFactory, partial(function, **settings))
 
 

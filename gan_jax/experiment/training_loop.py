@@ -17,7 +17,7 @@ from gan_jax.distributed import multihost
 from gan_jax.errors import UserError, first_line
 from gan_jax.evaluation import Protocol, RealSamples
 from gan_jax.experiment import run_directory
-from gan_jax.experiment.builder import Chunk
+from gan_jax.experiment.builder import Chunk, Experiment
 from gan_jax.experiment.executors import Executor, make_executor
 from gan_jax.experiment.loading import abstract_state
 from gan_jax.experiment.population import name_members
@@ -62,11 +62,7 @@ def run(
     run_dir = Path(run_dir)
     executor = make_executor(settings)
     experiment = executor.experiment
-    protocols = evaluation.sort_protocols(build_protocols(settings.metrics))
-    real = experiment.real_samples()
-    evaluation.check_protocols(protocols, real)
-    if settings.best_metric:
-        evaluation.check_metric_name(settings.best_metric, protocols, "config.best_metric")
+    protocols, real = _scores_to_compute(settings, experiment)
     directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
     # Directories that the caller names are the members' names in W&B too.
     members = executor.members if member_dirs else name_members(settings, executor.members)
@@ -254,6 +250,18 @@ class _StopSignals:
     def __exit__(self, *_: Any) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+
+def _scores_to_compute(
+    settings: Settings, experiment: Experiment
+) -> tuple[list[Protocol], RealSamples]:
+    """Builds the protocols of ``config.metrics``, and checks that they suit the data."""
+    protocols = evaluation.sort_protocols(build_protocols(settings.metrics))
+    real = experiment.real_samples()
+    evaluation.check_protocols(protocols, real)
+    if settings.best_metric:
+        evaluation.check_metric_name(settings.best_metric, protocols, "config.best_metric")
+    return protocols, real
 
 
 def _open(runs: Sequence[tuple[Path, Settings]], resources: contextlib.ExitStack) -> None:

@@ -91,6 +91,11 @@ def _generate_fakes(networks: Networks, generator: Params, batch: Batch, rng: PR
             "leaves are [batch, ...] for a loss and [discriminator_steps, batch, ...] for a train "
             "step; add the missing axis with x[None]"
         )
+    if fake.shape != batch["real"].shape:
+        raise ValueError(
+            f"generate returned samples {list(fake.shape)}, but the real ones are "
+            f"{list(batch['real'].shape)}"
+        )
     return batch | {"fake": fake, "latents": latents}
 
 

@@ -61,7 +61,7 @@ def check_batch(batch: Batch, *axes: str) -> None:
       axes: the names of the axes, ``"batch"`` for a loss.
 
     Raises:
-      TypeError: it is not a dict, has no ``"real"``, or lacks an axis.
+      TypeError: it is not a dict, has no ``"real"``, has one of integers, or lacks an axis.
     """
     shape = f"[{', '.join(axes)}, ...]"
     if not isinstance(batch, Mapping):
@@ -71,6 +71,11 @@ def check_batch(batch: Batch, *axes: str) -> None:
         )
     if "real" not in batch:
         raise TypeError(f"a batch needs 'real', samples {shape}: this one has {sorted(batch)}")
+    if not jnp.issubdtype(jnp.result_type(batch["real"]), jnp.floating):
+        raise TypeError(
+            f"batch['real'] is {jnp.result_type(batch['real'])}, not float: images of bytes become "
+            "floats in [-1, 1] by gan_jax.data.decode(batch)"
+        )
     for name, array in batch.items():
         if jnp.ndim(array) < len(axes):
             raise TypeError(

@@ -22,6 +22,8 @@ from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_t
         ("mlp(generator_widths=[32, 16])", (Part("mlp", {"generator_widths": (32, 16)}),)),
         ("dcgan(labels=auxiliary)", (Part("dcgan", {"labels": "auxiliary"}),)),
         ("npz(path='a:b + c')", (Part("npz", {"path": "a:b + c"}),)),
+        ("fid50k(weights=inception.npz)", (Part("fid50k", {"weights": "inception.npz"}),)),
+        ("f(g=a.b:c)", (Part("f", {"g": Part("a.b:c")}),)),
         ("my_losses:total_variation", (Part("my_losses:total_variation"),)),
         (
             "a.b.losses:tv(weight=2) + r1",
@@ -59,6 +61,9 @@ def test_text_is_parsed_and_written_back(text, parts):
         "__import__('os').system('x')",
         "hinge(x=__import__('os').system('x'))",
         "hinge(x=[y for y in (1,)])",
+        "my_losses.total_variation",
+        "hinge(x=1e999)",
+        "hinge(x=(1, 1e999))",
         "(" * 200,
         "\0",
     ],

@@ -145,6 +145,7 @@ def test_a_function_of_any_module_can_be_named(tmp_path, monkeypatch):
         ("generator_optimizer", "apply_updates(params=1, updates=1)", "not GradientTransformation"),
         ("generator_optimizer", "adam(learning_rate=cosin(x=1))", "names 'cosin'"),
         ("metrics", "fid", "names 'fid'"),
+        ("networks", "packed(networks=packed(m=2))", "packed needs networks"),
         ("update_rule", "alternating(objective=3)", "has no setting 'objective'"),
     ],
 )
