@@ -27,10 +27,10 @@ run: $(INSTALLED) ## the main job: a vanilla and an unrolled GAN on a ring of 8 
 	$(BIN)/python experiments/compare.py --config=configs/ring.py:vanilla --config=configs/ring.py:unrolled --workdir=$(RUNS)/ring --config.steps=$(STEPS)
 
 test: $(INSTALLED) ## the tests, in under 12 minutes on 2 cores
-	$(BIN)/python -m pytest -n auto -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED) ## the slow tests alone
-	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(PYTEST_ARGS)
 
 test-all: test test-slow ## all tests
 

@@ -112,7 +112,7 @@ def flat_parameters(network):
 
 
 @needs_torch
-@pytest.mark.parametrize("unroll", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("unroll", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
     toy, pytorch = case("toy"), case("_pytorch")
     fields = {"batch_size": 64, "unroll": unroll} | adam(b1=0.5, b2=0.999)

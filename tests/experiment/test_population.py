@@ -103,6 +103,7 @@ def test_members_are_split_over_the_fewest_devices_with_equal_loads(size, device
     assert filled >= size > filled - taken and filled // taken == -(-size // devices)
 
 
+@pytest.mark.slow
 def test_members_that_do_not_divide_by_the_devices(together, root, tmp_path):
     """7 on 4 devices: 2 on each, and a copy of the last; the first 3 are others than here."""
     columns = [
@@ -179,6 +180,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
         training_loop.run(alone, tmp_path / "all")
 
 
+@pytest.mark.slow
 def test_many_members_start_as_each_alone(root):
     """In a process of its own: QR decompositions used to hang on 2 busy cores."""
     code = """

@@ -24,6 +24,7 @@ from gan_jax.experiment.loading import load
 from gan_jax.experiment.run_directory import last_metrics, opened, read_settings
 from gan_jax.experiment.settings import Settings
 from gan_jax.loggers import json_lines
+from gan_jax.training import fused
 
 TINY = [
     "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
@@ -137,6 +138,7 @@ def test_how_steps_are_cut_into_calls_changes_no_bit(uninterrupted, root, tmp_pa
     assert final_state(tmp_path / "run") == final_state(uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_run_may_change_its_parallelism_and_accumulation(uninterrupted, root, tmp_path):
     training_loop.run(
         tiny(root, "steps=30", "parallelism=pmapped", "accumulation_steps=2"), tmp_path / "run"
@@ -409,7 +411,28 @@ def all_configs() -> list[str]:
     return specs
 
 
-@pytest.mark.parametrize("spec", all_configs())
+@pytest.mark.parametrize("spec", [spec for spec in all_configs() if not spec.startswith("ring.py")])
+def test_every_config_builds_and_its_steps_are_traced(spec, root, fashion_mnist):
+    """All but compiling and running, which is slow for convolutions."""
+    experiment = build(load_settings(str(root / "configs" / spec), ["batch_size=8"]))
+    state = jax.eval_shape(experiment.init, jax.random.key(0))
+    chunk = next(experiment.chunks(0, 1))
+    stage, batch = experiment.stages[chunk.stage], experiment.batch(chunk)
+    step = fused(stage.make_step({}), stage.prepare)
+    after, metrics = jax.eval_shape(step, state, batch, jax.random.key(0))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert {"discriminator/loss", "generator/loss"} <= metrics.keys()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(spec, marks=() if spec.startswith("ring.py") else pytest.mark.slow)
+        for spec in all_configs()
+    ],
+)
 def test_every_config_builds_and_runs_two_steps(spec, root, tmp_path, fashion_mnist):
     each = [f"{interval}_every=1" for interval in ("log", "checkpoint", "sample", "evaluate")]
     overrides = ["steps=2", "steps_per_call=1", "num_samples=4", *each]

@@ -168,7 +168,10 @@ def test_layers_that_compare_samples_see_the_batch_of_all_devices(case):
         np.testing.assert_allclose(of_parts[0] / scale, of_whole / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", ["dcgan concatenation", "resnet", "progan"])
+@pytest.mark.parametrize(
+    "case",
+    ["dcgan concatenation", "resnet", pytest.param("progan", marks=pytest.mark.slow)],
+)
 def test_gradient_penalty_against_finite_differences(case, float64):
     changes = {"dtype": "float64"}
     if case == "progan":

@@ -24,8 +24,18 @@ def on_one_device(case):
     )
 
 
-@pytest.mark.parametrize("parallelism", [sharded, pmapped])
-@pytest.mark.parametrize("case", parallelism_cases.CASES)
+SLOW = ("AC-GAN", "unrolled 3 steps")
+"""Cases that take 12 seconds or more to compile; `sharded`, the default, stays in `make test`."""
+
+
+@pytest.mark.parametrize(
+    ("case", "parallelism"),
+    [(case, sharded) for case in parallelism_cases.CASES]
+    + [
+        pytest.param(case, pmapped, marks=pytest.mark.slow if case in SLOW else ())
+        for case in parallelism_cases.CASES
+    ],
+)
 def test_four_devices_give_the_numbers_of_one(case, parallelism):
     assert jax.device_count() == 4
     parallelism_cases.assert_alike(
