@@ -115,14 +115,16 @@ def score_checkpoint(
         description = {"step": run.step} | protocol.describe(real, flags.seed)
         record = evaluation.find_record(known, description)
         remark = "recorded before; --again computes it again"
+        is_new = record is None
         if record is None:
             record = {**description, **evaluation.compute_scores(protocol, generated)}
-            log = JsonLines(run_dir / "metrics.jsonl")
-            log.scalars(run.step, {**record, "time": time.time()})
-            log.close()
             remark = ""
         records.append(record)
         print(evaluation.format_record(record, protocol.caveat(real), remark), flush=True)
+        if is_new:
+            log = JsonLines(run_dir / "metrics.jsonl")
+            log.scalars(run.step, {**record, "time": time.time()})
+            log.close()
     return records
 
 

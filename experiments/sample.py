@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 from gan_jax.distributed.cpu import set_up_jax
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, storage_failure
 from gan_jax.experiment.command_line import Parser, check_output, main
 
 BYTES_PER_NUMBER = {".npy": 8, ".png": 40}
@@ -27,6 +27,7 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
+    from gan_jax import files
     from gan_jax.experiment.loading import load
     from gan_jax.loggers import sample_plots
 
@@ -40,11 +41,14 @@ def sample(arguments: list[str]) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
-            np.save(out, samples)
+            with files.replacing(out) as file:
+                np.save(file, samples)
         else:
             real = sample_plots.real_to_compare(dataset, flags.num)
             sample_plots.save_samples(out, samples, real, columns)
     except OSError as error:
+        if storage_failure(error):
+            raise
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"{out}: {flags.num} samples of step {run.step}")
 

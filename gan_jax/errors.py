@@ -1,6 +1,9 @@
 """Errors caused by bad input."""
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable
 
 
@@ -13,6 +16,43 @@ class UserError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(_printable(message))
+
+
+class StorageError(RuntimeError):
+    """A disk that fails a command. The message is one line: what is lost, what is kept, what to do.
+
+    The command lines print it without a traceback and exit with code `STORAGE_EXIT_CODE`.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_printable(message))
+
+
+STORAGE_EXIT_CODE = 74
+"""The exit code of commands that a disk fails: EX_IOERR of sysexits.h."""
+
+_STORAGE_ERRORS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
+)
+
+
+def storage_failure(error: BaseException) -> str | None:
+    """Returns one line about an error that a full, read-only or broken disk has caused, else None.
+
+    Args:
+      error: any error; those of TensorStore have the operating system's code in their text.
+    """
+    if isinstance(error, StorageError):
+        return str(error)
+    if isinstance(error, OSError):
+        code, file = error.errno, error.filename
+    else:
+        named = re.search(r"os_error_code='(\d+)'", str(error))
+        code, file = (int(named[1]) if named else None), None
+    if code not in _STORAGE_ERRORS:
+        return None
+    reason = os.strerror(code)
+    return _printable(f"{os.fspath(file)}: {reason}" if isinstance(file, str) else reason)
 
 
 def _printable(text: str) -> str:

@@ -37,20 +37,41 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it fails
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: str | os.PathLike[str]) -> None:
     """Puts a directory's names on the disk, if the file system can do that."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(directory)
+
+
+def sync_tree(directory: str | os.PathLike[str]) -> None:
+    """Puts all files below a directory, and the names of all directories in it, on the disk.
+
+    Args:
+      directory: nothing may be written below it meanwhile.
+
+    Raises:
+      OSError: a file cannot be put on the disk.
+    """
+    for folder, _, names in os.walk(directory, topdown=False):
+        for name in names:
+            _sync(os.path.join(folder, name))
+        sync_directory(folder)
+
+
+def _sync(path: str | os.PathLike[str]) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

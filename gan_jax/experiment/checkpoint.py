@@ -1,42 +1,46 @@
-"""Checkpoints through Orbax: whole states, with a checksum of each leaf."""
+"""Saving checkpoints through Orbax: whole states, durable, with a checksum of each leaf."""
 
 import os
 import shutil
-import warnings
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging as absl_logging
-from orbax.checkpoint import checkpoint_managers as managers
 
-from gan_jax.errors import UserError, first_line
-
-Checksum = list[Any]
-"""``[crc32, shape, dtype]`` of a leaf."""
-
-
-def checksums(tree: Any) -> dict[str, Checksum]:
-    """Computes the checksum of each leaf: Orbax does not notice a flipped bit in an array."""
-
-    def checksum(leaf: Any) -> Checksum:
-        array = np.asarray(jax.device_get(leaf))
-        crc = zlib.crc32(np.ascontiguousarray(array).tobytes())
-        return [crc, list(array.shape), str(array.dtype)]
-
-    return {_name(path): checksum(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+from gan_jax import files
+from gan_jax.distributed import multihost
+from gan_jax.errors import StorageError, storage_failure
+from gan_jax.experiment.checkpoint_files import (
+    RECORD,
+    STATE,
+    TEMPORARY,
+    read_record,
+    saved_steps,
+    write_contents,
+)
+from gan_jax.experiment.checkpoint_reading import (
+    DamagedCheckpoints,
+    checksums,
+    restore,
+    silence_orbax,
+)
+from gan_jax.experiment.differences import warn_if_changed
+from gan_jax.experiment.settings import Settings, as_config
 
 
 class Checkpoints:
-    """The checkpoints of one run, in ``directory/<step>``.
+    """The checkpoints of the run that this process trains, in ``directory/<step>``.
 
     Leaving the context waits for pending saves.
 
-    Saving is asynchronous and atomic: a save that was interrupted is not seen.
+    Saving is asynchronous, and survives a loss of power: a checkpoint gets its name once all of it
+    is on the disk, and older ones are removed once that name is. Each is removed at once as far as
+    readers see, by a new name. A save that was interrupted is not seen.
+
+    In a job of several processes all of them call the same methods; the first process removes.
 
     Args:
       directory: made if it does not exist.
@@ -44,21 +48,29 @@ class Checkpoints:
       best: the metric whose best checkpoint is kept too; empty for none. Values that are not finite
         never count.
       maximize: whether the largest value is the best.
+      settings: of the run, whose config is saved with each checkpoint.
     """
 
     def __init__(
-        self, directory: str | Path, keep: int = 2, best: str = "", maximize: bool = False
+        self,
+        directory: str | Path,
+        keep: int = 2,
+        best: str = "",
+        maximize: bool = False,
+        settings: Settings | None = None,
     ) -> None:
-        absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax reports each save at length
+        silence_orbax()
         self.directory = Path(os.path.abspath(directory))
-        self.best, self.maximize = best, maximize
-        policy = managers.AnyPreservationPolicy([managers.LatestN(keep), _KeepBest(self)])
-        options = ocp.CheckpointManagerOptions(preservation_policy=policy)
-        self._manager = ocp.CheckpointManager(self.directory, options=options)
-        self._scores: dict[int, float] = {}
+        self.keep, self.best, self.maximize, self.settings = keep, best, maximize, settings
+        self.directory.mkdir(parents=True, exist_ok=True)
+        options = ocp.options.AsyncOptions(post_finalization_callback=self._sync_contents)
+        self._orbax = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(), async_options=options)
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future[None] | None = None
+        self._steps = saved_steps(self.directory)
+        self._newest = self._steps[-1] if self._steps else 0
         self._damaged: set[int] = set()
-        if best:
-            self._read_scores()
+        self._scores: dict[int, float] = self._saved_scores() if best else {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,151 +79,171 @@ class Checkpoints:
         self.close()
 
     def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.close()
+        """Waits until everything is on disk.
+
+        Raises:
+          StorageError: the last checkpoint cannot be saved.
+        """
+        try:
+            self._wait()
+        finally:
+            self._thread.shutdown()
+            self._orbax.close()
 
     def steps(self) -> list[int]:
-        """Returns the steps of the checkpoints on disk, in order."""
-        return sorted(self._manager.all_steps())
+        """Returns the steps of the checkpoints, in order; that of a pending save is one of them."""
+        return list(self._steps)
 
-    def save(self, step: int, state: Any, metrics: dict[str, float] | None = None) -> None:
+    def save(self, step: int, state: Any, metrics: Mapping[str, float] | None = None) -> None:
         """Saves ``state`` as ``step``, unless that step is there; the state may then be donated.
 
         A checkpoint that was found to be damaged is moved to ``directory.damaged/<step>`` first.
+
+        Args:
+          step: of the state.
+          state: a pytree of arrays.
+          metrics: those of the step.
+
+        Raises:
+          StorageError: this checkpoint, or the one before it, cannot be saved.
         """
+        self._wait()
         if step in self._damaged:
             self._move_aside(step)
-        if step in self._manager.all_steps():
+        if step in self._steps:
             return
         finite = {
             name: float(value) for name, value in (metrics or {}).items() if np.isfinite(value)
         }
+        record = {"checksums": checksums(state), "metrics": finite}
+        if self.settings is not None:
+            record["config"] = as_config(self.settings)
+        items = {STATE: ocp.args.StandardSave(state), RECORD: ocp.args.JsonSave(record)}
+        self._newest = step
+        try:
+            self._orbax.save(self.directory / str(step), args=ocp.args.Composite(**items))
+        except Exception as error:
+            self._fail(error)
+        self._steps = sorted([*self._steps, step])
         if self.best in finite:
             self._scores[step] = finite[self.best]
-        record = {"checksums": checksums(state), "metrics": finite}
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record)
-        )
-        self._manager.save(step, args=items, force=True)
+        kept = self._kept(step)
+        removed = [other for other in self._steps if other not in kept]
+        self._steps = [other for other in self._steps if other in kept]
+        self._pending = self._thread.submit(self._finish, step, removed)
+
+    def check(self) -> None:
+        """Raises StorageError if a save has failed meanwhile. Does not wait."""
+        if self._pending is not None and self._pending.done():
+            self._wait()
 
     def best_step(self) -> int | None:
         """Returns the step of the best checkpoint; None if no checkpoint has the metric."""
-        on_disk = set(self._manager.all_steps())
-        scores = {step: score for step, score in self._scores.items() if step in on_disk}
+        scores = {step: score for step, score in self._scores.items() if step in self._steps}
         if not scores:
             return None
         return (max if self.maximize else min)(scores, key=scores.__getitem__)
 
     def restore(self, like: Any, step: int | None = None) -> tuple[int, Any] | None:
-        """Restores a checkpoint; a damaged one is reported, and the one before it is tried.
-
-        Args:
-          like: the state as ``jax.eval_shape`` gives it, with shardings if they matter (else the
-            state is placed on one device).
-          step: of which checkpoint; None: the newest that is sound.
+        """Restores a checkpoint; see `checkpoint_reading.restore`.
 
         Returns:
           ``(step, state)``; None if there is no checkpoint.
-
-        Raises:
-          UserError: a ``step`` that was asked for is missing or damaged, all checkpoints are
-            damaged, or the saved state has another structure.
         """
-        steps = self.steps()
-        if step is not None and step not in steps:
-            known = ", ".join(map(str, steps)) or "none"
-            raise UserError(f"no checkpoint of step {step} in {self.directory}: there are {known}")
-        failure = None
-        for candidate in [step] if step is not None else steps[::-1]:
-            path = self.directory / str(candidate)
+        self._wait()
+        try:
+            restored = restore(self.directory, like, step)
+        except DamagedCheckpoints as error:
+            self._damaged |= error.steps
+            raise
+        if restored is None:
+            return None
+        self._damaged |= restored.damaged
+        if self.settings is not None:
+            warn_if_changed(self.directory / str(restored.step), restored.record, self.settings)
+        return restored.step, restored.state
+
+    def _kept(self, step: int) -> set[int]:
+        """The steps that stay once ``step`` is saved.
+
+        Those after it, which a run has that fell back, are no newer ones, and damaged ones count
+        for nothing, but both stay until the run saves them again.
+        """
+        older = [other for other in self._steps if other <= step and other not in self._damaged]
+        later = [other for other in self._steps if other > step]
+        return {*older[-self.keep :], *later, *self._damaged, *filter(None, [self.best_step()])}
+
+    def _sync_contents(self) -> None:
+        """Puts a checkpoint on the disk. Orbax calls this before it gives the checkpoint its name.
+
+        TensorStore syncs what it writes, but Orbax does not sync its own files.
+        """
+        path = self.directory / f"{self._newest}{TEMPORARY}"
+        write_contents(path)
+        files.sync_tree(path)
+
+    def _finish(self, step: int, removed: list[int]) -> None:
+        """Waits for a save, puts the checkpoint's name on the disk, and then removes others."""
+        self._orbax.wait_until_finished()
+        if not multihost.is_main_process():
+            return
+        files.sync_tree(self.directory / str(step))  # what Orbax wrote last
+        files.sync_directory(self.directory)
+        for other in removed:
+            target = self.directory / f"{other}{TEMPORARY}.removed"
+            shutil.rmtree(target, ignore_errors=True)
             try:
-                return candidate, self._restore(candidate, like)
-            except _OtherStructure as error:
-                raise UserError(f"checkpoint {path} is of another state: {error}") from error
-            except Exception as error:
-                failure = f"checkpoint {path} is damaged ({first_line(error)})"
-                self._damaged.add(candidate)
-                if step is None:
-                    print(f"warning: {failure}; trying the one before it", flush=True)
-        if failure and step is None:
-            failure = f"all checkpoints are damaged; the last: {failure}"
-        if failure:
-            raise UserError(failure)
-        return None
+                os.rename(self.directory / str(other), target)
+            except FileNotFoundError:
+                continue  # somebody else removed it
+            shutil.rmtree(target, ignore_errors=True)
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        try:
+            pending.result()
+        except Exception as error:
+            self._steps = [step for step in self._steps if step != self._newest]
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Raises what is said of a save that failed, and removes what there is of it."""
+        if multihost.is_main_process():
+            shutil.rmtree(self.directory / f"{self._newest}{TEMPORARY}", ignore_errors=True)
+        reason = storage_failure(error)
+        if reason is None:
+            raise error
+        sound = [step for step in self._steps if step not in self._damaged]
+        resumes = (
+            f"the same command resumes from step {sound[-1]}, the last that is saved"
+            if sound
+            else "the same command starts again: no checkpoint is saved yet"
+        )
+        raise StorageError(
+            f"checkpoint {self._newest} cannot be saved in {self.directory} ({reason}). "
+            f"Once it can, {resumes}"
+        ) from error
 
     def _move_aside(self, step: int) -> None:
         """Moves a damaged checkpoint away, so that the step can be saved again."""
-        aside = self.directory.with_name(f"{self.directory.name}.damaged")
-        aside.mkdir(exist_ok=True)
-        target = aside / str(step)
-        if target.exists():  # damaged before, too
-            shutil.rmtree(target)
-        os.replace(self.directory / str(step), target)
-        self._manager.reload()
+        if multihost.is_main_process():
+            aside = self.directory.with_name(f"{self.directory.name}.damaged")
+            aside.mkdir(exist_ok=True)
+            target = aside / str(step)
+            if target.exists():  # damaged before, too
+                shutil.rmtree(target)
+            os.replace(self.directory / str(step), target)
+        self._steps = [other for other in self._steps if other != step]
         self._damaged.discard(step)
         self._scores.pop(step, None)
 
-    def _read_scores(self) -> None:
-        for step in self.steps():
+    def _saved_scores(self) -> dict[int, float]:
+        scores = {}
+        for step in self._steps:
             try:
-                score = self._record(step)["metrics"].get(self.best)
+                scores[step] = float(read_record(self.directory / str(step))["metrics"][self.best])
             except Exception:  # a damaged checkpoint is no candidate; restoring it says so
                 continue
-            if score is not None:
-                self._scores[step] = score
-
-    def _record(self, step: int) -> dict[str, Any]:
-        """The checksums of the leaves, and the metrics, that were saved next to a state."""
-        record = ocp.args.Composite(record=ocp.args.JsonRestore())
-        saved: dict[str, Any] = self._manager.restore(step, args=record)["record"]
-        return saved
-
-    def _restore(self, step: int, like: Any) -> Any:
-        saved = self._record(step)["checksums"]
-        _check_structure(saved, like)
-        # Without a sharding of its own Orbax wants the devices that the state was saved from.
-        one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        placed = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or one_device
-            ),
-            like,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            items = ocp.args.Composite(state=ocp.args.StandardRestore(placed))
-            state = self._manager.restore(step, args=items)["state"]
-        wrong = [name for name, checksum in checksums(state).items() if checksum != saved[name]]
-        if wrong:
-            raise ValueError(f"checksum of {', '.join(wrong[:3])} does not match")
-        return state
-
-
-class _KeepBest(managers.PreservationPolicy):  # type: ignore[misc, unused-ignore]
-    """Keeps the best checkpoint. Orbax's own policy forgets the metrics of an earlier process."""
-
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
-
-    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        best = self._checkpoints.best_step()
-        return [info.step == best for info in checkpoints]
-
-
-class _OtherStructure(Exception):
-    """The checkpoint holds other leaves than the state that is wanted."""
-
-
-def _check_structure(saved: dict[str, Checksum], like: Any) -> None:
-    wanted = {
-        _name(path): [list(leaf.shape), str(leaf.dtype)]
-        for path, leaf in jax.tree_util.tree_leaves_with_path(like)
-    }
-    for name in sorted(saved.keys() | wanted.keys()):
-        there, here = saved.get(name, [0, "missing"])[1:], wanted.get(name, ["missing"])
-        if there != here:
-            raise _OtherStructure(f"{name} is {there} there and {here} here")
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
+        return scores

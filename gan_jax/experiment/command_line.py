@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_jax.errors import UserError
+from gan_jax.errors import STORAGE_EXIT_CODE, StorageError, UserError, storage_failure
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,8 +106,8 @@ def check_output(path: Path, overwrite: bool = False) -> None:
 def main(program: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs ``program(arguments)`` and exits with what it returns, or 0.
 
-    Exits with 2 and one line for bad input, with 1 and one line if training diverged, and with 130
-    if it was interrupted.
+    Exits with 2 and one line for bad input, with 1 and one line if training diverged, with 74 and
+    one line if the disk is full or fails, and with 130 if it was interrupted.
     """
     try:
         code = program(sys.argv[1:]) or 0
@@ -116,6 +116,12 @@ def main(program: Callable[[list[str]], int | None]) -> NoReturn:
         code = 2
     except KeyboardInterrupt:
         code = 130
+    except (OSError, StorageError) as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        print(f"error: {failure}", file=sys.stderr)
+        code = STORAGE_EXIT_CODE
     except RuntimeError as error:
         if type(error).__name__ != "TrainingDiverged":
             raise

@@ -8,10 +8,12 @@ import numpy as np
 
 from gan_jax.distributed import mesh
 from gan_jax.errors import UserError
+from gan_jax.experiment import checkpoint_reading
 from gan_jax.experiment.builder import Experiment, build
+from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
-from gan_jax.experiment.run_writer import open_checkpoints
 from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.validation import check_settings
 from gan_jax.game import Networks
 from gan_jax.training.sampling import Sampler
 from gan_jax.training.steps import TrainState
@@ -67,7 +69,7 @@ class LoadedRun:
 
 
 def load(run_dir: str | Path, step: int | None = None) -> LoadedRun:
-    """Loads a run from its directory.
+    """Loads a run from its directory, also while another process trains it.
 
     Args:
       run_dir: ``"runs/x"``; of a population the directory of a member, ``"runs/x/members/000"``.
@@ -82,15 +84,15 @@ def load(run_dir: str | Path, step: int | None = None) -> LoadedRun:
         raise UserError(
             f"{run_dir} holds a population: choose a member, such as {run_dir / 'members' / '000'}"
         )
+    check_settings(settings)
     experiment = build(settings)
-    if not (run_dir / CHECKPOINTS).is_dir():
-        raise UserError(f"{run_dir} has no checkpoint yet")
-    with open_checkpoints(run_dir, settings) as checkpoints:
-        restored = checkpoints.restore(abstract_state(experiment), step)
+    directory = run_dir / CHECKPOINTS
+    restored = checkpoint_reading.restore(directory.absolute(), abstract_state(experiment), step)
     if restored is None:
         raise UserError(f"{run_dir} has no checkpoint yet")
-    step, state = restored
-    return LoadedRun(run_dir, step, experiment, state, experiment.sampler(state, step))
+    warn_if_changed(directory / str(restored.step), restored.record, settings)
+    sampler = experiment.sampler(restored.state, restored.step)
+    return LoadedRun(run_dir, restored.step, experiment, restored.state, sampler)
 
 
 def abstract_state(experiment: Experiment) -> TrainState:

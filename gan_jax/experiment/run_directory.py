@@ -1,7 +1,6 @@
 """The directory of a run: its settings, its metrics, whether it has ended, and who may write it."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -10,9 +9,9 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.errors import UserError, first_line
+from gan_jax.experiment import checkpoint_files, lock
 from gan_jax.experiment.config_files import extend_python_path
-from gan_jax.experiment.differences import identity_differences
-from gan_jax.experiment.part_text import Part, parts_text
+from gan_jax.experiment.differences import describe_identity_differences
 from gan_jax.experiment.settings import Settings, dumps, loads
 from gan_jax.loggers import json_lines
 
@@ -33,15 +32,10 @@ def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         try:
-            is_new = not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir()))
-            if not is_new and not run_dir.is_dir():
-                raise UserError(f"run directory {run_dir} is a file, not a directory")
+            _check_directory(run_dir, settings)
             run_dir.mkdir(parents=True, exist_ok=True)
-            handle = os.open(run_dir, os.O_RDONLY)
-            held.callback(os.close, handle)
-            _lock(handle, run_dir)
-            if not is_new:
-                _check_same_run(run_dir, settings)
+            held.enter_context(lock.locked(run_dir, f"run directory {run_dir}"))
+            is_new = _check_directory(run_dir, settings)  # what another process wrote meanwhile
             text = dumps(settings)
             if is_new or (run_dir / CONFIG).read_text(encoding="utf-8") != text:
                 files.write_text(run_dir / CONFIG, text)
@@ -58,11 +52,14 @@ def read_settings(run_dir: str | Path) -> Settings:
     """
     file = Path(run_dir) / CONFIG
     try:
-        settings = loads(file.read_text(encoding="utf-8"))
+        settings = loads(file.read_text(encoding="utf-8-sig"))  # some editors add a BOM
     except FileNotFoundError as error:
         raise UserError(f"{run_dir} is not the directory of a run: it has no {CONFIG}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        saved = checkpoint_files.saved_steps(Path(run_dir) / CHECKPOINTS)
+        copy = Path(run_dir) / CHECKPOINTS / str(saved[-1] if saved else 0) / "record" / "metadata"
+        remark = f" ({copy} holds the config of that checkpoint)" if copy.is_file() else ""
+        raise UserError(f"{file} cannot be read: {first_line(error)}{remark}") from error
     extend_python_path(settings)
     return settings
 
@@ -80,10 +77,11 @@ def has_ended(run_dir: str | Path, steps: int) -> Literal["finished", "diverged"
     """Returns how a run of so many steps has ended; None if it has not."""
     if (Path(run_dir) / DIVERGED).exists():
         return "diverged"
-    # The checkpoint is the last thing that a run writes, and it appears whole.
-    names = [path.name for path in (Path(run_dir) / CHECKPOINTS).glob("*")]
-    saved = [int(name) for name in names if name.isdecimal()]
-    return "finished" if saved and max(saved) >= steps else None
+    # The checkpoint is the last thing that a run writes. A damaged one is trained again.
+    checkpoints = Path(run_dir) / CHECKPOINTS
+    last = [step for step in checkpoint_files.saved_steps(checkpoints) if step >= steps]
+    whole = any(checkpoint_files.is_whole(checkpoints / str(step)) for step in last)
+    return "finished" if whole else None
 
 
 def samples_over_training(run_dir: str | Path) -> list[tuple[int, np.ndarray]]:
@@ -98,41 +96,16 @@ def divergence(run_dir: Path) -> str:
     return file.read_text(encoding="utf-8").strip() if file.exists() else ""
 
 
-def _lock(handle: int, run_dir: Path) -> None:
-    """Takes a lock that ends with the process, however it ends. Raises UserError if it is taken."""
-    try:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UserError(
-            f"run directory {run_dir} is being written by another process: wait for it, or end it"
-        ) from error
-    except (ImportError, OSError):
-        pass  # Windows, or a file system without locks
-
-
-def _check_same_run(run_dir: Path, settings: Settings) -> None:
-    there = read_settings(run_dir)
-    changed: dict[str, str] = {}
-    for path, (old, new) in identity_differences(there, settings).items():
-        field = path.split(".")[0]
-        if None in (old, new) and _is_of_parts(getattr(settings, field)):
-            path = field  # a part or a setting that only one of them has
-            old, new = _parts_text(getattr(there, field)), _parts_text(getattr(settings, field))
-        changed[path] = f"{path} is {old!r} there and {new!r} here"
+def _check_directory(run_dir: Path, settings: Settings) -> bool:
+    """Returns whether a directory has no run yet. Raises UserError if it holds something else."""
+    if run_dir.exists() and not run_dir.is_dir():
+        raise UserError(f"run directory {run_dir} is a file, not a directory")
+    if not run_dir.exists() or all(path.name == lock.LOCK_FILE for path in run_dir.iterdir()):
+        return True
+    changed = describe_identity_differences(read_settings(run_dir), settings)
     if changed:
         raise UserError(
-            f"run directory {run_dir} holds a run of another config: "
-            f"{'; '.join(list(changed.values())[:4])}. Choose another --workdir"
+            f"run directory {run_dir} holds a run of another config: {changed}. "
+            "Choose another --workdir"
         )
-
-
-def _is_of_parts(value: object) -> bool:
-    return isinstance(value, Part) or (
-        isinstance(value, tuple) and all(isinstance(part, Part) for part in value)
-    )
-
-
-def _parts_text(value: Part | tuple[Part, ...]) -> str:
-    return parts_text((value,) if isinstance(value, Part) else value)
+    return False

@@ -1,7 +1,8 @@
 """What a run writes into its directory while it trains: metrics, pictures, checkpoints."""
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 
 from gan_jax import evaluation, files
 from gan_jax.distributed import multihost
+from gan_jax.errors import first_line, storage_failure
 from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluation_key
-from gan_jax.experiment import run_directory
+from gan_jax.experiment import lock, run_directory
 from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.checkpoint import Checkpoints
 from gan_jax.experiment.overrides import flat
@@ -47,18 +49,20 @@ class RunWriter:
         self._pictures = pictures
         self._pending_picture: Future[None] | None = None
         self._loggers: list[Logger] = []
+        self._has_warned = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self.checkpoints.close()
         try:
+            self.checkpoints.close()
             if self._pending_picture is not None:
                 self._pending_picture.result()
         finally:
             for logger in self._loggers:
-                logger.close()
+                with self._tolerating_storage_failures():
+                    logger.close()
 
     @property
     def divergence(self) -> str:
@@ -91,9 +95,17 @@ class RunWriter:
         return values
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes a row of metrics."""
+        """Writes a row of metrics.
+
+        Raises:
+          StorageError: the last checkpoint could not be saved, or another process has taken over
+            the run directory.
+        """
+        lock.confirm(self.run_dir)
+        self.checkpoints.check()
         for logger in self._loggers:
-            logger.scalars(step, dict(values) | {"time": time.time()})
+            with self._tolerating_storage_failures():
+                logger.scalars(step, dict(values) | {"time": time.time()})
 
     def draw(self, state: TrainState, step: int, key: PRNGKey) -> None:
         """Draws what the generator makes of fixed latents: a grid of images, or points.
@@ -113,9 +125,14 @@ class RunWriter:
             return
         if self._pending_picture is not None:
             self._pending_picture.result()
+        lock.confirm(self.run_dir)
         path = self.run_dir / SAMPLES / f"step_{step:08d}.png"
-        if len(dataset.shape) < 3:
-            np.save(path.with_suffix(".npy"), samples)  # what figures over training are drawn from
+        if len(dataset.shape) < 3:  # what figures over training are drawn from
+            with (
+                self._tolerating_storage_failures(),
+                files.replacing(path.with_suffix(".npy")) as file,
+            ):
+                np.save(file, samples)
         # Here and not in the thread of pictures, which starts no program.
         real = sample_plots.real_to_compare(dataset, number)
         self._pending_picture = self._pictures.submit(
@@ -123,7 +140,16 @@ class RunWriter:
         )
 
     def save(self, state: TrainState, step: int, metrics: Mapping[str, float]) -> None:
-        """Saves a checkpoint."""
+        """Saves a checkpoint, after putting the rows of metrics up to it on the disk.
+
+        Raises:
+          StorageError: this checkpoint, or the one before it, cannot be saved.
+        """
+        lock.confirm(self.run_dir)
+        for logger in self._loggers:
+            if isinstance(logger, json_lines.JsonLines):
+                with self._tolerating_storage_failures():
+                    logger.sync()
         self.checkpoints.save(step, state, dict(metrics))
 
     def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
@@ -157,20 +183,39 @@ class RunWriter:
         columns: int | None,
         histograms: Mapping[str, np.ndarray],
     ) -> None:
-        sample_plots.save_samples(path, samples, real, columns)
+        with self._tolerating_storage_failures():
+            sample_plots.save_samples(path, samples, real, columns)
+        if not path.exists():
+            return
         for logger in self._loggers:
             logger.image(step, SAMPLES, path)
             if histograms:
                 logger.histograms(step, histograms)
 
+    @contextlib.contextmanager
+    def _tolerating_storage_failures(self) -> Iterator[None]:
+        """Turns files that cannot be written into one warning: they are not worth the run."""
+        try:
+            yield
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                reason = storage_failure(error) or first_line(error)
+                print(
+                    f"warning: not all metrics and pictures of {self.run_dir} can be written "
+                    f"({reason}); training goes on",
+                    flush=True,
+                )
+
 
 def open_checkpoints(run_dir: Path, settings: Settings) -> Checkpoints:
-    """Returns the checkpoints of the run in a directory."""
+    """Returns the checkpoints of the run in a directory, which this process trains."""
     return Checkpoints(
         run_dir / CHECKPOINTS,
         settings.keep_checkpoints,
         settings.best_metric,
         settings.best_mode == "max",
+        settings,
     )
 
 

@@ -1,8 +1,10 @@
 """Settings: a config parsed once into frozen dataclasses. Nothing else reads configs."""
 
+import contextlib
 import dataclasses
 import json
 import typing
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,9 @@ from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_text
 
 Parts = tuple[Part, ...]
+
+SHOWN_LETTERS = 200
+"""How much of a wrong value an error message shows."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,17 @@ def dumps(settings: Settings) -> str:
 
 def loads(text: str) -> Settings:
     """Parses a config.json. Raises ValueError if it is not JSON, and UserError as `parse`."""
-    config = json.loads(text)
+    config = json.loads(text, object_pairs_hook=_without_repeats)
     if not isinstance(config, dict):
         raise UserError("it is not a config: a mapping of fields is expected")
     return parse(config)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, number in Counter(name for name, _ in pairs).items():
+        if number > 1:
+            raise UserError(f"{name} is there {number} times: once is meant")
+    return dict(pairs)
 
 
 def as_config(settings: Any) -> Any:
@@ -163,7 +175,8 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # 1e4
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with contextlib.suppress(OverflowError):  # refused below, as it stays a whole number
+            value = float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise UserError(f"config.{path} takes {KINDS[kind]}, not {_shown(value)}")
     return value
@@ -206,7 +219,7 @@ def _parse_parts(path: str, kind: Any, value: Any) -> Any:
         parts = parse_parts(value)
     except ValueError as error:
         raise UserError(
-            f"config.{path} takes parts like 'name(key=value) + other', not {value!r}: "
+            f"config.{path} takes parts like 'name(key=value) + other', not {_shown(value)}: "
             f"{first_line(error)}"
         ) from error
     if kind == Parts:
@@ -249,4 +262,5 @@ def _config_of(annotation: Any, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, Part) else repr(value)
+    text = str(value) if isinstance(value, Part) else repr(value)
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."

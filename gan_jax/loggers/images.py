@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from gan_jax import files
+
 
 def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
     """Arranges images in a grid, row by row.
@@ -38,7 +40,7 @@ def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> 
 
 
 def save_image(path: str | os.PathLike[str], picture: np.ndarray, scale: int = 1) -> None:
-    """Writes a picture as a PNG file.
+    """Writes a picture as a PNG file, whole or not at all.
 
     Args:
       path: the file.
@@ -47,7 +49,9 @@ def save_image(path: str | os.PathLike[str], picture: np.ndarray, scale: int = 1
     """
     from PIL import Image
 
-    Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(path)
+    image = Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1))
+    with files.replacing(path) as file:
+        image.save(file, format="PNG")
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:

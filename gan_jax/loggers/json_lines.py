@@ -15,8 +15,9 @@ from gan_jax import files
 class JsonLines:
     """A `Logger` that appends JSON objects to a file, one per line.
 
-    Each is flushed at once, so a killed run loses nothing that was logged. NaN and infinite values
-    become null.
+    Each goes to the operating system at once, so a killed run loses nothing that was logged. `sync`
+    puts them on the disk: a run does so before each checkpoint, so what a loss of power takes are
+    rows of steps that the resumed run computes again. NaN and infinite values become null.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -26,16 +27,21 @@ class JsonLines:
           path: the file; it is made if it does not exist.
         """
         self.path = Path(path)
-        cut_short = _ends_within_a_line(self.path)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - until `close`
-        if cut_short:  # by a kill; this must not spoil the next line
-            self._file.write("\n")
+        # Without a buffer of Python's, so that it is known what has been written.
+        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - until `close`
+        self._unwritten = bytearray()
+        if _ends_within_a_line(self.path):  # cut by a kill; this must not spoil the next line
+            self._unwritten += b"\n"
 
     def scalars(self, step: int, values: Mapping[str, float | str | None]) -> None:
-        """Appends a row of metrics; text, such as the name of a protocol, is written as it is."""
+        """Appends a row of metrics; text, such as the name of a protocol, is written as it is.
+
+        Raises:
+          OSError: the row cannot be written now, as on a full disk. It is written with the next.
+        """
         row = {"step": step} | {name: _json_value(value) for name, value in values.items()}
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        self._unwritten += json.dumps(row).encode() + b"\n"
+        self._write()
 
     def image(self, step: int, name: str, path: Path) -> None:
         """Does nothing: pictures are files already."""
@@ -43,9 +49,36 @@ class JsonLines:
     def histograms(self, step: int, values: Mapping[str, np.ndarray]) -> None:
         """Does nothing: the means of these arrays are among the scalars."""
 
+    def sync(self) -> None:
+        """Puts all rows on the disk.
+
+        Raises:
+          OSError: they cannot be written.
+        """
+        self._write()
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file.
+
+        Raises:
+          OSError: rows are left that cannot be written.
+        """
+        if self._file.closed:
+            return
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+
+    def _write(self) -> None:
+        try:
+            while self._unwritten:
+                written = self._file.write(self._unwritten)
+                del self._unwritten[:written]
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
 
 def _ends_within_a_line(path: Path) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gan_jax import files
 from gan_jax.data import Dataset
 from gan_jax.loggers import plots
 from gan_jax.loggers.images import image_grid, save_image
@@ -47,7 +48,7 @@ def save_samples(
     real: np.ndarray | None = None,
     columns: int | None = None,
 ) -> None:
-    """Writes a picture of samples as a PNG file.
+    """Writes a picture of samples as a PNG file, whole or not at all.
 
     Images are arranged in a grid. Points of two dimensions are scattered over as many real ones; of
     other samples, each of the first `MAX_HISTOGRAMS` dimensions gets a histogram.
@@ -74,7 +75,8 @@ def save_samples(
             _histogram(ax, samples[:, dimension], real[:, dimension])
             ax.set_title(f"dimension {dimension}")
         axes[0, 0].legend()
-    drawing.savefig(path, dpi=100)
+    with files.replacing(path) as file:
+        drawing.savefig(file, format="png", dpi=100)
 
 
 def _histogram(ax: "Axes", samples: np.ndarray, real: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gan_jax import files
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def compare_runs(workdir: Path, names: Sequence[str]) -> Path:
         drawing = _draw_points(workdir, captions, dataset)
     else:
         drawing = _draw_images(workdir, captions)
-    drawing.savefig(workdir / PICTURE_FILE, dpi=150)
+    with files.replacing(workdir / PICTURE_FILE) as file:
+        drawing.savefig(file, format="png", dpi=150)
     return workdir / PICTURE_FILE
 
 

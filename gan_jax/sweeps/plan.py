@@ -1,7 +1,6 @@
 """The plan of a sweep: each trial's config and name, and which trials train together."""
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from gan_jax.errors import UserError
 from gan_jax.experiment import population
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.differences import RESUMABLE
+from gan_jax.experiment.lock import LOCK_FILE, locked
 from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.run_directory import CONFIG, has_ended
 from gan_jax.experiment.settings import Settings
@@ -20,7 +20,6 @@ from gan_jax.sweeps import naming, space
 from gan_jax.sweeps.space import Sweep
 
 PLAN_FILE = "sweep.json"
-LOCK_FILE = "lock"
 
 Status = Literal["finished", "diverged", "failed", "started", "waiting"]
 """What has become of a run."""
@@ -287,14 +286,10 @@ def lock(workdir: Path) -> Iterator[None]:
     Raises:
       UserError: if another sweep runs there, or if the folder cannot be used.
     """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        file = open(workdir / LOCK_FILE, "w")  # noqa: SIM115 - open as long as the sweep runs
-    except OSError as error:
-        raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
-    with file:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            workdir.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(workdir, f"the sweep in {workdir}"))
         except OSError as error:
-            raise UserError(f"another sweep runs in {workdir}") from error
+            raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from error
         yield

@@ -226,7 +226,8 @@ def _draw(plan: Plan, analysis: sensitivity.Analysis, scored: _ScoredRuns) -> No
         plan.sweep.maximize,
         logarithmic,
     )
-    drawing.savefig(plan.workdir / "parallel_coordinates.png", dpi=120)
+    with files.replacing(plan.workdir / "parallel_coordinates.png") as file:
+        drawing.savefig(file, format="png", dpi=120)
     _draw_heat_maps(plan, ranked, short, scored)
 
 
@@ -253,7 +254,8 @@ def _draw_heat_maps(
             plan.sweep.metric,
             plan.sweep.maximize,
         )
-    drawing.savefig(plan.workdir / "heat_maps.png", dpi=120)
+    with files.replacing(plan.workdir / "heat_maps.png") as file:
+        drawing.savefig(file, format="png", dpi=120)
 
 
 def _cell_means(

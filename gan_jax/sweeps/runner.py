@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from gan_jax import evaluation, files
+from gan_jax.errors import storage_failure
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.registry import build_protocols
@@ -82,6 +83,7 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
     Divergence and other failures are recorded in the sweep's workdir.
 
     Raises:
+      OSError, StorageError: if the disk is full or fails. The same call resumes.
       KeyboardInterrupt: if it was interrupted. The same call resumes.
     """
     trials = unfinished(workdir, group)
@@ -94,6 +96,8 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
     except training_loop.TrainingDiverged as error:
         print(f"diverged: {error}", flush=True)
     except Exception as error:  # one bad run must not end a sweep of many hours
+        if storage_failure(error):
+            raise  # all others would fail too
         print(f"failed: {type(error).__name__}: {error}", flush=True)
         for trial in unfinished(workdir, trials):
             file = failure_file(workdir, trial)

@@ -1,5 +1,7 @@
 """Checkpoints: exact, atomic, checked, and never the wrong one."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import optax
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.experiment.checkpoint import Checkpoints, checksums
+from gan_jax.experiment.checkpoint import Checkpoints
+from gan_jax.experiment.checkpoint_reading import checksums
 
 
 def state_of(step: int):
@@ -161,3 +164,34 @@ def test_a_donated_state_was_saved_whole(tmp_path):
         jax.block_until_ready(step(state))
     with Checkpoints(tmp_path / "c") as checkpoints:
         assert same(checkpoints.restore(LIKE)[1], state_of(1))
+
+
+def test_a_damaged_checkpoint_does_not_count_as_one_that_is_kept(tmp_path):
+    """Else the only sound one would be removed for it."""
+    with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
+        checkpoints.save(10, state_of(10))
+    with Checkpoints(tmp_path / "c", keep=2) as checkpoints:
+        checkpoints.save(20, state_of(20))
+    shutil.rmtree(tmp_path / "c" / "20" / "state")
+    with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
+        assert checkpoints.restore(LIKE)[0] == 10
+        checkpoints.save(15, state_of(15))
+        assert checkpoints.steps() == [15, 20]
+    with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
+        assert checkpoints.restore(LIKE)[0] == 15
+        checkpoints.save(20, state_of(20))
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.steps() == [20] and same(checkpoints.restore(LIKE)[1], state_of(20))
+
+
+def test_a_checkpoint_ahead_of_a_run_that_fell_back_is_not_its_newest(tmp_path):
+    """As for a member of a population, which goes back to where all the others are."""
+    with Checkpoints(tmp_path / "c", keep=2) as checkpoints:
+        for step in (10, 20):
+            checkpoints.save(step, state_of(step))
+    with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
+        assert checkpoints.restore(LIKE, 10)[0] == 10
+        checkpoints.save(15, state_of(15))
+        assert checkpoints.steps() == [15, 20]
+        checkpoints.save(25, state_of(25))
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["25"]

@@ -18,7 +18,8 @@ from gan_jax import evaluation
 from gan_jax.errors import UserError
 from gan_jax.experiment import run_writer, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.checkpoint import Checkpoints, checksums
+from gan_jax.experiment.checkpoint import Checkpoints
+from gan_jax.experiment.checkpoint_reading import checksums
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.loading import load
 from gan_jax.experiment.run_directory import last_metrics, opened, read_settings

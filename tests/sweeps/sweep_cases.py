@@ -7,6 +7,7 @@ from pathlib import Path
 from conftest import ROOT
 
 from gan_jax.experiment import population, training_loop
+from gan_jax.experiment.checkpoint_files import write_contents
 from gan_jax.experiment.settings import dumps
 from gan_jax.sweeps import plan, space
 
@@ -93,7 +94,10 @@ class FakeTraining:
         }
         lines = [json.dumps(row) + "\n" for row in (first, last)]
         (directory / "metrics.jsonl").write_text("".join(lines))
-        (directory / "checkpoints" / str(settings.steps)).mkdir(exist_ok=True)
+        checkpoint = directory / "checkpoints" / str(settings.steps)
+        (checkpoint / "state").mkdir(parents=True, exist_ok=True)
+        (checkpoint / "state" / "arrays").write_text("arrays")
+        write_contents(checkpoint)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -170,7 +170,7 @@ def test_the_plan_records_the_search_space_in_the_schema_of_wandb(tmp_path):
 def test_only_one_sweep_at_a_time_runs_in_a_folder(tmp_path):
     with (
         plan.lock(tmp_path),
-        pytest.raises(UserError, match="another sweep runs in"),
+        pytest.raises(UserError, match=r"the sweep in .* is being written by another process"),
         plan.lock(tmp_path),
     ):
         pass
