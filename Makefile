@@ -7,12 +7,13 @@ RUNS ?= runs
 STEPS ?= 16000
 PYTEST_ARGS ?=
 SCALE ?= paper
+SECONDS ?= 600
 CASE ?= toy images convolutions population devices input startup metrics
 BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all bench figures lint clean
+.PHONY: help run test test-slow test-all fuzz bench figures lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,9 @@ test-slow: $(INSTALLED) ## the slow tests alone
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(PYTEST_ARGS)
 
 test-all: test test-slow ## all tests
+
+fuzz: $(INSTALLED) ## the property tests with random inputs, for a time: make fuzz SECONDS=600
+	$(BIN)/python tests/fuzz.py --seconds=$(SECONDS)
 
 bench: $(INSTALLED) ## timings next to other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
 	for case in $(CASE); do $(BIN)/python experiments/benchmark.py $$case --out=results/benchmark/$$case || exit 1; done

@@ -6,16 +6,30 @@ import os
 import re
 from collections.abc import Iterable
 
+CREDENTIAL = re.compile(
+    r"(?<![\w/])[0-9a-f]{40}(?![\w/])"  # W&B's keys, but no folder that is named after a commit
+    r"|wandb_v\d+_\w{20,}"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]+"  # a JSON Web Token
+    r"|(?<=://)[^/\s@]+(?=@)"  # user and password in a URL
+    r"|(?P<name>(?:[?&]|--)[\w.-]*(?:key|token|password)=)\S+",
+    re.IGNORECASE,
+)
+"""What looks like a key, a token or a password."""
+
+LONGEST = 2000
+"""Characters of an error message: as many as are read, whatever the values that it names."""
+
 
 class UserError(ValueError):
     """Bad input. The message is one line: what is wrong, where, and what would be right.
 
     The command lines print it without a traceback and exit with code 2. Line breaks and control
-    characters in the message, which file names can hold, are escaped.
+    characters in the message, which file names can hold, are escaped, credentials are masked, and
+    the middle of a message of more than `LONGEST` characters is left out.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_printable(message))
+        super().__init__(_shortened(_printable(masked(message)), LONGEST))
 
 
 class StorageError(RuntimeError):
@@ -25,7 +39,7 @@ class StorageError(RuntimeError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_printable(message))
+        super().__init__(_shortened(_printable(masked(message)), LONGEST))
 
 
 STORAGE_EXIT_CODE = 74
@@ -60,6 +74,27 @@ def _printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
+
+
+def _shortened(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
+
+
+def masked(text: str) -> str:
+    """Returns text with keys, tokens and passwords replaced by ``***``: see `CREDENTIAL`."""
+    key = os.environ.get("WANDB_API_KEY")
+    if key:
+        text = text.replace(key, "***")
+    return CREDENTIAL.sub(lambda match: f"{match['name'] or ''}***", text)
+
+
+def brief(value: object) -> str:
+    """Returns the ``repr`` of a value for an error message; the middle of a long one is dropped."""
+    try:
+        return _shortened(repr(value), 200)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"a value of type {type(value).__name__}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,10 +12,15 @@ os.environ.setdefault("NPROC", "32")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each test process has one core
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path.home() / ".cache" / "gan_jax" / "hypothesis")
+)
 
 import jax
+import properties
 import pytest
 
+properties.register_profiles()
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update(

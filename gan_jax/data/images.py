@@ -3,18 +3,23 @@
 The MNIST family, image folders, and ``.npz`` files.
 """
 
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 
 from gan_jax.data.dataset import Dataset, Seed, epoch_permutations
-from gan_jax.data.decoding import decode_image
+from gan_jax.data.decoding import MAX_PIXELS, decode_image
 from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.errors import UserError, first_line
 from gan_jax.game import Batch
+from gan_jax.metrics.npz_files import read_arrays
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+
+MAX_SIDE = math.isqrt(MAX_PIXELS)
+"""The largest side to which images are resized."""
 
 
 def fashion_mnist(
@@ -184,16 +189,26 @@ def folder(
       UserError: there are no images, one cannot be read, or one has no class.
     """
     root = Path(path)
-    files = sorted(
-        file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
+    try:
+        files = sorted(
+            file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+        )
+    except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+        raise UserError(f"{root} cannot be read: {first_line(error)}") from error
     if not files:
         raise UserError(f"{root} has no images ({', '.join(SUFFIXES)})")
     if channels not in (1, 3):
         raise UserError(f"images have 1 or 3 channels, not {channels}")
-    if resolution < 1:
-        raise UserError(f"the resolution of images is at least 1, not {resolution}")
-    real = np.empty((len(files), resolution, resolution, channels), np.uint8)
+    if not 1 <= resolution <= MAX_SIDE:
+        raise UserError(f"the resolution of images is from 1 to {MAX_SIDE}, not {resolution}")
+    shape = (len(files), resolution, resolution, channels)
+    try:
+        real = np.empty(shape, np.uint8)
+    except MemoryError as error:
+        raise UserError(
+            f"{len(files)} images of {root} take {math.prod(shape) / 1e9:.0f} GB at resolution "
+            f"{resolution}, more than there is: choose a smaller one"
+        ) from error
     for index, file in enumerate(files):
         try:
             real[index] = decode_image(file, channels, resolution, upright=True)
@@ -229,9 +244,8 @@ def npz(path: str | os.PathLike[str], labels: bool = False) -> Dataset:
       UserError: the file cannot be read, or does not hold these arrays.
     """
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in ("real", "label") if name in file}
-    except Exception as error:  # numpy and zipfile raise many kinds for damaged files
+        arrays = read_arrays(path, ("real", "label"))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as an .npz file: {first_line(error)}") from error
     if "real" not in arrays:
         raise UserError(f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats")

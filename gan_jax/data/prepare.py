@@ -100,19 +100,15 @@ def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         kind: _find_idx(directory, f"{PREFIXES[split]}-{kind}-ubyte")
         for kind in ("images-idx3", "labels-idx1")
     }
-    images, labels = read_idx(paths["images-idx3"], 3), read_idx(paths["labels-idx1"], 1)
     n = EXAMPLES[split]
-    for path, array, shape in zip(
-        paths.values(), (images, labels), ((n, 28, 28), (n,)), strict=True
-    ):
-        if array.shape != shape:
-            raise UserError(f"{path} holds an array of shape {array.shape}, not {shape}")
+    images = read_idx(paths["images-idx3"], (n, 28, 28))
+    labels = read_idx(paths["labels-idx1"], (n,))
     if labels.max() > 9:
         raise UserError(f"{paths['labels-idx1']} holds the label {labels.max()}: labels are 0 to 9")
     return images, labels
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Reads the uint8 array in an IDX file, gzipped or not.
 
     The format: two zero bytes, the type (8 is uint8), the number of dimensions, each dimension as
@@ -120,31 +116,34 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
     Args:
       path: the file.
-      dimensions: the number of dimensions that the array must have.
+      shape: that the array must have. No more is read, whatever a gzip file grows to.
 
     Returns:
       The array, uint8.
 
     Raises:
-      UserError: the file is not a complete IDX file of these dimensions.
+      UserError: the file is not a complete IDX file of this shape.
     """
+    expected = math.prod(shape)
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read()
+            magic, sizes = file.read(4), file.read(4 * len(shape))
+            body = file.read(expected + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    magic, expected = data[:4], bytes([0, 0, 8, dimensions])
-    if magic != expected:
+    known = bytes([0, 0, 8, len(shape)])
+    if magic != known:
         raise UserError(
-            f"{path} is not an IDX file of {dimensions}-D uint8: "
-            f"magic {magic.hex()}, not {expected.hex()}"
+            f"{path} is not an IDX file of {len(shape)}-D uint8: "
+            f"magic {magic.hex()}, not {known.hex()}"
         )
-    start = 4 + 4 * dimensions
-    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
-    body = data[start:]
-    if len(data) < start or len(body) != math.prod(shape):
+    found = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
+    if len(sizes) == 4 * len(shape) and found != shape:
+        raise UserError(f"{path} holds an array of shape {found}, not {shape}")
+    if len(sizes) < 4 * len(shape) or len(body) != expected:
         raise UserError(
-            f"{path} is cut or has trailing bytes: {len(body)} bytes of data for the shape {shape}"
+            f"{path} is cut or has trailing bytes: there are not {expected} bytes of data for the "
+            f"shape {shape}"
         )
     return np.frombuffer(body, np.uint8).reshape(shape)
 

@@ -5,7 +5,6 @@ import os
 import shlex
 import urllib.parse
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from gan_jax import files
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import decode_image
 from gan_jax.errors import UserError
+from gan_jax.metrics.npz_files import read_arrays
 
 CHUNK_SIZE = 1000  # examples read at a time
 
@@ -176,15 +176,18 @@ def _load_cache(cache: Path) -> dict[str, np.ndarray] | None:
     Damage is noticed, as a zip file holds a CRC of its contents.
     """
     try:
-        with np.load(cache) as file:
-            arrays = dict(file)
+        arrays = read_arrays(cache)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         warnings.warn(f"{cache} is damaged and is made again: {error}", stacklevel=3)
         return None
-    if "real" not in arrays:
+    real, label = arrays.get("real"), arrays.get("label")
+    if real is None or real.dtype != np.uint8 or real.ndim != 4 or not real.size:
         warnings.warn(f"{cache} holds no images and is made again", stacklevel=3)
+        return None
+    if label is not None and (label.dtype != np.int32 or label.shape != real.shape[:1]):
+        warnings.warn(f"{cache} holds no label for each image and is made again", stacklevel=3)
         return None
     return arrays
 

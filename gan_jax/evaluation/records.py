@@ -36,8 +36,32 @@ def read_score_records(path: str | Path) -> list[dict[str, Any]]:
     return [record for record in records if _is_score_record(record)]
 
 
+FIELD_TYPES: Mapping[str, tuple[type, ...]] = {
+    "step": (int,),
+    "protocol": (str,),
+    "metric": (str,),
+    "n": (int,),
+    "seed": (int,),
+    "split": (str, type(None)),
+    "real_samples": (int,),
+    "data": (str, type(None)),
+    "extractor": (str, type(None)),
+    "extractor_hash": (str, type(None)),
+    "resize": (str, type(None)),
+    "settings": (str,),
+}
+"""What the fields of a record hold: see `Protocol.describe`."""
+
+
 def _is_score_record(record: Record) -> bool:
-    return isinstance(record.get("protocol"), str) and isinstance(record.get("step"), int)
+    if not all(type(record.get(name, ...)) in kinds for name, kinds in FIELD_TYPES.items()):
+        return False
+    scores = [record[name] for name in score_names(record)]
+    return all(score is None or isinstance(score, float) or _is_int64(score) for score in scores)
+
+
+def _is_int64(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def find_record(records: Sequence[Record], description: Record) -> Record | None:
@@ -106,7 +130,7 @@ def format_record(record: Record, *remarks: str) -> str:
         details.append(f"{record['real_samples']} real of {record['split']}")
     details.append(f"seed {record['seed']}")
     if record["extractor"]:
-        details.append(f"{record['extractor']} {record['extractor_hash'][:8]}")
+        details.append(f"{record['extractor']} {(record['extractor_hash'] or '')[:8]}")
         details.append(f"resize: {record['resize']}")
     line = f"{protocol}  {'  '.join(values)}  ({', '.join(details)})"
     return "; ".join([line, *filter(None, remarks)])

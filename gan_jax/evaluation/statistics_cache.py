@@ -5,14 +5,13 @@ import json
 import os
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from gan_jax.files import replacing
+from gan_jax.metrics.npz_files import read_arrays
 
 Arrays = dict[str, np.ndarray]
 
@@ -47,23 +46,13 @@ def _directory() -> Path:
 def _load(path: Path, key: str) -> Arrays | None:
     """The arrays of a file; None if there is none, or it is damaged (a zip file has checksums)."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        if str(arrays.pop("key")) != key:
+        arrays = read_arrays(path)
+        if str(arrays.pop("key", None)) != key:
             raise ValueError("it holds the statistics of something else")
         return arrays
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except (OSError, ValueError) as error:
         warnings.warn(f"{path} is damaged and computed again: {error}", stacklevel=3)
         return None
 

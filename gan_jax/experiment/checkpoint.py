@@ -26,6 +26,7 @@ from gan_jax.experiment.checkpoint_reading import (
     checksums,
     restore,
     silence_orbax,
+    without_empty_fields,
 )
 from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.settings import Settings, as_config
@@ -118,7 +119,10 @@ class Checkpoints:
         record = {"checksums": checksums(state), "metrics": finite}
         if self.settings is not None:
             record["config"] = as_config(self.settings)
-        items = {STATE: ocp.args.StandardSave(state), RECORD: ocp.args.JsonSave(record)}
+        items = {
+            STATE: ocp.args.StandardSave(without_empty_fields(state)),
+            RECORD: ocp.args.JsonSave(record),
+        }
         self._newest = step
         try:
             self._orbax.save(self.directory / str(step), args=ocp.args.Composite(**items))

@@ -140,8 +140,13 @@ def _read(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
     except Exception as error:
         if before is None or _identity(path) != before:
             raise _Removed from error
-        raise _Damaged(f"checkpoint {path} is damaged ({first_line(error)})") from error
+        raise _Damaged(f"checkpoint {path} is damaged ({_reason(error)})") from error
     return state, record
+
+
+def _reason(error: Exception) -> str:
+    """One line, without TensorStore's account of its own settings."""
+    return first_line(error).partition(" [tensorstore_spec")[0]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -160,17 +165,31 @@ def _read_state(path: Path, like: Any, saved: Mapping[str, Checksum]) -> Any:
         lambda leaf: jax.ShapeDtypeStruct(
             leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or one_device
         ),
-        like,
+        without_empty_fields(like),
     )
     silence_orbax()
     with warnings.catch_warnings(), ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
         warnings.simplefilter("ignore")
         items = ocp.args.Composite(**{STATE: ocp.args.StandardRestore(placed)})
-        state = reader.restore(path, args=items)[STATE]
+        read = reader.restore(path, args=items)[STATE]
+    leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(read)}
+    state = jax.tree_util.tree_map_with_path(lambda path, _: leaves[_name(path)], like)
     wrong = [name for name, checksum in checksums(state).items() if checksum != saved[name]]
     if wrong:
         raise ValueError(f"checksum of {', '.join(wrong[:3])} does not match")
     return state
+
+
+def without_empty_fields(state: Any) -> Any:
+    """Returns what is saved of a state: a named tuple without its empty fields, as a dict.
+
+    Orbax takes a field that holds nothing for part of the structure: checkpoints could not be read
+    any more once a state gets such a field.
+    """
+    fields: dict[str, Any] | None = getattr(state, "_asdict", dict)()
+    if not fields:
+        return state
+    return {name: value for name, value in fields.items() if jax.tree.leaves(value)}
 
 
 def silence_orbax() -> None:

@@ -5,9 +5,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gan_jax.errors import UserError, did_you_mean
+from gan_jax.errors import UserError
 from gan_jax.experiment.part_text import Part, parse_value, parts_text
-from gan_jax.experiment.settings import Parts, Settings, field_types, parse_field
+from gan_jax.experiment.settings import (
+    Parts,
+    Settings,
+    field_types,
+    parse_field,
+    unknown_field,
+)
+
+MAX_MEMBERS = 2**16
+"""The largest number of members that ``range(n)`` lists: each is a run of its own."""
 
 
 def apply_overrides(settings: Settings, overrides: Iterable[str]) -> Settings:
@@ -36,7 +45,7 @@ def with_value(settings: Settings, path: str, value: Any) -> Settings:
     """
     first, *rest = path.split(".")
     if first == "population" and rest:
-        column = {".".join(rest): _members_values(value)}
+        column = {".".join(rest): _members_values(path, value)}
         return dataclasses.replace(settings, population={**settings.population, **column})
     changed: Settings = _replaced(settings, path, path.split("."), value, "config")
     return changed
@@ -86,9 +95,11 @@ def _add_part(leaves: dict[str, Any], prefix: str, part: Part) -> None:
         _add_leaves(leaves, f"{prefix}{part.name}.{key}", value)
 
 
-def _members_values(value: Any) -> tuple[Any, ...]:
-    count = re.fullmatch(r"range\((\d+)\)", str(value).strip())
+def _members_values(path: str, value: Any) -> tuple[Any, ...]:
+    count = re.fullmatch(r"range\(0*(\d+)\)", value.strip()) if isinstance(value, str) else None
     if count:
+        if len(count[1]) > len(str(MAX_MEMBERS)) or int(count[1]) > MAX_MEMBERS:
+            raise UserError(f"config.{path} takes the values of at most {MAX_MEMBERS} members")
         return tuple(range(int(count[1])))
     values = parse_value(value) if isinstance(value, str) else value
     return tuple(values) if isinstance(values, list | tuple) else (values,)
@@ -99,7 +110,7 @@ def _replaced(node: Any, path: str, keys: Sequence[str], value: Any, above: str)
     key, *rest = keys
     types = field_types(type(node))
     if key not in types:
-        raise UserError(f"unknown config key {above}.{key}: {did_you_mean(key, types)}")
+        raise unknown_field(f"{above}.{key}", types)
     if not rest:
         return dataclasses.replace(node, **{key: parse_field(path, types[key], value)})
     child, here = getattr(node, key), f"{above}.{key}"

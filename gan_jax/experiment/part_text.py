@@ -5,8 +5,10 @@ files, on the command line, in sweeps and in config.json.
 """
 
 import ast
+import collections
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,11 +70,13 @@ def parse_parts(text: str) -> tuple[Part, ...]:
     """
     if not text.strip():
         return ()
-    parser = _Parser(text.strip())
-    parts = tuple(parser.parts())
-    names = [part.name for part in parts]
-    for name in names:
-        if names.count(name) > 1:
+    try:
+        parts = tuple(_Parser(text.strip()).parts())
+    except RecursionError as error:
+        raise ValueError("it has too many parts, or parts within parts") from error
+    names = collections.Counter(part.name for part in parts)
+    for name, count in names.items():
+        if count > 1:
             raise ValueError(f"it names {name} twice")
     return parts
 
@@ -80,12 +84,13 @@ def parse_parts(text: str) -> tuple[Part, ...]:
 def parse_value(text: str) -> Any:
     """Parses one setting: a number, a tuple, true or false, a part, or text.
 
-    A bare word is text; a part has settings or is a function of another module.
+    A bare word is text; a part has settings or is a function of another module. What is no setting,
+    such as a number that is not finite, is text too.
     """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
-        return ast.literal_eval(text)
+        return _checked(ast.literal_eval(_syntax_tree(text)))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
@@ -103,7 +108,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._references: dict[str, str] = {}
         try:
-            self._tree = ast.parse(STRING_OR_REFERENCE.sub(self._replace, text), mode="eval").body
+            self._tree = _syntax_tree(STRING_OR_REFERENCE.sub(self._replace, text))
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ValueError("a name, bracket or value is missing or misspelt") from error
 
@@ -167,13 +172,30 @@ class _Parser:
         return text
 
 
+def _syntax_tree(text: str) -> ast.expr:
+    with warnings.catch_warnings():  # Python warns of texts like 1is, and then refuses them
+        warnings.simplefilter("ignore")
+        return ast.parse(text.strip(), mode="eval").body
+
+
 def _checked(value: Any) -> Any:
-    """The value with tuples for lists. Raises ValueError for a number that is not finite."""
+    """The value with tuples for lists. Raises ValueError if it cannot be a setting."""
     if isinstance(value, list | tuple):
         return tuple(map(_checked, value))
+    if isinstance(value, dict):
+        return {_checked(key): _checked(entry) for key, entry in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
+    if isinstance(value, int) and not is_int64(value):
+        raise ValueError("an integer has more than 64 bits")
+    if not isinstance(value, int | float | str | None):  # bytes, complex numbers, sets
+        raise ValueError(f"{type(value).__name__} is no kind of setting")
     return value
+
+
+def is_int64(value: int) -> bool:
+    """Returns whether an integer fits into 64 bits, as all that are settings do."""
+    return -(2**63) <= value < 2**63
 
 
 def _text(value: Any) -> str:

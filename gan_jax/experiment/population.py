@@ -7,14 +7,16 @@ own, as if it were trained alone.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gan_jax.errors import UserError, did_you_mean
+from gan_jax.errors import UserError, brief, did_you_mean
 from gan_jax.experiment.differences import differences
 from gan_jax.experiment.overrides import flat, with_value
+from gan_jax.experiment.part_text import is_int64
 from gan_jax.experiment.registry import Hyperparameters
 from gan_jax.experiment.run_name import format_value
 from gan_jax.experiment.settings import Settings
@@ -110,7 +112,9 @@ def _check(settings: Settings) -> None:
     for path, values in columns.items():
         field = f"config.population.{path}"
         if not isinstance(values, tuple) or not values:
-            raise UserError(f"{field} takes a tuple with a value for each member, not {values!r}")
+            raise UserError(
+                f"{field} takes a tuple with a value for each member, not {brief(values)}"
+            )
         top = path.split(".")[0]
         if top not in {leaf.split(".")[0] for leaf in leaves}:
             raise UserError(f"{field} is no field of this config: {did_you_mean(path, known)}")
@@ -122,7 +126,7 @@ def _check(settings: Settings) -> None:
         for value in values:
             if not _kind_check(path)(value):
                 kind = "whole numbers" if path == "seed" else "numbers"
-                raise UserError(f"{field} takes {kind}, not {value!r}")
+                raise UserError(f"{field} takes {kind}, not {brief(value)}")
         try:
             with_value(settings, path, values[0])
         except UserError as error:
@@ -139,5 +143,9 @@ def _check(settings: Settings) -> None:
 
 
 def _kind_check(path: str) -> Callable[[Any], bool]:
-    kinds = (int,) if path == "seed" else (int, float)
-    return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
+    def is_number(value: Any) -> bool:
+        if isinstance(value, float):
+            return path != "seed" and math.isfinite(value)
+        return isinstance(value, int) and not isinstance(value, bool) and is_int64(value)
+
+    return is_number

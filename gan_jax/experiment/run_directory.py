@@ -69,7 +69,7 @@ def last_metrics(run_dir: str | Path) -> dict[str, float]:
     latest: dict[str, float] = {}
     for row in json_lines.read_metrics(Path(run_dir) / METRICS):
         if "protocol" not in row:
-            latest |= row
+            latest |= json_lines.metrics_in(row)
     return latest
 
 

@@ -3,21 +3,28 @@
 import contextlib
 import dataclasses
 import json
+import math
+import os
 import typing
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax.errors import UserError, did_you_mean, first_line
-from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_text
+from gan_jax.errors import UserError, brief, did_you_mean, first_line
+from gan_jax.experiment import credentials
+from gan_jax.experiment.credentials import names_credential, refuse_credentials
+from gan_jax.experiment.part_text import (
+    Part,
+    is_int64,
+    parse_parts,
+    parse_value,
+    parts_text,
+)
 
 Parts = tuple[Part, ...]
-
-SHOWN_LETTERS = 200
-"""How much of a wrong value an error message shows."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class WandbSettings:
     project: str
     name: str
     group: str
-    tags: tuple[Any, ...]
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Settings:
     best_metric: str
     best_mode: str
     wandb: WandbSettings
-    python_path: tuple[Any, ...]
+    python_path: tuple[str, ...]
 
 
 def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:
@@ -105,6 +112,8 @@ def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:
       UserError: an unknown or missing field, or a value of another type.
     """
     plain = config.to_dict() if isinstance(config, ConfigDict) else config
+    if not isinstance(plain, Mapping):
+        raise UserError(f"it is not a config: a mapping of fields is expected, not {_shown(plain)}")
     return typing.cast(Settings, _dataclass(Settings, plain, ""))
 
 
@@ -115,10 +124,13 @@ def dumps(settings: Settings) -> str:
 
 def loads(text: str) -> Settings:
     """Parses a config.json. Raises ValueError if it is not JSON, and UserError as `parse`."""
-    config = json.loads(text, object_pairs_hook=_without_repeats)
-    if not isinstance(config, dict):
-        raise UserError("it is not a config: a mapping of fields is expected")
-    return parse(config)
+    try:
+        config = json.loads(text, object_pairs_hook=_without_repeats)
+        if not isinstance(config, dict):
+            raise UserError("it is not a config: a mapping of fields is expected")
+        return parse(config)
+    except RecursionError as error:
+        raise UserError("it has too many levels of nested values") from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,6 +169,7 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
     Raises:
       UserError: a value of another type.
     """
+    refuse_credentials(path, value)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not Part:
         if not isinstance(value, Mapping):
             names = (f"config.{path}.{f.name}" for f in dataclasses.fields(kind))
@@ -167,22 +180,37 @@ def parse_field(path: str, kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is Mapping:
         return _columns(path, parse_value(value) if isinstance(value, str) else value)
     if typing.get_origin(kind) is tuple:
-        return _parse_tuple(path, value)
+        return _texts(path, value) if str in typing.get_args(kind) else _tuple(path, value)
     if kind is not str and isinstance(value, str):
         value = parse_value(value)
-    if kind is bool and not isinstance(value, bool) and value in (0, 1):
+    if isinstance(value, int) and not is_int64(value):
+        raise UserError(f"config.{path} takes {KINDS[kind]} of at most 64 bits")
+    if kind is bool and type(value) in (int, float) and value in (0, 1):
         value = bool(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # 1e4
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):  # refused below, as it stays a whole number
             value = float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    is_number = not isinstance(value, bool) and not (kind is float and not _is_finite(value))
+    if not isinstance(value, kind) or not (is_number or kind is bool):
         raise UserError(f"config.{path} takes {KINDS[kind]}, not {_shown(value)}")
     return value
 
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def unknown_field(path: str, known: Iterable[str]) -> UserError:
+    """Returns the error for a field that no config has.
+
+    Args:
+      path: of the field, ``"config.unrol"``.
+      known: the names of the fields that there are in its place.
+    """
+    name = path.rpartition(".")[2]
+    hint = credentials.HINT if names_credential(name) else did_you_mean(name, known)
+    return UserError(f"unknown config key {path}: {hint}")
 
 
 def field_types(kind: type) -> dict[str, Any]:
@@ -194,9 +222,7 @@ def _dataclass(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
     known = field_types(kind)
     for name in values:
         if name not in known:
-            raise UserError(
-                f"unknown config key config.{prefix}{name}: {did_you_mean(name, known)}"
-            )
+            raise unknown_field(f"config.{prefix}{name}", known)
     missing = [name for name in known if name not in values]
     if missing:
         raise UserError(
@@ -219,25 +245,47 @@ def _parse_parts(path: str, kind: Any, value: Any) -> Any:
         parts = parse_parts(value)
     except ValueError as error:
         raise UserError(
-            f"config.{path} takes parts like 'name(key=value) + other', not {_shown(value)}: "
+            f"config.{path} takes parts like 'name(key=value) + other', not {brief(value)}: "
             f"{first_line(error)}"
         ) from error
     if kind == Parts:
         return parts
     if len(parts) != 1:
-        raise UserError(f"config.{path} names one part, not {value!r}")
+        raise UserError(f"config.{path} names one part, not {brief(value)}")
     return parts[0]
 
 
-def _parse_tuple(path: str, value: Any) -> tuple[Any, ...]:
+def _texts(path: str, value: Any) -> tuple[str, ...]:
+    """A tuple of texts, which on the command line are separated by commas."""
+    if isinstance(value, str):
+        literal = parse_value(value) if value.strip()[:1] in ("(", "[") else None
+        is_tuple = isinstance(literal, tuple)
+        value = literal if is_tuple else tuple(filter(None, value.split(",")))
+    if not isinstance(value, list | tuple) or not all(map(_is_text, value)):
+        raise UserError(f"config.{path} takes texts, ('a', 'b') or a,b, not {_shown(value)}")
+    return tuple(map(str, value))
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text, or an integer in its place, that a path can hold."""
+    try:
+        return isinstance(value, str | int) and b"\0" not in os.fsencode(str(value))
+    except ValueError:  # half of a surrogate pair, or thousands of digits
+        return False
+
+
+def _tuple(path: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str):
         literal = parse_value(value)
-        value = (
-            literal if isinstance(literal, list | tuple) else tuple(filter(None, value.split(",")))
-        )
+        value = literal if isinstance(literal, tuple) else tuple(filter(None, value.split(",")))
     if not isinstance(value, list | tuple):
         value = (value,)
-    return tuple(tuple(v) if isinstance(v, list) else v for v in value)
+    entries = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+    for entry in entries:
+        for number in entry if isinstance(entry, tuple) else (entry,):
+            if isinstance(number, int) and not is_int64(number):
+                raise UserError(f"config.{path} takes whole numbers of at most 64 bits")
+    return entries
 
 
 def _columns(name: str, value: Any) -> dict[str, tuple[Any, ...]]:
@@ -261,6 +309,9 @@ def _config_of(annotation: Any, value: Any) -> Any:
     return as_config(value)
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
 def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, Part) else repr(value)
-    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
+    return str(value) if isinstance(value, Part) else brief(value)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import UserError, first_line
+from gan_jax.errors import UserError, brief, first_line
 from gan_jax.experiment.builder import Experiment, Stage
 from gan_jax.experiment.settings import ExtraDiscriminatorSteps, Settings
 from gan_jax.game import Batch
@@ -25,6 +25,9 @@ AT_LEAST_ONE = (
     "num_samples",
     "accumulation_steps",
 )
+LARGEST = 2**31 - 1
+"""Steps, seeds and sample indices are 32-bit integers on the device."""
+
 INTERVALS = ("log_every", "checkpoint_every", "sample_every", "evaluate_every")
 CHOICES = {
     "ema_warmup": ("", "num_updates", "rampup"),
@@ -50,6 +53,11 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
     for field in ("unroll", "seed"):
         if getattr(settings, field) < 0:
             raise UserError(f"config.{field} must be at least 0, not {getattr(settings, field)}")
+    for field in (*AT_LEAST_ONE, "unroll", "seed"):
+        if getattr(settings, field) > LARGEST:
+            raise UserError(
+                f"config.{field} must be at most {LARGEST}, not {getattr(settings, field)}"
+            )
     _check_extra_discriminator_steps(settings.extra_discriminator_steps)
     if not 0 <= settings.ema_decay < 1:
         raise UserError(f"config.ema_decay must be in [0, 1), not {settings.ema_decay}")
@@ -136,11 +144,11 @@ def _check_phase(phase: Any) -> None:
     if not (
         isinstance(phase, tuple)
         and len(phase) in (3, 4)
-        and all(isinstance(entry, int) for entry in phase)
+        and all(isinstance(entry, int) and 0 <= entry <= LARGEST for entry in phase)
     ):
         raise UserError(
             "config.progressive_growing has phases (resolution, batch size, steps, fade steps), "
-            f"not {phase!r}"
+            f"not {brief(phase)}"
         )
 
 

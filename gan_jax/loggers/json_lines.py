@@ -3,9 +3,10 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -120,10 +121,25 @@ def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         step, protocol, seed = row.get("step"), row.get("protocol"), row.get("seed")
         protocol = "" if protocol is None else protocol
         seed = 0 if seed is None else seed
-        if type(step) is int and isinstance(protocol, str) and type(seed) is int:  # no booleans
+        if isinstance(protocol, str) and _is_integer(step) and _is_integer(seed):
             key = (step, protocol, seed)
             rows[key] = rows.get(key, {}) | row
     return [rows[key] for key in sorted(rows)]
+
+
+def _is_integer(value: Any) -> TypeGuard[int]:
+    return type(value) is int and abs(value) < 2**63  # no booleans
+
+
+def _is_number(value: Any) -> bool:
+    """Returns whether a value is a finite number, which a float can hold."""
+    largest = sys.float_info.max
+    return isinstance(value, int | float) and -largest <= value <= largest
+
+
+def metrics_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the entries of a row that a run can have written: numbers, and null for NaN."""
+    return {name: value for name, value in row.items() if value is None or _is_number(value)}
 
 
 def find_best(
@@ -140,11 +156,7 @@ def find_best(
       The step and the best value, the first if several are equal; None if no row has a finite
       value.
     """
-    values = [
-        (row["step"], row[name])
-        for row in rows
-        if isinstance(row.get(name), int | float) and math.isfinite(row[name])
-    ]
+    values = [(row["step"], row[name]) for row in rows if _is_number(row.get(name))]
     if not values:
         return None
     choose = max if maximize else min

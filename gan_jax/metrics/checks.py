@@ -3,6 +3,7 @@
 Each function returns its argument ready to use, or raises a one-line ValueError.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -129,14 +130,30 @@ def image_batch(
 
 def positive(value: float, name: str) -> float:
     """Returns ``value`` as a float; raises ValueError unless it is finite and above zero."""
-    is_scalar = np.isscalar(value) or np.ndim(value) == 0
-    if not is_scalar or not float(value) > 0 or not np.isfinite(float(value)):
-        raise ValueError(f"{name}: found {value}, expected a finite number above 0")
-    return float(value)
+    number = _real_number(value)
+    if number is None or not 0 < number < math.inf:
+        raise ValueError(f"{name}: found {_brief(value)}, expected a finite number above 0")
+    return number
 
 
 def at_least(value: float, minimum: int, name: str) -> int:
     """Returns ``value`` as an int; raises ValueError unless it is whole and >= ``minimum``."""
-    if int(value) != value or value < minimum:
-        raise ValueError(f"{name}: found {value}, expected a whole number >= {minimum}")
+    number = _real_number(value)
+    if number is None or not number.is_integer() or number < minimum:
+        raise ValueError(f"{name}: found {_brief(value)}, expected a whole number >= {minimum}")
     return int(value)
+
+
+def _real_number(value: Any) -> float | None:
+    """Returns a real number as a float; None for anything else, and beyond the range of floats."""
+    try:
+        array = np.asarray(value)
+        is_number = array.ndim == 0 and array.dtype.kind in "iuf"
+        return float(array) if is_number else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _brief(value: Any) -> str:
+    """Returns a value as at most 60 characters of one line."""
+    return " ".join(repr(value).split())[:60]

@@ -1,7 +1,10 @@
-"""The parser of this package's commands, which reports bad input in one line."""
+"""What this package's commands share: bad input is reported in one line, and no file replaced."""
 
 import argparse
-from typing import NoReturn
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,3 +21,29 @@ class Parser(argparse.ArgumentParser):
     def fail(self, error: Exception) -> NoReturn:
         """Ends the program because of bad input."""
         self.exit(2, f"error: {error}\n")
+
+
+@contextlib.contextmanager
+def new_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file to write that does not exist yet; it is removed again if the block raises.
+
+    Args:
+      path: the file.
+
+    Yields:
+      A binary file.
+
+    Raises:
+      OSError: it cannot be written.
+      ValueError: it exists.
+    """
+    try:
+        file = open(path, "xb")  # noqa: SIM115 - closed below, before it may be removed
+    except FileExistsError as error:
+        raise ValueError(f"{path} exists: choose another file to write") from error
+    try:
+        with file:
+            yield file
+    except BaseException:
+        os.unlink(path)
+        raise

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.command import Parser
+from gan_jax.metrics.command import Parser, new_file
 from gan_jax.metrics.features import (
     Extractor,
     Weights,
@@ -27,6 +27,7 @@ from gan_jax.metrics.features import (
     weights_hash,
 )
 from gan_jax.metrics.inception_network import SIZE, Inception
+from gan_jax.metrics.npz_files import read_arrays
 
 
 def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int = 64) -> Extractor:
@@ -52,13 +53,13 @@ def inception_extractor(path: str, *, sha256: str | None = None, batch_size: int
       FID.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            weights = {name: file[name] for name in file.files if name != "source_sha256"}
-    except (OSError, ValueError, AttributeError) as error:
+        weights = read_arrays(path)
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path}: no weights can be read, "
             "expected the .npz of python -m gan_jax.metrics.inception"
         ) from error
+    weights.pop("source_sha256", None)
     _check_names_and_shapes(weights, path)
     digest = weights_hash(weights)
     if sha256 is not None and sha256 != digest:
@@ -94,25 +95,34 @@ def convert(source: str, target: str, *, sha256: str | None = None) -> str:
       The hash of the weights, `Extractor.hash`.
 
     Raises:
-      ValueError: if the digest is another, or these are not the weights of this network.
+      ValueError: if the digest is another, these are not the weights of this network, or the target
+        exists.
     """
-    import torch
-
     digest = file_hash(source)
     digest_in_name = re.search(r"-([0-9a-f]{8,64})\.pth$", source)
     expected = sha256 or (digest_in_name.group(1) if digest_in_name else "")
     if not digest.startswith(expected):
         raise ValueError(f"{source}: found sha256 {digest}, expected {expected}")
-    state = torch.load(source, map_location="cpu", weights_only=True)
-    weights = {
-        name: tensor.numpy()
-        for name, tensor in state.items()
-        if not name.endswith("num_batches_tracked")
-    }
-    _check_names_and_shapes(weights, source)
-    with open(target, "wb") as file:
+    with new_file(target) as file:
+        weights = _read_torch_weights(source)
+        _check_names_and_shapes(weights, source)
         np.savez(file, source_sha256=np.array(digest), **weights)
     return weights_hash(weights)
+
+
+def _read_torch_weights(source: str) -> dict[str, Any]:
+    """Reads the tensors of a state dict as arrays, without what counts batches."""
+    import torch
+
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+        return {
+            name: tensor.numpy()
+            for name, tensor in state.items()
+            if not name.endswith("num_batches_tracked")
+        }
+    except Exception as error:  # torch raises many kinds, for programmes in place of weights too
+        raise ValueError(f"{source}: found no PyTorch file of named tensors") from error
 
 
 def _features(variables: Any, images: jax.Array) -> jax.Array:

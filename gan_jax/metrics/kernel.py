@@ -140,9 +140,11 @@ def _check_subsets(subsets: Sequence[ArrayLike], n: int, m: int) -> tuple[Array,
             "expected [subsets, size >= 2] twice"
         )
     for indices, count in ((real_indices, n), (fake_indices, m)):
-        if indices.dtype.kind not in "iu" or indices.min() < 0 or indices.max() >= count:
+        if indices.dtype.kind not in "iu":
+            raise ValueError(f"subsets: found dtype {indices.dtype}, expected integers")
+        if indices.min() < 0 or indices.max() >= count:
             raise ValueError(
-                f"subsets: found {indices.dtype} in [{indices.min()}, {indices.max()}], "
+                f"subsets: found values in [{indices.min()}, {indices.max()}], "
                 f"expected indices in [0, {count - 1}]"
             )
     return real_indices, fake_indices

@@ -14,10 +14,11 @@ import functools
 import gzip
 import math
 import os
+import zlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import flax.linen as nn
 import jax
@@ -26,11 +27,16 @@ import numpy as np
 import optax
 
 from gan_jax.metrics.checks import Array
-from gan_jax.metrics.command import Parser
+from gan_jax.metrics.command import Parser, new_file
 from gan_jax.metrics.features import Extractor, weights_hash
+from gan_jax.metrics.npz_files import read_arrays
 
 SIDE, CLASSES, DIMENSION = 28, 10, 128
 SHIPPED = "lenet_fashion_mnist"
+BATCH_SIZE = 128
+MOST_IMAGES = 2**20
+"""Images that are read of an IDX file: MNIST has 60,000, and a small gzip file can hold any number
+of zeros."""
 Params = dict[str, Any]
 
 
@@ -82,8 +88,8 @@ def lenet_extractor(
     source = shipped if path is None else Path(path)
     name = SHIPPED if path is None else Path(path).stem
     try:
-        with source.open("rb") as file, np.load(file) as arrays:
-            weights = {key: arrays[key] for key in arrays.files}
+        with source.open("rb") as file:
+            weights = read_arrays(file)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{source}: no weights can be read, "
@@ -114,7 +120,7 @@ def fit(
     labels: Array,
     *,
     epochs: int = 12,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> Params:
@@ -157,11 +163,10 @@ def fit(
     return params
 
 
-def save(params: Params, path: str) -> None:
+def save(params: Params, file: BinaryIO) -> None:
     """Writes parameters for `lenet_extractor`."""
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in _flatten(params).items()}
-    with open(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **arrays)
 
 
 def _features(variables: Any, images: jax.Array) -> jax.Array:
@@ -208,11 +213,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         train_images, train_labels = _read_split(args.source, "train")
         test_images, test_labels = _read_split(args.source, "t10k")
-        with open(args.target, "ab"):  # a target that cannot be written fails before the training
-            pass
+        if args.epochs < 1 or len(train_images) < BATCH_SIZE:
+            raise ValueError(
+                f"found {args.epochs} epochs of {len(train_images)} images, expected at least one "
+                f"epoch of {BATCH_SIZE} images"
+            )
+        with new_file(args.target) as file:  # refused before the training
+            save(fit(train_images, train_labels, epochs=args.epochs, seed=args.seed), file)
     except (OSError, ValueError) as error:
         parser.fail(error)
-    save(fit(train_images, train_labels, epochs=args.epochs, seed=args.seed), args.target)
     extractor = lenet_extractor(args.target)
     correct = extractor.logits(extractor(test_images)).argmax(axis=1) == test_labels
     print(f"{args.target}: {100 * correct.mean():.2f} % of {len(correct)} test images right")
@@ -233,15 +242,24 @@ def _read_split(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
 def _read_idx(path: Path, item_shape: tuple[int, ...]) -> np.ndarray:
     """Reads the uint8 array ``[n, *item_shape]`` of an IDX file, ``path`` or ``path`` with .gz."""
     zipped = path.with_name(f"{path.name}.gz")
-    content = gzip.decompress(zipped.read_bytes()) if zipped.exists() else path.read_bytes()
     rank = 1 + len(item_shape)
     start = 4 * (1 + rank)  # a magic number that holds the type and the rank, and the sizes
-    magic, *sizes = (int.from_bytes(content[i : i + 4], "big") for i in range(0, start, 4))
-    if magic != 0x0800 + rank or tuple(sizes[1:]) != item_shape:
-        raise ValueError(f"{path}: found no IDX file of bytes with items of shape {item_shape}")
-    if len(content) != start + math.prod(sizes):
-        raise ValueError(f"{path}: found {len(content)} bytes, expected {start + math.prod(sizes)}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
+    try:
+        with gzip.open(zipped) if zipped.exists() else open(path, "rb") as file:
+            header = file.read(start)
+            magic, *sizes = (int.from_bytes(header[i : i + 4], "big") for i in range(0, start, 4))
+            if magic != 0x0800 + rank or tuple(sizes[1:]) != item_shape or sizes[0] > MOST_IMAGES:
+                raise ValueError(
+                    f"{path}: found no IDX file of bytes with items of shape {item_shape}"
+                )
+            expected = math.prod(sizes)
+            content = file.read(expected + 1)
+    except (EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: found a damaged gzip file") from error
+    if len(content) != expected:
+        found = f"more than {expected}" if len(content) > expected else len(content)
+        raise ValueError(f"{path}: found {found} bytes of data, expected {expected}")
+    return np.frombuffer(content, np.uint8).reshape(sizes)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from gan_jax.metrics.checks import (
 )
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 
+MOST_MODES = 2**26
+"""Combinations of labels that are counted: the histogram takes half a gigabyte."""
+
 
 class ModeCoverage(NamedTuple):
     """Mode coverage of samples.
@@ -135,7 +138,7 @@ def label_coverage(
     References:
       Metz et al. 2017, Unrolled GANs, section 3.3.1; Lin et al. 2018, PacGAN, section 4.2.
     """
-    labels = np.asarray(labels)
+    labels, classes = np.asarray(labels), at_least(classes, 1, "classes")
     if labels.ndim not in (1, 2) or labels.size == 0 or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels: found {labels.dtype} of shape {labels.shape}, "
@@ -145,7 +148,12 @@ def label_coverage(
         raise ValueError(
             f"labels: found values in [{labels.min()}, {labels.max()}], expected [0, {classes - 1}]"
         )
-    labels = labels.reshape(len(labels), -1)
+    labels = labels.reshape(len(labels), -1).astype(np.int64)
+    if classes ** labels.shape[1] > MOST_MODES:
+        raise ValueError(
+            f"labels: found {labels.shape[1]} channels of {classes} classes, "
+            f"expected at most {MOST_MODES} combinations"
+        )
     modes = np.ravel_multi_index(tuple(labels.T), (classes,) * labels.shape[1])
     counts = np.bincount(modes, minlength=classes ** labels.shape[1])
     reverse_kl, js = _divergences_from_weights(counts, weights)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gan_jax.metrics.checks import Array, ArrayLike, feature_pair, positive
+from gan_jax.metrics.checks import Array, ArrayLike, feature_pair, finite, positive
 
 BLOCK = 2**24  # distances held at once
 
@@ -48,7 +48,7 @@ def parzen_log_likelihoods(samples: ArrayLike, test: ArrayLike, sigma: float) ->
     sigma = positive(sigma, "sigma")
     log_norm = np.log(len(samples)) + samples.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))
     log_sums = [
-        logsumexp(-squared / (2 * sigma**2), axis=1)
+        logsumexp(-squared / (2 * np.square(sigma)), axis=1)
         for squared in _squared_distances(test, samples)
     ]
     log_likelihoods: Array = np.concatenate(log_sums) - log_norm
@@ -76,7 +76,7 @@ def parzen_sigma(
     References:
       As `parzen_log_likelihood`.
     """
-    sigmas = np.logspace(-1, 0, 10) if sigmas is None else np.asarray(sigmas, np.float64)
+    sigmas = np.logspace(-1, 0, 10) if sigmas is None else finite(sigmas, "sigmas")
     if sigmas.ndim != 1 or sigmas.size == 0:
         raise ValueError(f"sigmas: found shape {sigmas.shape}, expected [s] with s >= 1")
     scores = [parzen_log_likelihood(samples, validation, sigma) for sigma in sigmas]

@@ -100,7 +100,12 @@ def perceptual_path_length(
             images = generate(latents)
         else:
             images = generate(latents, np.tile(np.asarray(labels)[batch], 2))  # type: ignore[call-arg]
-        before, after = np.split(np.asarray(embed(images), np.float64), 2)
+        embeddings = finite(embed(images), "embeddings")
+        if embeddings.shape[:1] != (len(latents),):
+            raise ValueError(
+                f"embed: found embeddings of shape {embeddings.shape}, expected [{len(latents)}, k]"
+            )
+        before, after = np.split(embeddings, 2)
         batches.append(np.sum((after - before).reshape(len(t), -1) ** 2, axis=1) / epsilon**2)
     values = finite(np.concatenate(batches), "embeddings")
     low = np.quantile(values, discard, method="lower")

@@ -5,8 +5,11 @@ programme: here every global that it may name is resolved from a table of harmle
 all others are refused.
 """
 
+import io
+import math
 import pickle
 import struct
+import sys
 from collections import OrderedDict
 from typing import IO, Any, NamedTuple
 
@@ -36,31 +39,26 @@ def read_state_dict(path: str) -> dict[str, Array]:
     Raises:
       ValueError: if the file has another format, or holds more than tensors.
     """
-    with open(path, "rb") as file:
-        try:
-            if _Reader(file).load() != MAGIC:
-                raise ValueError(
-                    f"{path}: found another format, expected a PyTorch file of the older kind"
-                )
-            _Reader(file).load()  # the protocol's version
-            _Reader(file).load()  # the system that wrote the file
-            tensors, keys = _Reader(file).load(), _Reader(file).load()
-            dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
-            storages = {key: _read_storage(file, dtypes[key]) for key in keys}
-        except (
-            pickle.UnpicklingError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            EOFError,
-            struct.error,
-        ) as error:
-            raise ValueError(
-                f"{path}: found something else than named tensors of the older PyTorch format "
-                f"({error})"
-            ) from error
-    return {name: _tensor(storages[layout.storage.key], layout) for name, layout in tensors.items()}
+    with open(path, "rb") as opened:
+        file = io.BytesIO(opened.read())
+    try:
+        if _Reader(file).load() != MAGIC:
+            raise ValueError("its first number is another")
+        _Reader(file).load()  # the protocol's version
+        _Reader(file).load()  # the system that wrote the file
+        tensors, keys = _Reader(file).load(), _Reader(file).load()
+        dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+        storages = {key: _read_storage(file, dtypes[key]) for key in keys}
+        return {
+            str(name): _tensor(storages[layout.storage.key], layout)
+            for name, layout in tensors.items()
+        }
+    except Exception as error:  # a damaged pickle can end in any
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(
+            f"{path}: found something else than named tensors of the older PyTorch format "
+            f"({reason if reason.isprintable() else ascii(reason)})"
+        ) from error
 
 
 class _Storage(NamedTuple):
@@ -77,8 +75,12 @@ class _Layout(NamedTuple):
     strides: tuple[int, ...]
 
 
-class _Reader(pickle.Unpickler):
-    """Unpickles state dicts; refuses all else."""
+class _Reader(pickle._Unpickler):
+    """Unpickles state dicts; refuses all else.
+
+    It is Python's unpickler in Python: the one in C takes memory for whatever index a file gives to
+    an object.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -103,14 +105,19 @@ def _layout(
 
 
 def _read_storage(file: IO[bytes], dtype: type[np.number[Any]]) -> Array:
-    (size,) = struct.unpack("<q", file.read(8))
-    return np.frombuffer(file.read(size * np.dtype(dtype).itemsize), dtype)
+    (size,) = struct.unpack("<Q", file.read(8))
+    data = file.read(min(size * np.dtype(dtype).itemsize, sys.maxsize))
+    array = np.frombuffer(data, dtype)
+    if array.size != size:
+        raise ValueError(f"found {array.size} values of a storage, expected {size}")
+    return array
 
 
 def _tensor(storage: Array, layout: _Layout) -> Array:
     offset, shape, strides = layout.offset, layout.shape, layout.strides
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides)) < 0 or last >= storage.size:  # it would read beyond
+    outside = min((offset, *shape, *strides)) < 0 or last >= storage.size
+    if outside or math.prod(shape) > storage.size:  # one value for all would fill memory
         raise ValueError(
             f"found a tensor of shape {shape} and strides {strides} in {storage.size} values"
         )

@@ -142,9 +142,9 @@ def _draw_images(workdir: Path, captions: Mapping[str, str]) -> "Figure":
 
 def summarize_metrics(metrics: Mapping[str, float]) -> str:
     """Returns the step and the mode coverage of a run: ``"step 25,000, 8 modes covered"``."""
-    parts = [f"step {metrics['step']:,}"]
-    if "modes/covered" in metrics:
+    parts = [f"step {metrics.get('step', 0):,}"]
+    if metrics.get("modes/covered") is not None:
         parts.append(f"{metrics['modes/covered']:.0f} modes covered")
-    if "modes/high_quality" in metrics:
+    if metrics.get("modes/high_quality") is not None:
         parts.append(f"{metrics['modes/high_quality']:.1%} high-quality samples")
     return ", ".join(parts)

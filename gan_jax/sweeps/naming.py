@@ -20,7 +20,7 @@ def trial_name(parameters: Mapping[str, Any], number: int | None) -> str:
     """
     short = short_names(parameters)
     assignments = [f"{short[path]}={format_value(value)}" for path, value in parameters.items()]
-    name = re.sub(r"[^\w.,=+-]+", "-", "_".join(assignments)).strip("-")
+    name = re.sub(r"[^\w.,=+-]+", "-", "_".join(assignments), flags=re.ASCII).strip("-")
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 7]}_{digest(parameters)[:6]}"
     return name if number is None else f"{number:03d}_{name}"

@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gan_jax import errors, files
+from gan_jax import files
 from gan_jax.errors import UserError
 from gan_jax.experiment import population
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.differences import RESUMABLE
-from gan_jax.experiment.lock import LOCK_FILE, locked
+from gan_jax.experiment.lock import locked
 from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.run_directory import CONFIG, has_ended
 from gan_jax.experiment.settings import Settings
 from gan_jax.sweeps import naming, space
+from gan_jax.sweeps.plan_file import PLAN_FILE, read_plan_file
 from gan_jax.sweeps.space import Sweep
-
-PLAN_FILE = "sweep.json"
 
 Status = Literal["finished", "diverged", "failed", "started", "waiting"]
 """What has become of a run."""
@@ -145,7 +144,7 @@ def make_plan(workdir: Path, sweep: Sweep, trials: Sequence[Trial], group_size: 
       UserError: if the sweep in the folder has a run that this one lacks, or if the folder is not
         that of a sweep.
     """
-    recorded = _read_plan(workdir)
+    recorded = read_plan_file(workdir)
     names = {key: name for name, key in recorded["runs"].items()}
     keys = {trial.key for trial in trials}
     missing = [name for key, name in names.items() if key not in keys]
@@ -161,26 +160,6 @@ def make_plan(workdir: Path, sweep: Sweep, trials: Sequence[Trial], group_size: 
     new_trials = [trial for trial in trials if trial.name not in grouped]
     groups += group_trials(new_trials, group_size)
     return Plan(workdir, sweep, tuple(trials), tuple(groups))
-
-
-def _read_plan(workdir: Path) -> dict[str, Any]:
-    """Returns the runs and groups that `save_plan` recorded, none for a new sweep."""
-    file = workdir / PLAN_FILE
-    if file.exists():
-        try:
-            recorded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {errors.first_line(error)}") from error
-        return recorded
-    is_empty = not workdir.exists() or (
-        workdir.is_dir() and all(path.name == LOCK_FILE for path in workdir.iterdir())
-    )
-    if not is_empty:
-        raise UserError(
-            f"{workdir} is not the workdir of a sweep: it has no {PLAN_FILE}. "
-            "Choose another --workdir"
-        )
-    return {"runs": {}, "groups": []}
 
 
 def _with_recorded_names(trials: Sequence[Trial], names: Mapping[str, str]) -> list[Trial]:

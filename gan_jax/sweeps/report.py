@@ -72,7 +72,8 @@ def _read_history(plan: Plan, trial: Trial) -> list[dict[str, Any]]:
     file = run_directory(plan.workdir, trial) / METRICS
     if not file.exists():
         return []
-    return [entry for entry in json_lines.read_metrics(file) if "protocol" not in entry]
+    rows = json_lines.read_metrics(file)
+    return [json_lines.metrics_in(row) for row in rows if "protocol" not in row]
 
 
 def _extreme(history: list[dict[str, Any]], name: str, maximize: bool) -> float | None:

@@ -15,16 +15,19 @@ config and flags of its own.
 
 import inspect
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_jax.errors import UserError, did_you_mean, first_line
+from gan_jax.errors import UserError, brief, did_you_mean, first_line
 from gan_jax.experiment.command_line import split_overrides
 from gan_jax.experiment.config_files import load_module
+from gan_jax.experiment.part_text import is_int64
 from gan_jax.sweeps import distributions
 from gan_jax.sweeps.distributions import Parameter
+from gan_jax.sweeps.parameter_definitions import parse_parameter
 
 KEYS = (
     "method",
@@ -41,6 +44,9 @@ KEYS = (
     "settings",
 )
 """The keys of a sweep. Those that only W&B's server reads are ignored here."""
+
+MOST_VALUES = 100_000
+"""Values in a sweep file, and trials of a sweep, that are still taken for meant."""
 
 SEED = "config.seed"
 """The parameter that is a replicate rather than a hyperparameter."""
@@ -83,11 +89,33 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         definition = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"no sweep file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML raises many kinds, for dates that are none and the like
         raise UserError(f"sweep file {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(definition, dict):
         raise UserError(f"sweep file {path} holds no mapping with method, metric and parameters")
+    _check_values(path, definition)
     return definition
+
+
+def _check_values(path: str | Path, definition: Any) -> None:
+    """Refuses values that cannot be written, and more of them than anyone writes.
+
+    A few lines of YAML can hold any number of values, by references to each other.
+    """
+    queue, seen = [definition], 0
+    while queue:
+        value = queue.pop()
+        seen += 1
+        if seen > MOST_VALUES:
+            raise UserError(f"sweep file {path} holds more than {MOST_VALUES} values")
+        if isinstance(value, dict):
+            queue += [*value, *value.values()]
+        elif isinstance(value, list | tuple | set):
+            queue += value
+        elif isinstance(value, int) and not is_int64(value):
+            raise UserError(f"sweep file {path} holds an integer of more than 64 bits")
+        elif isinstance(value, str) and value != value.encode(errors="replace").decode():
+            raise UserError(f"sweep file {path} holds text that is not Unicode")
 
 
 def read_config_sweep(spec: str) -> dict[str, Any]:
@@ -132,12 +160,15 @@ def parse(definition: Mapping[str, Any]) -> Sweep:
     if not isinstance(parameters, Mapping) or not parameters:
         raise UserError("a sweep needs parameters: {config.unroll: {values: [0, 5]}, ...}")
     config, overrides = _parse_command(definition.get("command") or ())
+    parsed = {
+        str(name): parse_parameter(str(name), parameter, method)
+        for name, parameter in parameters.items()
+    }
+    if method == "grid":
+        _check_size(parsed, run_cap)
     return Sweep(
         method=method,
-        parameters={
-            str(name): distributions.parse_parameter(str(name), parameter, method)
-            for name, parameter in parameters.items()
-        },
+        parameters=parsed,
         metric=metric,
         maximize=maximize,
         run_cap=run_cap,
@@ -147,6 +178,18 @@ def parse(definition: Mapping[str, Any]) -> Sweep:
     )
 
 
+def _check_size(parameters: Mapping[str, Parameter], run_cap: int | None) -> None:
+    """Refuses a grid that has too many values or points to list them."""
+    sizes = {name: parameter.grid_size() for name, parameter in parameters.items()}
+    for name, size in sizes.items():
+        if size > MOST_VALUES:
+            raise UserError(f"the sweep's parameter {name} has more than {MOST_VALUES} values")
+    if min(math.prod(sizes.values()), run_cap or math.inf) > MOST_VALUES:
+        raise UserError(
+            f"a sweep has at most {MOST_VALUES} runs: list fewer values, or set run_cap"
+        )
+
+
 def _check_keys(definition: Mapping[str, Any]) -> None:
     for key in definition:
         if key == "early_terminate":
@@ -154,7 +197,7 @@ def _check_keys(definition: Mapping[str, Any]) -> None:
                 "a sweep's early_terminate needs W&B's server: leave it out, or use `wandb sweep`"
             )
         if key not in KEYS:
-            raise UserError(f"a sweep has no key {key!r}: {did_you_mean(str(key), KEYS)}")
+            raise UserError(f"a sweep has no key {brief(key)}: {did_you_mean(str(key), KEYS)}")
 
 
 def _parse_method(method: Any) -> str:
@@ -163,7 +206,7 @@ def _parse_method(method: Any) -> str:
             "a sweep's method 'bayes' needs W&B's server: use `wandb sweep`, or grid or random here"
         )
     if method not in ("grid", "random"):
-        raise UserError(f"a sweep's method is 'grid' or 'random', not {method!r}")
+        raise UserError(f"a sweep's method is 'grid' or 'random', not {brief(method)}")
     return str(method)
 
 
@@ -171,10 +214,10 @@ def _parse_metric(metric: Any) -> tuple[str, bool]:
     """Returns the metric's name, empty if none is given, and whether to maximize it."""
     if not isinstance(metric, Mapping) or (metric and not isinstance(metric.get("name"), str)):
         schema = "{name: ..., goal: minimize or maximize}"
-        raise UserError(f"a sweep's metric is {schema}, not {metric!r}")
+        raise UserError(f"a sweep's metric is {schema}, not {brief(metric)}")
     goal = metric.get("goal", "minimize")
     if goal not in ("minimize", "maximize"):
-        raise UserError(f"a sweep's goal is 'minimize' or 'maximize', not {goal!r}")
+        raise UserError(f"a sweep's goal is 'minimize' or 'maximize', not {brief(goal)}")
     return metric.get("name", ""), goal == "maximize"
 
 
@@ -183,13 +226,18 @@ def _parse_run_cap(run_cap: Any, method: str) -> int | None:
         if method == "random":
             raise UserError("random search has no end of its own: set the number of runs, run_cap")
         return None
-    if not isinstance(run_cap, int) or isinstance(run_cap, bool) or run_cap < 1:
-        raise UserError(f"a sweep's run_cap is a whole number of runs, not {run_cap!r}")
+    if type(run_cap) is not int or not 1 <= run_cap <= MOST_VALUES:
+        raise UserError(
+            f"a sweep's run_cap is a whole number of runs, at most {MOST_VALUES}, "
+            f"not {brief(run_cap)}"
+        )
     return run_cap
 
 
 def _parse_command(command: Any) -> tuple[str, tuple[str, ...]]:
     """Returns the config file that a sweep's command names, and its config flags."""
+    if not isinstance(command, list | tuple):
+        raise UserError(f"a sweep's command is a list of words, not {brief(command)}")
     words = [str(word) for word in command if not str(word).startswith("${")]
     overrides, rest = split_overrides(words)
     configs = [word.removeprefix("--config=") for word in rest if word.startswith("--config=")]

@@ -32,7 +32,7 @@ def in_checkout(root, monkeypatch):
         ("unroll_resample=0", "unroll_resample", False),
         ("wandb.tags=a,b", "wandb.tags", ("a", "b")),
         ("wandb.tags=('a', 'b')", "wandb.tags", ("a", "b")),
-        ("wandb.tags=[32, 32]", "wandb.tags", (32, 32)),
+        ("wandb.tags=[32, 32]", "wandb.tags", ("32", "32")),
         ("wandb.tags=", "wandb.tags", ()),
         ("wandb.name=a=b", "wandb.name", "a=b"),
         ("wandb.name=3", "wandb.name", "3"),

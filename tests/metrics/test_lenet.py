@@ -85,7 +85,7 @@ def test_the_command_refuses_bad_files_in_one_line(digits, tmp_path, capsys):
         assert line.startswith("error: ") and line.count("\n") == 1
     labels = digits / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1])
-    assert "found 71 bytes, expected 72" in error_line(digits, target)
+    assert "found 63 bytes of data, expected 64" in error_line(digits, target)
     write_idx(labels, np.full(64, 10))
     assert "labels 0 to 9" in error_line(digits, target)
     labels.write_bytes(b"no IDX file")
