@@ -32,7 +32,8 @@ def get_config() -> ConfigDict:
     config.progressive_growing = ()
 
     # How the networks are updated.
-    config.update_rule = "alternating"  # [gan_jax.training.steps]
+    # [gan_jax.training.alternating_updates, gan_jax.training.joint_updates]
+    config.update_rule = "alternating"
     config.steps = 10_000  # generator updates
     config.batch_size = 64  # over all devices
     config.discriminator_steps = 1  # discriminator updates per generator update (WGAN's n_critic)

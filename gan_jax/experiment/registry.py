@@ -25,7 +25,7 @@ from gan_jax.game import Networks, Term
 from gan_jax.networks import NetworksFactory
 from gan_jax.objectives import augmentation, losses, penalties
 from gan_jax.objectives.augmentation import Augmentation
-from gan_jax.training import optimizers, steps
+from gan_jax.training import alternating_updates, joint_updates, optimizers
 from gan_jax.training.steps import TrainStep
 
 
@@ -49,7 +49,7 @@ NAMESPACES: Mapping[str, Namespace] = {
     "networks": Namespace((networks,), Networks),
     "objective": Namespace((losses, penalties), Term),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
-    "update_rule": Namespace((steps,), TrainStep, hidden=("fused",)),
+    "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
     "discriminator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
     "metrics": Namespace((protocols,), Protocol),

@@ -3,19 +3,11 @@
 Optimizers, schedules, progressive growing, data parallelism and sampling.
 """
 
+from gan_jax.training.alternating_updates import alternating
 from gan_jax.training.data_parallel import pmapped, population_step, sharded
+from gan_jax.training.joint_updates import consensus, extragradient, simultaneous, symplectic
 from gan_jax.training.sampling import Sampler, sampler
-from gan_jax.training.steps import (
-    TrainState,
-    TrainStep,
-    alternating,
-    consensus,
-    extragradient,
-    fused,
-    init_state,
-    simultaneous,
-    symplectic,
-)
+from gan_jax.training.steps import TrainState, TrainStep, fused, init_state
 
 __all__ = [
     "Sampler",
