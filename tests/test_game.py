@@ -61,7 +61,9 @@ def test_each_term_draws_from_the_key_of_its_position():
     drawn = lambda round: jax.random.uniform(round.rng)
     noise = Term(discriminator=drawn, generator=drawn)
     game = adversarial(tiny.networks(), losses.hinge() + noise.named("a") + noise.named("b"))
-    for side, (_, metrics) in zip(("discriminator", "generator"), losses_of(game), strict=True):
+    for side, (_, (metrics, _)) in zip(
+        ("discriminator", "generator"), losses_of(game), strict=True
+    ):
         for position, name in ((1, "a"), (2, "b")):
             key = jax.random.fold_in(jax.random.key(3), position + 1)
             np.testing.assert_array_equal(metrics[f"{side}/{name}"], jax.random.uniform(key))
@@ -77,7 +79,7 @@ def test_a_term_alone_is_an_objective():
 
 def test_a_term_takes_its_name_from_the_mapping():
     game = adversarial(tiny.networks(), {"gap": GAP, "penalty": penalties.r1()})
-    _, metrics = losses_of(game)[0]
+    _, (metrics, _) = losses_of(game)[0]
     assert {"discriminator/gap", "discriminator/penalty"} <= metrics.keys()
     assert Terms({"gap": GAP})["gap"].name == "gap" and GAP.name == ""
 
@@ -173,7 +175,8 @@ def test_every_player_needs_a_term():
 
 def test_the_metrics_are_the_terms_their_sum_and_the_scores():
     game = adversarial(tiny.networks(), losses.hinge() + penalties.r1())
-    (loss, metrics), (_, generator_metrics) = losses_of(game)
+    (loss, (metrics, memory)), (_, (generator_metrics, _)) = losses_of(game)
+    assert memory == {}
     scores = {"scores/real", "scores/fake", "scores/real_sign"}
     assert set(metrics) == {f"discriminator/{n}" for n in ("hinge", "r1", "loss")} | scores
     total = metrics["discriminator/hinge"] + metrics["discriminator/r1"]
@@ -184,9 +187,9 @@ def test_the_metrics_are_the_terms_their_sum_and_the_scores():
 @pytest.mark.parametrize("independent_scores", [False, True])
 def test_scores_of_another_shape_are_refused(independent_scores):
     nets = tiny.networks()
-    columns = lambda params, samples: nets.score(params, samples)[:, None]
-    wide = nets._replace(score=columns, independent_scores=independent_scores)
-    message = r"score must return \[(5|10)\], one score per sample, .* not \[(5|10), 1\]"
+    rows = lambda params, samples: nets.score(params, samples)[None]
+    wide = nets._replace(score=rows, independent_scores=independent_scores)
+    message = r"score must return \[(5|10)\], one score per sample, .* not \[1, (5|10)\]"
     with pytest.raises(ValueError, match=message):
         losses_of(adversarial(wide, losses.hinge()))
 

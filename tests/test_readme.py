@@ -15,7 +15,7 @@ def test_the_examples_run(root):
             exec(block, names)
         assert np.abs(np.asarray(names["state"].generator.params["shift"]) - [3, -1]).max() < 0.5
         state, batch = names["state"], {"real": names["real"][0, 0]}
-        loss, metrics = names["objective"].discriminator(
+        loss, (metrics, _) = names["objective"].discriminator(
             state.discriminator.params, state.generator, batch, names["key"]
         )
         assert (

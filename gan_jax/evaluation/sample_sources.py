@@ -106,7 +106,8 @@ def takes_labels(source: SampleSource) -> bool:
 
 def has_latents(source: SampleSource) -> bool:
     """Returns whether a source can generate from latents of one's choice."""
-    return hasattr(source, "latents") and hasattr(source, "generate")
+    has_both = hasattr(source, "latents") and hasattr(source, "generate")
+    return has_both and bool(getattr(source, "takes_latents", True))
 
 
 def available_samples(source: SampleSource) -> int | None:

@@ -213,11 +213,7 @@ def _build_stage(
     settings: Settings, dataset: Dataset, batch_size: int, resolution: int | None = None
 ) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
     networks = _build_networks(settings, dataset, resolution)
-    adaptive = bool(settings.augmentation) and _is_on(settings, "augmentation_target")
-    if adaptive:
-        networks = augmentation.with_strength(networks)
-    parameters = jax.eval_shape(networks.init, jax.random.key(0))[1]
-    has_spectral = "spectral" in (parameters["network"] if adaptive else parameters)
+    has_spectral = "spectral" in jax.eval_shape(networks.init, jax.random.key(0))[1]
     augmentations = build_parts("augmentation", settings.augmentation)
 
     def optimizers(
@@ -227,13 +223,11 @@ def _build_stage(
         discriminator = _build_optimizer(settings, "discriminator_optimizer", numbers)
         if has_spectral:
             discriminator = optax.chain(discriminator, spectral.spectral_iteration())
-        if adaptive:
-            discriminator = augmentation.adapt_strength(discriminator, batch_size / 500_000)
         return generator, discriminator
 
     def make_step(numbers: Hyperparameters) -> TrainStep:
         generator_optimizer, discriminator_optimizer = optimizers(numbers)
-        objective = _build_objective(settings, networks, augmentations, adaptive, numbers)
+        objective = _build_objective(settings, networks, augmentations, batch_size, numbers)
         step: TrainStep = build_part(
             "update_rule",
             settings.update_rule,
@@ -247,7 +241,8 @@ def _build_stage(
 
     def init(rng: PRNGKey) -> TrainState:
         generator_optimizer, discriminator_optimizer = optimizers({})
-        return init_state(networks, generator_optimizer, discriminator_optimizer, rng)
+        objective = _build_objective(settings, networks, augmentations, batch_size, {})
+        return init_state(networks, generator_optimizer, discriminator_optimizer, rng, objective)
 
     return Stage(networks, make_step, _preparation(resolution), batch_size), init
 
@@ -275,7 +270,7 @@ def _build_objective(
     settings: Settings,
     networks: Networks,
     augmentations: list[Augmentation],
-    adaptive: bool,
+    batch_size: int,
     numbers: Hyperparameters,
 ) -> Objective:
     # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is
@@ -288,9 +283,10 @@ def _build_objective(
         objective = adversarial(networks, terms)
     except ValueError as error:
         raise UserError(f"config.objective: {error}") from error
-    if adaptive:
+    if augmentations and _is_on(settings, "augmentation_target"):
         target = numbers.get("augmentation_target", settings.augmentation_target)
-        objective = augmentation.adaptive(objective, augmentations, target)
+        step = batch_size / 500_000
+        objective = augmentation.adaptive(objective, augmentations, target, step)
     elif augmentations:
         objective = augmentation.augmented(objective, augmentation.composed(augmentations))
     if _is_on(settings, "gradient_regularisation"):

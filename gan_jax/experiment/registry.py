@@ -23,7 +23,7 @@ from gan_jax.evaluation import Protocol, protocols
 from gan_jax.experiment.part_text import Part, parse_parts
 from gan_jax.game import Networks, Term
 from gan_jax.networks import NetworksFactory
-from gan_jax.objectives import augmentation, losses, penalties
+from gan_jax.objectives import augmentation, losses, penalties, regularisers, timing
 from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.training import alternating_updates, joint_updates, optimizers
 from gan_jax.training.steps import TrainStep
@@ -37,17 +37,19 @@ class Namespace:
       modules: where names are looked up, in this order.
       returns: what the functions return; functions that return something else cannot be named.
       hidden: functions of that kind that a config cannot name.
+      inner: further modules whose functions the settings of a part can name, such as schedules.
     """
 
     modules: tuple[types.ModuleType, ...]
     returns: Any
     hidden: tuple[str, ...] = ()
+    inner: tuple[types.ModuleType, ...] = ()
 
 
 NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
     "networks": Namespace((networks,), Networks),
-    "objective": Namespace((losses, penalties), Term),
+    "objective": Namespace((losses, penalties, regularisers, timing), Term, inner=(optax,)),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
@@ -276,12 +278,11 @@ def _resolve_any(field: str, path: str, name: str) -> Callable[..., Any]:
     """A function that a setting names, such as a schedule, whatever it returns."""
     if ":" in name:
         return _import(path, name)
-    for module in NAMESPACES[field].modules:
+    modules = NAMESPACES[field].modules + NAMESPACES[field].inner
+    for module in modules:
         if _is_public(module, name):
             return typing.cast(Callable[..., Any], getattr(module, name))
-    known = {
-        n for module in NAMESPACES[field].modules for n in dir(module) if _is_public(module, n)
-    }
+    known = {n for module in modules for n in dir(module) if _is_public(module, n)}
     raise UserError(f"config.{path} names {name!r}: {did_you_mean(name, known)}")
 
 
@@ -347,6 +348,8 @@ def _check_type(path: str, value: Any, annotation: Any) -> None:
     """Refuses a plain value if the annotation names other plain types."""
     is_union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
     kinds = typing.get_args(annotation) if is_union else (annotation,)
+    # A schedule is a part, never a plain value.
+    kinds = tuple(kind for kind in kinds if typing.get_origin(kind) is not Callable) or kinds
     allowed = [PLAIN_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
     if None in allowed or not isinstance(value, int | float | bool | str | tuple | None):
         return

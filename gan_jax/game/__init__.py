@@ -4,7 +4,7 @@ Everything here is a pure function of arrays. Nothing depends on files, devices,
 network library.
 """
 
-from gan_jax.game.adversarial_objective import SIDES, Side, adversarial
+from gan_jax.game.adversarial_objective import SIDES, Side, adversarial, show_scores
 from gan_jax.game.batches import (
     Array,
     Batch,
@@ -25,15 +25,20 @@ from gan_jax.game.networks import (
     Networks,
     ScoreFn,
     StandingFn,
+    call,
     draw_latents,
 )
 from gan_jax.game.players import (
+    Context,
     FakesFn,
     LossFn,
+    Memory,
     Objective,
     Player,
+    as_context,
     check_objective,
     descend,
+    initial_memory,
     update,
 )
 from gan_jax.game.terms import Round, Term, TermFn, Terms
@@ -42,12 +47,14 @@ __all__ = [
     "Array",
     "Batch",
     "ClassifyFn",
+    "Context",
     "FakesFn",
     "FeaturesFn",
     "GenerateFn",
     "InitFn",
     "LatentFn",
     "LossFn",
+    "Memory",
     "Metrics",
     "Networks",
     "Objective",
@@ -63,12 +70,16 @@ __all__ = [
     "TermFn",
     "Terms",
     "adversarial",
+    "as_context",
+    "call",
     "check_batch",
     "check_objective",
     "conditions",
     "descend",
     "draw_latents",
+    "initial_memory",
     "per_sample",
     "sample_indices",
+    "show_scores",
     "update",
 ]

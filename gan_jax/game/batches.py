@@ -16,7 +16,8 @@ Batch = dict[str, Array]
 ``"real"`` holds the real samples. ``"sample_index"``, ``[batch]`` int32, is each sample's position
 in the global batch (0, 1, 2, ... if absent). ``"fake"`` and ``"latents"`` are generated samples to
 score instead of fresh ones, and the latents that they were generated from. Every other entry
-(``"label"``, ``"fade"``), ``[batch]`` each, is a condition of both networks.
+(``"label"``, ``"fade"``, an image, an embedding), ``[batch, ...]`` each, is a condition that both
+networks are given by that name.
 """
 Metrics = dict[str, Array]
 """Scalars by name, such as ``"discriminator/wasserstein"``."""

@@ -1,8 +1,10 @@
 """The two players: their objective, and one optimizer step of one of them."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from gan_jax.distributed.collectives import mean_over_devices
@@ -16,22 +18,46 @@ class Player(NamedTuple):
     opt_state: optax.OptState = ()
 
 
+Memory = dict[str, Any]
+"""What terms keep from one update to the next: pytrees of arrays, by the name of the term."""
+
+
+class Context(NamedTuple):
+    """What a loss is given beside the players and the batch.
+
+    Attributes:
+      rng: one key, from which all draws of the loss are derived.
+      step: the generator updates before this one, an int32 scalar.
+      memory: what terms have kept, by their names: see `Term`.
+    """
+
+    rng: PRNGKey
+    step: Array | int = 0
+    memory: Memory = {}  # noqa: RUF012 - a NamedTuple's default; nobody changes it
+
+
+def as_context(context: Context | PRNGKey) -> Context:
+    """Returns a context; a key alone is that of step 0, with nothing remembered."""
+    return context if isinstance(context, Context) else Context(context)
+
+
 class LossFn(Protocol):
     """A function that returns what a player minimises against a fixed opponent."""
 
     def __call__(
-        self, own: Params, opponent: Player, batch: Batch, rng: PRNGKey, /
-    ) -> tuple[Array, Metrics]:
-        """Computes the loss and its metrics.
+        self, own: Params, opponent: Player, batch: Batch, context: Context | PRNGKey, /
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        """Computes the loss, its metrics, and what its terms remember.
 
         Args:
           own: the player's own parameters, with respect to which the loss is differentiated.
           opponent: the other player, whole: a look-ahead needs its optimizer's state.
           batch: arrays ``[batch, ...]``, among them ``"real"``.
-          rng: one key, from which all draws of this loss are derived.
+          context: the key, the step and the memory; a key alone stands for ``Context(key)``.
 
         Returns:
-          The loss, a float scalar, and metrics, a dict of scalars.
+          The loss, a float scalar; metrics, a dict of scalars; and the memory after this loss, of
+          the structure of ``context.memory``.
         """
         ...
 
@@ -53,11 +79,13 @@ class Objective(NamedTuple):
       generate_fakes: generates the samples that both losses would generate from the same key;
         unrolling uses it to generate once for all its look-ahead steps. Without it each loss
         generates anew.
+      memory: what the terms remember before the first update, by their names.
     """
 
     discriminator: LossFn
     generator: LossFn
     generate_fakes: FakesFn | None = None
+    memory: Mapping[str, Any] = {}
 
 
 def check_objective(objective: Objective, takes: str) -> None:
@@ -83,18 +111,24 @@ def descend(optimizer: optax.GradientTransformation, player: Player, gradient: P
     return Player(optax.apply_updates(player.params, step), opt_state)
 
 
+def initial_memory(objective: Objective) -> Memory:
+    """Returns what an objective's terms remember before the first update, as arrays."""
+    memory: Memory = jax.tree.map(jnp.asarray, dict(objective.memory))
+    return memory
+
+
 def update(
     loss: LossFn,
     optimizer: optax.GradientTransformation,
     player: Player,
     opponent: Player,
     batch: Batch,
-    rng: PRNGKey,
-) -> tuple[Player, Metrics]:
+    context: Context | PRNGKey,
+) -> tuple[Player, Metrics, Memory]:
     """Computes one optimizer step of ``player`` on ``loss`` against a fixed ``opponent``.
 
     If the batch is split over a mapped axis (`gan_jax.distributed.collectives`), the gradient is
-    that of the whole batch.
+    that of the whole batch, and what terms remember is averaged over the devices.
 
     Args:
       loss: what the player minimises.
@@ -102,13 +136,15 @@ def update(
       player: who moves.
       opponent: who does not.
       batch: arrays ``[batch, ...]``.
-      rng: the key of the loss.
+      context: of the loss; a key alone stands for ``Context(key)``.
 
     Returns:
-      The player after the step, and the metrics of the loss with ``"gradient_norm"``, the global l2
-      norm of the gradient before the optimizer sees it.
+      The player after the step; the metrics of the loss with ``"gradient_norm"``, the global l2
+      norm of the gradient before the optimizer sees it; and the memory after the step.
     """
-    gradient, metrics = jax.grad(loss, has_aux=True)(player.params, opponent, batch, rng)
-    gradient = mean_over_devices(gradient)
+    gradient, (metrics, memory) = jax.grad(loss, has_aux=True)(
+        player.params, opponent, batch, as_context(context)
+    )
+    gradient, memory = mean_over_devices((gradient, memory))
     moved = descend(optimizer, player, gradient)
-    return moved, metrics | {"gradient_norm": optax.global_norm(gradient)}
+    return moved, metrics | {"gradient_norm": optax.global_norm(gradient)}, memory

@@ -1,10 +1,32 @@
 """Terms: the named summands of an objective, and what they may look at."""
 
 import dataclasses
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
-from gan_jax.game.batches import Array, PRNGKey
+from gan_jax.game.batches import Array, Params, PRNGKey
+
+
+class RescoreFn(Protocol):
+    """The discriminator of a round, as a function of samples."""
+
+    def __call__(self, samples: Array, /, **conditions: Array) -> Any:
+        """Returns the scores of samples ``[batch, ...]``; conditions replace those of the batch."""
+        ...
+
+
+class RegenerateFn(Protocol):
+    """The generator of a round, as a function of latents."""
+
+    def __call__(self, latents: Array | None = None, /, **conditions: Array) -> Array:
+        """Returns samples ``[batch, ...]``.
+
+        Args:
+          latents: ``[batch, ...]``; None for a generator that takes none.
+          **conditions: replace those of the batch.
+        """
+        ...
 
 
 class Round(NamedTuple):
@@ -15,42 +37,59 @@ class Round(NamedTuple):
     Attributes:
       real: real samples ``[batch, ...]``.
       fake: generated samples ``[batch, ...]``.
-      real_scores: ``[batch]``, float32 or wider.
-      fake_scores: ``[batch]``, float32 or wider.
-      score: the discriminator itself, samples ``[batch, ...]`` -> scores ``[batch]``.
+      real_scores: ``[batch, ...]``, float32 or wider: one score per sample, or a map of them.
+      fake_scores: likewise.
+      score: the discriminator itself, samples ``[batch, ...]`` -> scores ``[batch, ...]``.
       classify: samples ``[batch, ...]`` -> label logits ``[batch, classes]``; None if the networks
         have no ``classify``.
       label: ``[batch]`` int32; None if the batch has no labels.
       sample_index: ``[batch]`` int32, each sample's position in the global batch.
       rng: a key, different for each term.
-      features: samples ``[batch, ...]`` -> the discriminator's features ``[batch, ...]``; None if
-        the networks have no ``features``.
+      features: samples ``[batch, ...]`` -> the discriminator's features ``[batch, ...]``, or a dict
+        of them; None if the networks have no ``features``.
       latents: ``[batch, ...]``, what ``fake`` was generated from; None if ``fake`` came with the
-        batch, without its latents.
-      latent: key -> fresh latents ``[batch, ...]``, drawn by sample index.
+        batch, without its latents, or the generator takes no latents.
+      latent: key -> fresh latents ``[batch, ...]``, drawn by sample index; None if the generator
+        takes no latents.
       generate: the generator itself, latents ``[batch, ...]`` -> samples ``[batch, ...]``.
+      conditions: what the networks are given beside samples and latents, ``[batch, ...]`` by name.
+      step: the generator updates before this one, an int32 scalar.
+      memory: what the term remembers, if it keeps a memory: see `Term`.
+      styles: latents ``[batch, ...]`` -> the generator's intermediate latents ``[batch, ...]``;
+        None if it has none.
+      generator_params: the generator's parameters.
+      discriminator_params: the discriminator's parameters.
     """
 
     real: Array
     fake: Array
-    real_scores: Array
-    fake_scores: Array
-    score: Callable[[Array], Array]
+    real_scores: Any
+    fake_scores: Any
+    score: RescoreFn
     classify: Callable[[Array], Array] | None
     label: Array | None
     sample_index: Array
     rng: PRNGKey
-    features: Callable[[Array], Array] | None = None
+    features: Callable[[Array], Any] | None = None
     latents: Array | None = None
     latent: Callable[[PRNGKey], Array] | None = None
-    generate: Callable[[Array], Array] | None = None
+    generate: RegenerateFn | None = None
+    conditions: Mapping[str, Array] = types.MappingProxyType({})
+    step: Array | int = 0
+    memory: Any = None
+    styles: RegenerateFn | None = None
+    generator_params: Params = None
+    discriminator_params: Params = None
 
 
 class TermFn(Protocol):
     """A function that returns one summand of a player's loss."""
 
-    def __call__(self, round: Round, /) -> Array:
-        """Returns a float scalar, differentiable in the parameters of both networks."""
+    def __call__(self, round: Round, /) -> Any:
+        """Returns a float scalar, differentiable in the parameters of both networks.
+
+        Of a term with a memory: the scalar, and the memory after this update.
+        """
         ...
 
 
@@ -60,11 +99,20 @@ class Term:
 
     Terms add up: ``losses.wasserstein() + penalties.gradient_penalty()`` is a `Terms`.
 
+    If the discriminator returns several scores (a dict), a term is computed for each of them, with
+    a round that shows that one, and the values are summed.
+
     Attributes:
       name: what its metrics are called, ``"discriminator/<name>"``. A term needs one to be added;
         in a mapping the key is the name.
       discriminator: what the discriminator minimises; None adds nothing.
       generator: what the generator minimises; None adds nothing.
+      memory: what the term remembers before the first update, a pytree of numbers or arrays; None:
+        nothing. With a memory both functions return ``(value, new memory)`` and find the present
+        one as ``round.memory``. It is part of the train state, has no gradient, stands still inside
+        a look-ahead, and is averaged over devices: compute it from means over the batch.
+      each_score: whether the term is computed for each of several scores. False for a term that
+        does not look at scores, or looks at all of them: its round has the dict.
 
     Raises:
       TypeError: what a player minimises is not a function.
@@ -73,6 +121,8 @@ class Term:
     name: str = ""
     discriminator: TermFn | None = None
     generator: TermFn | None = None
+    memory: Any = None
+    each_score: bool = True
 
     def __post_init__(self) -> None:
         for side in ("discriminator", "generator"):

@@ -68,7 +68,8 @@ def packed(
         return single.init(rng)[0], joined.init(rng)[1]
 
     def score(params: Params, samples: Array, **conditions: Array) -> Array:
-        return jnp.repeat(joined.score(params, pack(samples), **pack_conditions(conditions)), m)
+        scores = joined.score(params, pack(samples), **pack_conditions(conditions))
+        return jnp.repeat(scores, m, axis=0)
 
     def features(params: Params, samples: Array, **conditions: Array) -> Array:
         assert joined.features is not None

@@ -3,9 +3,22 @@
 Losses and penalties, which are terms, and functions from objective to objective.
 """
 
-from gan_jax.objectives import losses, penalties
+from gan_jax.objectives import losses, penalties, regularisers
 from gan_jax.objectives.accumulation import accumulated
 from gan_jax.objectives.augmentation import augmented
+from gan_jax.objectives.saddle_point import saddle
+from gan_jax.objectives.timing import after, every, until
 from gan_jax.objectives.unrolling import unrolled
 
-__all__ = ["accumulated", "augmented", "losses", "penalties", "unrolled"]
+__all__ = [
+    "accumulated",
+    "after",
+    "augmented",
+    "every",
+    "losses",
+    "penalties",
+    "regularisers",
+    "saddle",
+    "unrolled",
+    "until",
+]

@@ -8,12 +8,15 @@ from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
     LossFn,
+    Memory,
     Metrics,
     Objective,
     Params,
     Player,
     PRNGKey,
+    as_context,
     check_objective,
     sample_indices,
 )
@@ -24,8 +27,9 @@ def accumulated(objective: Objective, parts: int) -> Objective:
 
     ``L = mean_i L(part i)``, which is the loss of the whole batch: draws are keyed by sample index,
     and anything that looks at the whole batch (BatchNorm, minibatch statistics, relativistic
-    averages) raises UserError. Each part is recomputed in the backward pass, so memory is that of
-    one part, at the cost of one more forward pass. `unrolled` may be applied to the result.
+    averages) raises UserError. What terms remember is averaged over the parts. Each part is
+    recomputed in the backward pass, so that a device needs the memory of one part, at the cost of
+    one more forward pass. `unrolled` may be applied to the result.
 
     Args:
       objective: any objective.
@@ -47,10 +51,14 @@ def accumulated(objective: Objective, parts: int) -> Objective:
     )
 
 
+Sums = tuple[Array, tuple[Metrics, Memory]]
+
+
 def _mean_over_parts(loss: LossFn, parts: int) -> LossFn:
     def mean_loss(
-        own: Params, opponent: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
+        own: Params, opponent: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        context = as_context(context)
         size = len(batch["real"])
         if size % parts:
             raise UserError(
@@ -63,17 +71,20 @@ def _mean_over_parts(loss: LossFn, parts: int) -> LossFn:
         )
 
         @jax.checkpoint
-        def loss_of_part(own: Params, opponent: Player, part: Batch) -> tuple[Array, Metrics]:
+        def loss_of_part(
+            own: Params, opponent: Player, part: Batch
+        ) -> tuple[Array, tuple[Metrics, Memory]]:
             with accumulating(parts):
-                return loss(own, opponent, part, rng)
+                return loss(own, opponent, part, context)
 
-        def add(total: tuple[Array, Metrics], part: Batch) -> tuple[tuple[Array, Metrics], None]:
+        def add(total: Sums, part: Batch) -> tuple[Sums, None]:
             return jax.tree.map(jnp.add, total, loss_of_part(own, opponent, part)), None
 
         first_part = jax.tree.map(lambda leaf: leaf[0], stacked)
         shapes = jax.eval_shape(loss_of_part, own, opponent, first_part)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        (loss_sum, metric_sums), _ = jax.lax.scan(add, zeros, stacked)
-        return loss_sum / parts, {name: value / parts for name, value in metric_sums.items()}
+        sums, _ = jax.lax.scan(add, zeros, stacked)
+        means: Sums = jax.tree.map(lambda total: total / parts, sums)
+        return means
 
     return mean_loss

@@ -5,27 +5,25 @@ see real and generated samples through it. Its draws are keyed by sample index, 
 a batch over devices draws the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from gan_jax.distributed.collectives import mean_over_devices
 from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
     Batch,
-    ClassifyFn,
-    FeaturesFn,
+    Context,
+    Memory,
     Metrics,
-    Networks,
     Objective,
     Params,
     Player,
     PRNGKey,
-    ScoreFn,
+    as_context,
     check_objective,
     per_sample,
     sample_indices,
@@ -34,8 +32,8 @@ from gan_jax.game import (
 __all__ = [
     "AUGMENTATION_KEY",
     "POLICIES",
+    "STRENGTH",
     "Augmentation",
-    "adapt_strength",
     "adaptive",
     "augmented",
     "color",
@@ -45,7 +43,6 @@ __all__ = [
     "flip",
     "instance_noise",
     "translation",
-    "with_strength",
 ]
 
 AUGMENTATION_KEY = 2**31 - 1
@@ -245,29 +242,27 @@ def augmented(objective: Objective, augmentation: Augmentation) -> Objective:
       Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training" (2020), section 3.
     """
     check_objective(objective, "augmented")
-    return _augmented(objective, lambda rng, sample, discriminator: augmentation(rng, sample))
+    return _augmented(objective, lambda rng, sample, memory: augmentation(rng, sample))
 
 
 def _augmented(
-    objective: Objective, augment: Callable[[PRNGKey, Array, Params], Array]
+    objective: Objective, augment: Callable[[PRNGKey, Array, Memory], Array]
 ) -> Objective:
-    """As `augmented`, with an augmentation that also gets the discriminator's parameters."""
+    """As `augmented`, with an augmentation that also gets the objective's memory."""
     generate_fakes = objective.generate_fakes
     if generate_fakes is None:
         raise ValueError(
             "an augmented objective needs objective.generate_fakes, as adversarial() makes it"
         )
 
-    def augment_batch(
-        generator: Params, discriminator: Params, batch: Batch, rng: PRNGKey
-    ) -> Batch:
+    def augment_batch(generator: Params, batch: Batch, context: Context) -> Batch:
         if "fake" not in batch:
-            batch = generate_fakes(generator, batch, rng)
-        rng, index = jax.random.fold_in(rng, AUGMENTATION_KEY), sample_indices(batch)
+            batch = generate_fakes(generator, batch, context.rng)
+        rng, index = jax.random.fold_in(context.rng, AUGMENTATION_KEY), sample_indices(batch)
 
         def augment_samples(samples: Array, rng: PRNGKey) -> Array:
             keys = per_sample(rng, index, lambda key: key)
-            return jax.vmap(lambda key, sample: augment(key, sample, discriminator))(keys, samples)
+            return jax.vmap(lambda key, sample: augment(key, sample, context.memory))(keys, samples)
 
         return batch | {
             "real": augment_samples(batch["real"], jax.random.fold_in(rng, 0)),
@@ -275,139 +270,87 @@ def _augmented(
         }
 
     def discriminator_loss(
-        own: Params, generator: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
-        batch = augment_batch(generator.params, own, batch, rng)
-        return objective.discriminator(own, generator, batch, rng)
+        own: Params, generator: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        context = as_context(context)
+        batch = augment_batch(generator.params, batch, context)
+        return objective.discriminator(own, generator, batch, context)
 
     def generator_loss(
-        own: Params, discriminator: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
-        batch = augment_batch(own, discriminator.params, batch, rng)
-        return objective.generator(own, discriminator, batch, rng)
+        own: Params, discriminator: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        context = as_context(context)
+        batch = augment_batch(own, batch, context)
+        return objective.generator(own, discriminator, batch, context)
 
-    return Objective(discriminator_loss, generator_loss, generate_fakes)
+    return objective._replace(discriminator=discriminator_loss, generator=generator_loss)
 
 
 # ------------------------------------------------------------------------------- adaptive strength
 
-
-def with_strength(networks: Networks, strength: float = 0.0) -> Networks:
-    """Returns the networks with ADA's strength p among the discriminator's parameters.
-
-    These become ``{"network": the network's own, "strength": p}``. It is the first of ADA's three
-    parts: `adaptive` applies p and `adapt_strength` changes it. As p is a leaf of the
-    discriminator's parameters it is saved, resumed, mapped over devices and over populations like
-    all others.
-
-    Args:
-      networks: any networks.
-      strength: the initial p.
-    """
-
-    def init(rng: PRNGKey) -> tuple[Params, Params]:
-        generator, discriminator = networks.init(rng)
-        return generator, {"network": discriminator, "strength": jnp.asarray(strength, jnp.float32)}
-
-    return networks._replace(
-        init=init,
-        score=_of_network(networks.score),
-        classify=_of_network(networks.classify) if networks.classify else None,
-        features=_of_network(networks.features) if networks.features else None,
-    )
-
-
-def _of_network(
-    function: ScoreFn | ClassifyFn | FeaturesFn,
-) -> Callable[..., Array]:
-    """A function of the discriminator's parameters, from one of ``params["network"]``."""
-
-    def of_network(params: Params, samples: Array, /, **conditions: Array) -> Array:
-        return function(params["network"], samples, **conditions)
-
-    return of_network
+STRENGTH = "augmentation_strength"
+"""The name of ADA's strength p in the memory of an `adaptive` objective."""
 
 
 def adaptive(
-    objective: Objective, augmentations: Sequence[Augmentation], target: float = 0.6
+    objective: Objective,
+    augmentations: Sequence[Augmentation],
+    target: float = 0.6,
+    step: float = 64 / 500_000,
+    strength: float = 0.0,
 ) -> Objective:
     """Returns the objective with ADA: augmentations whose probability p follows the overfitting.
 
     The heuristic is ``r_t = E sign(s(x))`` of (augmented) real samples: 0 without overfitting, 1 at
-    its worst; p should grow if r_t > ``target`` and fall if it is less. Here ``target - r_t`` is
-    the gradient of p, the loss being unchanged, and `adapt_strength` turns its sign into p's fixed
-    steps.
+    its worst. Each loss of the discriminator moves p by ``step sign(r_t - target)``, within [0, 1].
+    p is part of the objective's memory, a float32 scalar; inside a look-ahead it stands still.
 
-    Metrics: the objective's, and ``"augmentation/strength"``; r_t is its ``"scores/real_sign"``.
+    Metrics: the objective's, and ``"augmentation/strength"``, the p with which the loss was
+    computed; r_t is its ``"scores/real_sign"``.
 
     Args:
-      objective: that of `adversarial` with the networks of `with_strength`.
+      objective: that of `adversarial`, or one made of it.
       augmentations: applied in order, each with probability p. The authors' pipeline has 18.
       target: the r_t at which p stays, 0.6 in the paper.
+      step: batch size / 500,000 in the paper: p may cross from 0 to 1 in 500,000 images. (The
+        authors take the sign of a mean over 4 minibatches, and 4 steps at once.)
+      strength: p before the first update.
+
+    Raises:
+      TypeError: ``objective`` is not an `Objective`.
+      ValueError: the objective has no ``generate_fakes``, or is adaptive already.
 
     References:
       Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section
       3.1 and eq. 1.
     """
+    check_objective(objective, "adaptive")
+    if STRENGTH in objective.memory:
+        raise ValueError("the objective is adaptive already")
 
-    def augment(rng: PRNGKey, sample: Array, discriminator: Params) -> Array:
-        strength = jax.lax.stop_gradient(discriminator["strength"])
+    def augment(rng: PRNGKey, sample: Array, memory: Memory) -> Array:
         for index, augmentation in enumerate(augmentations):
             gate_key, augmentation_key = jax.random.split(jax.random.fold_in(rng, index))
-            hit = jax.random.bernoulli(gate_key, strength)
+            hit = jax.random.bernoulli(gate_key, memory[STRENGTH])
             sample = jnp.where(hit, augmentation(augmentation_key, sample), sample)
         return sample
 
     through_augmentations = _augmented(objective, augment)
 
     def discriminator_loss(
-        own: Params, generator: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
-        loss, metrics = through_augmentations.discriminator(own, generator, batch, rng)
-        p = own["strength"]
-        gradient = jax.lax.stop_gradient(target - metrics["scores/real_sign"])
-        zero = p - jax.lax.stop_gradient(p)  # with the derivative 1
-        return loss + gradient * zero, metrics | {"augmentation/strength": p}
-
-    return through_augmentations._replace(discriminator=discriminator_loss)
-
-
-def adapt_strength(
-    optimizer: optax.GradientTransformation, step: float = 64 / 500_000
-) -> optax.GradientTransformation:
-    """Returns ``optimizer`` for a discriminator of `with_strength`, whose p moves by fixed steps.
-
-    ``p <- p + step sign(r_t - target)`` at each update, within [0, 1].
-
-    Args:
-      optimizer: that of the network's own parameters.
-      step: batch size / 500,000 in the paper: p may cross from 0 to 1 in 500,000 images. (The
-        authors take the sign of a mean over 4 minibatches, and 4 steps at once.)
-
-    Raises:
-      ValueError: in ``update``, if it is called without the parameters.
-
-    References:
-      Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section
-      3.1.
-    """
-
-    def init(params: Params) -> optax.OptState:
-        return optimizer.init(params["network"])
-
-    def update(
-        updates: optax.Updates, state: optax.OptState, params: Params | None = None
-    ) -> tuple[optax.Updates, optax.OptState]:
-        if params is None:
-            raise ValueError(
-                "adapt_strength needs the parameters: call update(updates, state, params)"
-            )
-        assert isinstance(updates, Mapping)
-        moves, state = optimizer.update(updates["network"], state, params["network"])
-        p = params["strength"]
+        own: Params, generator: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        context = as_context(context)
+        loss, (metrics, memory) = through_augmentations.discriminator(
+            own, generator, batch, context
+        )
+        p = context.memory[STRENGTH]
         # The sign of the whole batch's mean, not a mean of signs.
-        gradient = mean_over_devices(updates["strength"])
-        moved = jnp.clip(p - step * jnp.sign(gradient), 0, 1).astype(p.dtype)
-        return {"network": moves, "strength": moved - p}, state
+        overfitting = mean_over_devices(jax.lax.stop_gradient(metrics["scores/real_sign"]))
+        moved = jnp.clip(p + step * jnp.sign(overfitting - target), 0, 1).astype(p.dtype)
+        return loss, (metrics | {"augmentation/strength": p}, memory | {STRENGTH: moved})
 
-    return optax.GradientTransformation(init, update)
+    return through_augmentations._replace(
+        discriminator=discriminator_loss,
+        memory={**objective.memory, STRENGTH: jnp.float32(strength)},
+    )

@@ -42,9 +42,13 @@ def with_latent_code(
             f"not {categories} categories and {continuous} numbers"
         )
 
+    draw_noise = networks.latent
+    if draw_noise is None:
+        raise UserError("a code is part of the latents, and this generator takes none")
+
     def latent(rng: PRNGKey, batch_size: int) -> Array:
         noise_rng, category_rng, continuous_rng = jax.random.split(rng, 3)
-        noise = networks.latent(noise_rng, batch_size)
+        noise = draw_noise(noise_rng, batch_size)
         numbers = jax.random.uniform(
             continuous_rng, (batch_size, continuous), noise.dtype, -1.0, 1.0
         )

@@ -1,6 +1,7 @@
 """The losses of the field, as terms for both players on raw scores ``s`` (logits, critic values).
 
-Each function returns what the players *minimise*. ``softplus(-s) = -log sigmoid(s)`` and
+Each function returns what the players *minimise*. Scores are ``[batch]``, or maps ``[batch, ...]``
+over which means are taken too. ``softplus(-s) = -log sigmoid(s)`` and
 ``softplus(s) = -log(1 - sigmoid(s))``, so nothing overflows at any score. Means are over the
 samples at hand; a mean inside a nonlinear function is that of the global batch, over all devices.
 """
@@ -14,6 +15,7 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Round, Term
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.infogan import code_error
+from gan_jax.objectives.timing import Weight, weight_at
 
 __all__ = [
     "auxiliary_classifier",
@@ -183,8 +185,9 @@ def relativistic_average() -> Term:
     """
 
     def loss(winner: Array, loser: Array) -> Array:
-        winner_loss = jnp.mean(softplus(batch_mean(loser, (0,)) - winner))
-        return winner_loss + jnp.mean(softplus(loser - batch_mean(winner, (0,))))
+        axes = tuple(range(winner.ndim))
+        winner_loss = jnp.mean(softplus(batch_mean(loser, axes) - winner))
+        return winner_loss + jnp.mean(softplus(loser - batch_mean(winner, axes)))
 
     return Term(
         name="relativistic_average",
@@ -231,7 +234,7 @@ def f_gan(divergence: str = "js", saddle: bool = True) -> Term:
 
 
 def auxiliary_classifier(
-    weight: float = 1.0, generator_weight: float = 1.0, generated: bool = True
+    weight: Weight = 1.0, generator_weight: Weight = 1.0, generated: bool = True
 ) -> Term:
     """Returns AC-GAN's classification error ``-E log P(label | x)``, to be added to any objective.
 
@@ -264,16 +267,18 @@ def auxiliary_classifier(
 
     def discriminator(round: Round) -> Array:
         on_real = error(round, round.real)
-        return weight * (on_real + (error(round, round.fake) if generated else 0.0))
+        on_fake = error(round, round.fake) if generated else 0.0
+        return weight_at(weight, round) * (on_real + on_fake)
 
     return Term(
         name="auxiliary_classifier",
         discriminator=discriminator,
-        generator=lambda round: generator_weight * error(round, round.fake),
+        generator=lambda round: weight_at(generator_weight, round) * error(round, round.fake),
+        each_score=False,
     )
 
 
-def mutual_information(categories: int = 10, continuous: int = 0, weight: float = 1.0) -> Term:
+def mutual_information(categories: int = 10, continuous: int = 0, weight: Weight = 1.0) -> Term:
     """Returns InfoGAN's bound on the mutual information of codes and samples, for both players.
 
     Both minimise ``-weight E log Q(c | G(z, c))``, which is, up to H(c), an upper bound on -I(c;
@@ -295,16 +300,16 @@ def mutual_information(categories: int = 10, continuous: int = 0, weight: float 
     """
 
     def error(round: Round) -> Array:
-        return weight * jnp.mean(code_error(round, categories, continuous))
+        return weight_at(weight, round) * jnp.mean(code_error(round, categories, continuous))
 
-    return Term(name="mutual_information", discriminator=error, generator=error)
+    return Term(name="mutual_information", discriminator=error, generator=error, each_score=False)
 
 
-def feature_matching(weight: float = 1.0, alone: bool = False) -> Term:
+def feature_matching(weight: Weight = 1.0, alone: bool = False) -> Term:
     """Returns feature matching: the generator minimises ``weight |E h(x) - E h(G(z))|^2``.
 
-    h are the discriminator's features; the means are those of the global batch. It needs networks
-    with ``features``.
+    h are the discriminator's features, of all layers if ``features`` returns a dict; the means are
+    those of the global batch.
 
     Args:
       weight: the weight of the generator's loss.
@@ -321,12 +326,20 @@ def feature_matching(weight: float = 1.0, alone: bool = False) -> Term:
     def generator(round: Round) -> Array:
         if round.features is None:
             raise UserError("feature_matching needs networks with features: Networks(features=...)")
-        real = batch_mean(round.features(round.real), (0,))
-        fake = batch_mean(round.features(round.fake), (0,))
-        return weight * jnp.sum(jnp.square(real - fake))
+        features = round.features
+
+        def mean(samples: Array) -> list[Array]:
+            return [batch_mean(leaf, (0,)) for leaf in jax.tree.leaves(features(samples))]
+
+        distances = [
+            jnp.sum(jnp.square(real - fake))
+            for real, fake in zip(mean(round.real), mean(round.fake), strict=True)
+        ]
+        return weight_at(weight, round) * sum(distances[1:], distances[0])
 
     return Term(
         name="feature_matching",
         discriminator=_cross_entropy if alone else None,
         generator=generator,
+        each_score=alone,
     )

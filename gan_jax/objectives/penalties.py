@@ -1,4 +1,9 @@
-"""Terms that regularise: penalties on the discriminator's slopes and scores, and on samples."""
+"""Terms that regularise: penalties on the discriminator's slopes and scores, and on samples.
+
+Weights are numbers, or functions of the step such as optax's schedules. If the discriminator
+returns a map of scores, ``[batch, ...]``, a sample's slope is that of the sum of its map, as in the
+code of CycleGAN and pix2pix (``cal_gradient_penalty``); penalties on scores are means over the map.
+"""
 
 from collections.abc import Callable
 
@@ -10,6 +15,8 @@ from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
+    Memory,
     Metrics,
     Objective,
     Params,
@@ -17,9 +24,11 @@ from gan_jax.game import (
     PRNGKey,
     Round,
     Term,
+    as_context,
     per_sample,
 )
 from gan_jax.objectives.augmentation import flip, instance_noise, translation
+from gan_jax.objectives.timing import Weight, weight_at
 
 __all__ = [
     "EPSILON",
@@ -45,10 +54,10 @@ def squared_slopes(score: Callable[[Array], Array], samples: Array) -> Array:
     """Computes ``|grad_x score(x)|^2`` of each sample, over all of its entries.
 
     The gradient is that of the summed scores, which is each sample's own if the discriminator does
-    not couple samples.
+    not couple samples. Of a map of scores it is that of the map's sum.
 
     Args:
-      score: samples ``[batch, ...]`` -> scores ``[batch]``.
+      score: samples ``[batch, ...]`` -> scores ``[batch, ...]``.
       samples: ``[batch, ...]``, float.
 
     Returns:
@@ -62,7 +71,7 @@ def slopes(score: Callable[[Array], Array], samples: Array) -> Array:
     """Computes ``|grad_x score(x)|_2`` of each sample, over all of its entries.
 
     Args:
-      score: samples ``[batch, ...]`` -> scores ``[batch]``.
+      score: samples ``[batch, ...]`` -> scores ``[batch, ...]``.
       samples: ``[batch, ...]``, float.
 
     Returns:
@@ -85,7 +94,7 @@ def interpolate(round: Round) -> Array:
     return points
 
 
-def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Term:
+def gradient_penalty(weight: Weight = 10.0, target: float = 1.0) -> Term:
     """Returns WGAN-GP's penalty: ``weight E (|grad f(x^)|_2 - target)^2``.
 
     The points x^ are drawn between real and generated samples: see `interpolate`.
@@ -101,12 +110,13 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Term:
     """
 
     def penalty(round: Round) -> Array:
-        return weight * jnp.mean(jnp.square(slopes(round.score, interpolate(round)) - target))
+        distances = slopes(round.score, interpolate(round)) - target
+        return weight_at(weight, round) * jnp.mean(jnp.square(distances))
 
     return Term(name="gradient_penalty", discriminator=penalty)
 
 
-def lipschitz_penalty(weight: float = 10.0, target: float = 1.0) -> Term:
+def lipschitz_penalty(weight: Weight = 10.0, target: float = 1.0) -> Term:
     """Returns WGAN-LP's penalty: ``weight E max(0, |grad f(x^)|_2 - target)^2``.
 
     Slopes below the target are free. The points x^ are those of `gradient_penalty`.
@@ -121,13 +131,13 @@ def lipschitz_penalty(weight: float = 10.0, target: float = 1.0) -> Term:
 
     def penalty(round: Round) -> Array:
         excess = jax.nn.relu(slopes(round.score, interpolate(round)) - target)
-        return weight * jnp.mean(jnp.square(excess))
+        return weight_at(weight, round) * jnp.mean(jnp.square(excess))
 
     return Term(name="lipschitz_penalty", discriminator=penalty)
 
 
 def dragan(
-    weight: float = 10.0, target: float = 1.0, noise_scale: float = 0.5, noise: str = "uniform"
+    weight: Weight = 10.0, target: float = 1.0, noise_scale: float = 0.5, noise: str = "uniform"
 ) -> Term:
     """Returns DRAGAN's penalty: ``weight E (|grad f(x^)|_2 - target)^2`` around real samples.
 
@@ -164,12 +174,13 @@ def dragan(
             return length * jax.random.uniform(entries_key, shape, dtype)
 
         offsets = noise_scale * std * per_sample(round.rng, round.sample_index, draw_noise)
-        return weight * jnp.mean(jnp.square(slopes(round.score, real + offsets) - target))
+        distances = slopes(round.score, real + offsets) - target
+        return weight_at(weight, round) * jnp.mean(jnp.square(distances))
 
     return Term(name="dragan", discriminator=penalty)
 
 
-def r1(gamma: float = 10.0) -> Term:
+def r1(gamma: Weight = 10.0) -> Term:
     """Returns R1, ``gamma / 2 E |grad s(x)|^2`` on real samples.
 
     Args:
@@ -181,12 +192,12 @@ def r1(gamma: float = 10.0) -> Term:
     """
 
     def penalty(round: Round) -> Array:
-        return gamma / 2 * jnp.mean(squared_slopes(round.score, round.real))
+        return weight_at(gamma, round) / 2 * jnp.mean(squared_slopes(round.score, round.real))
 
     return Term(name="r1", discriminator=penalty)
 
 
-def r2(gamma: float = 10.0) -> Term:
+def r2(gamma: Weight = 10.0) -> Term:
     """Returns R2, ``gamma / 2 E |grad s(G(z))|^2`` on generated samples.
 
     Args:
@@ -197,12 +208,12 @@ def r2(gamma: float = 10.0) -> Term:
     """
 
     def penalty(round: Round) -> Array:
-        return gamma / 2 * jnp.mean(squared_slopes(round.score, round.fake))
+        return weight_at(gamma, round) / 2 * jnp.mean(squared_slopes(round.score, round.fake))
 
     return Term(name="r2", discriminator=penalty)
 
 
-def drift(weight: float = 1e-3) -> Term:
+def drift(weight: Weight = 1e-3) -> Term:
     """Returns ProGAN's ``weight E s(x)^2`` on real samples, which keeps scores near zero.
 
     Args:
@@ -213,12 +224,12 @@ def drift(weight: float = 1e-3) -> Term:
     """
 
     def penalty(round: Round) -> Array:
-        return weight * jnp.mean(jnp.square(round.real_scores))
+        return weight_at(weight, round) * jnp.mean(jnp.square(round.real_scores))
 
     return Term(name="drift", discriminator=penalty)
 
 
-def consistency(weight: float = 10.0, pixels: int = 4, noise: float = 0.1) -> Term:
+def consistency(weight: Weight = 10.0, pixels: int = 4, noise: float = 0.1) -> Term:
     """Returns CR-GAN's ``weight E (s(x) - s(T(x)))^2`` on real samples.
 
     T, which should leave the score as it is, mirrors images ``[batch, h, w, c]`` left to right half
@@ -244,12 +255,12 @@ def consistency(weight: float = 10.0, pixels: int = 4, noise: float = 0.1) -> Te
     def penalty(round: Round) -> Array:
         keys = per_sample(round.rng, round.sample_index, lambda key: key)
         scores = round.score(jax.vmap(transform)(keys, round.real))
-        return weight * jnp.mean(jnp.square(round.real_scores - scores))
+        return weight_at(weight, round) * jnp.mean(jnp.square(round.real_scores - scores))
 
     return Term(name="consistency", discriminator=penalty)
 
 
-def mode_seeking(weight: float = 1.0, epsilon: float = 1e-5) -> Term:
+def mode_seeking(weight: Weight = 1.0, epsilon: float = 1e-5) -> Term:
     """Returns MSGAN's term for the generator, which is small if samples differ.
 
     It is ``weight / (E |G(z1) - G(z2)| / E |z1 - z2| + epsilon)``. z1 is each sample's own latent
@@ -280,9 +291,9 @@ def mode_seeking(weight: float = 1.0, epsilon: float = 1e-5) -> Term:
         fresh = round.latent(round.rng)
         between_samples = distance(round.generate(round.latents), round.generate(fresh))
         ratio = between_samples / distance(round.latents, fresh)
-        return weight / (ratio + epsilon)
+        return weight_at(weight, round) / (ratio + epsilon)
 
-    return Term(name="mode_seeking", generator=penalty)
+    return Term(name="mode_seeking", generator=penalty, each_score=False)
 
 
 def gradient_regularised(objective: Objective, weight: float = 0.5) -> Objective:
@@ -304,21 +315,24 @@ def gradient_regularised(objective: Objective, weight: float = 0.5) -> Objective
     """
 
     def generator_loss(
-        own: Params, discriminator: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
+        own: Params, discriminator: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
+        context = as_context(context)
         if objective.generate_fakes:
-            batch = objective.generate_fakes(own, batch, rng)  # one minibatch for both summands
-        loss, metrics = objective.generator(own, discriminator, batch, rng)
+            # One minibatch for both summands.
+            batch = objective.generate_fakes(own, batch, context.rng)
+        loss, (metrics, memory) = objective.generator(own, discriminator, batch, context)
 
         def discriminator_loss(params: Params) -> Array:
-            return objective.discriminator(params, Player(own), batch, rng)[0]
+            return objective.discriminator(params, Player(own), batch, context)[0]
 
         gradient = mean_over_devices(jax.grad(discriminator_loss)(discriminator.params))
         squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)]
         penalty: Array = weight * sum(squares)  # type: ignore[assignment]
-        return loss + penalty, metrics | {
+        metrics = metrics | {
             "generator/gradient_regularised": penalty,
             "generator/loss": loss + penalty,
         }
+        return loss + penalty, (metrics, memory)
 
     return objective._replace(generator=generator_loss)

@@ -7,11 +7,14 @@ import optax
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
+    Memory,
     Metrics,
     Objective,
     Params,
     Player,
     PRNGKey,
+    as_context,
     check_objective,
     update,
 )
@@ -31,8 +34,12 @@ def unrolled(
 
     ``min_G f(theta_G, theta_D^K)``, with theta_D^0 the live discriminator and theta_D^{k+1} its
     ``update`` by ``optimizer`` from its live optimizer state, all differentiated through. Each
-    look-ahead step sees the same minibatch, real samples and latents, as in the paper. The
-    discriminator's own loss is unchanged.
+    look-ahead step sees the same minibatch, real samples and latents, as in the paper, at the
+    same step and with what terms remember unchanged. The discriminator's own loss is unchanged.
+
+    The paper's generator minimises the negated loss of the discriminator. That is so for `minimax`;
+    for other objectives use ``unrolled(saddle(objective), ...)``: see
+    `gan_jax.objectives.saddle_point`.
 
     Args:
       objective: any objective.
@@ -62,27 +69,32 @@ def unrolled(
     optimizer_is_checked = stop_gradient
 
     def generator_loss(
-        own: Params, discriminator: Player, batch: Batch, rng: PRNGKey
-    ) -> tuple[Array, Metrics]:
+        own: Params, discriminator: Player, batch: Batch, context: Context | PRNGKey
+    ) -> tuple[Array, tuple[Metrics, Memory]]:
         nonlocal optimizer_is_checked
+        context = as_context(context)
         if not optimizer_is_checked:
             check_differentiable(optimizer, discriminator.params)
             optimizer_is_checked = True
         if objective.generate_fakes:
             # Generated once, so that every step sees the same samples.
-            batch = objective.generate_fakes(own, batch, rng)
+            batch = objective.generate_fakes(own, batch, context.rng)
         seen = _without_fakes(batch) if resample else batch
 
         def look_ahead(player: Player, k: Array) -> tuple[Player, None]:
-            key = jax.random.fold_in(rng, k) if resample else rng
-            player, _ = update(objective.discriminator, optimizer, player, Player(own), seen, key)
-            return player, None  # no metrics: a gradient norm has no derivative at 0
+            key = jax.random.fold_in(context.rng, k) if resample else context.rng
+            here = context._replace(rng=key)
+            # Terms remember nothing of a look-ahead, and a gradient norm has no derivative at 0.
+            player, _, _ = update(
+                objective.discriminator, optimizer, player, Player(own), seen, here
+            )
+            return player, None
 
         step = jax.checkpoint(look_ahead) if rematerialise else look_ahead
         ahead, _ = jax.lax.scan(step, discriminator, jnp.arange(1, steps + 1))
         if stop_gradient:
             ahead = jax.lax.stop_gradient(ahead)
-        return objective.generator(own, ahead, batch, rng)
+        return objective.generator(own, ahead, batch, context)
 
     return objective._replace(generator=generator_loss)
 

@@ -6,7 +6,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.game import Array, Metrics, Objective, Params, Player, PRNGKey, update
+from gan_jax.game import (
+    Array,
+    Context,
+    Memory,
+    Metrics,
+    Objective,
+    Params,
+    Player,
+    PRNGKey,
+    initial_memory,
+    update,
+)
+
+Carry = tuple[Player, Memory]
 
 
 class DrawFn(Protocol):
@@ -50,7 +63,8 @@ def fit_discriminator(
       real: draws real samples, ``(key, n) -> [n, ...]``.
       rng: fixes batches and latents.
       batch_size: samples per update.
-      steps: the number of updates, a multiple of ``measure_every``.
+      steps: the number of updates, a multiple of ``measure_every``; terms see their count as the
+        step.
       measure: further metrics, ``(params, key) -> {name: scalar}``, computed before updates 0,
         ``measure_every``, 2 ``measure_every``, ..., with a different key each time.
       measure_every: updates from one measurement to the next.
@@ -67,24 +81,27 @@ def fit_discriminator(
             f"steps must be a multiple of measure_every: found {steps} and {measure_every}"
         )
 
-    def update_once(player: Player, step: Array) -> tuple[Player, Metrics]:
+    def update_once(carry: Carry, step: Array) -> tuple[Carry, Metrics]:
+        player, memory = carry
         data_key, update_key = jax.random.split(jax.random.fold_in(rng, step))
         batch = {"real": real(data_key, batch_size)}
-        return update(
-            objective.discriminator, optimizer, player, Player(generator), batch, update_key
+        context = Context(update_key, step, memory)
+        player, metrics, memory = update(
+            objective.discriminator, optimizer, player, Player(generator), batch, context
         )
+        return (player, memory), metrics
 
-    def measure_and_update(player: Player, first: Array) -> tuple[Player, tuple[Metrics, Metrics]]:
+    def measure_and_update(carry: Carry, first: Array) -> tuple[Carry, tuple[Metrics, Metrics]]:
         measured: Metrics = {}
         if measure is not None:
             measure_key = jax.random.fold_in(jax.random.fold_in(rng, first), 1)
-            measured = measure(player.params, measure_key)
-        player, metrics = jax.lax.scan(update_once, player, first + jnp.arange(measure_every))
-        return player, (metrics, measured)
+            measured = measure(carry[0].params, measure_key)
+        carry, metrics = jax.lax.scan(update_once, carry, first + jnp.arange(measure_every))
+        return carry, (metrics, measured)
 
-    player = Player(discriminator, optimizer.init(discriminator))
-    player, (metrics, measured) = jax.lax.scan(
-        measure_and_update, player, jnp.arange(0, steps, measure_every)
+    start = (Player(discriminator, optimizer.init(discriminator)), initial_memory(objective))
+    (player, _), (metrics, measured) = jax.lax.scan(
+        measure_and_update, start, jnp.arange(0, steps, measure_every)
     )
     by_step = {name: jnp.reshape(values, (steps,)) for name, values in metrics.items()}
     return player.params, by_step | measured

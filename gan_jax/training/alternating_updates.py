@@ -7,6 +7,8 @@ import optax
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
+    Memory,
     Metrics,
     Objective,
     Player,
@@ -71,21 +73,27 @@ def alternating(
         if reuse:
             generator_rng = keys[-1]
             train_on_batches = _train_discriminator_last_update_apart
-        discriminator, discriminator_metrics = train_on_batches(
-            objective, discriminator_optimizer, state.discriminator, state.generator, batch, keys
+        discriminator, discriminator_metrics, memory = train_on_batches(
+            objective,
+            discriminator_optimizer,
+            state.discriminator,
+            state.generator,
+            batch,
+            keys,
+            Context(rng, state.step, state.memory),
         )
-        generator, generator_metrics = update(
+        generator, generator_metrics, memory = update(
             objective.generator,
             generator_optimizer,
             state.generator,
             discriminator,
             last,
-            generator_rng,
+            Context(generator_rng, state.step, memory),
         )
         metrics = _with_named_norm(generator_metrics, "generator") | _with_named_norm(
             jax.tree.map(jnp.mean, discriminator_metrics), "discriminator"
         )
-        return next_state(state, generator, discriminator, ema_decay), metrics
+        return next_state(state, generator, discriminator, memory, ema_decay), metrics
 
     return train_step
 
@@ -97,22 +105,29 @@ def _train_discriminator_last_update_apart(
     generator: Player,
     batch: Batch,
     keys: Array,
-) -> tuple[Player, Metrics]:
+    context: Context,
+) -> tuple[Player, Metrics, Memory]:
     """As `train_discriminator`, with the last update outside of the loop over the others.
 
     So the compiler sees that a generator's update with the same key generates the same samples.
     """
     several = len(keys) > 1
+    memory = context.memory
     if several:
-        discriminator, metrics = train_discriminator(
-            objective, optimizer, discriminator, generator, all_but_last(batch), keys[:-1]
+        discriminator, metrics, memory = train_discriminator(
+            objective, optimizer, discriminator, generator, all_but_last(batch), keys[:-1], context
         )
-    discriminator, last_metrics = update(
-        objective.discriminator, optimizer, discriminator, generator, last_batch(batch), keys[-1]
+    discriminator, last_metrics, memory = update(
+        objective.discriminator,
+        optimizer,
+        discriminator,
+        generator,
+        last_batch(batch),
+        context._replace(rng=keys[-1], memory=memory),
     )
     if not several:
-        return discriminator, jax.tree.map(jnp.atleast_1d, last_metrics)
-    return discriminator, jax.tree.map(jnp.append, metrics, last_metrics)
+        return discriminator, jax.tree.map(jnp.atleast_1d, last_metrics), memory
+    return discriminator, jax.tree.map(jnp.append, metrics, last_metrics), memory
 
 
 def _with_named_norm(metrics: Metrics, side: str) -> Metrics:

@@ -12,6 +12,8 @@ from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
+    Memory,
     Metrics,
     Objective,
     Params,
@@ -207,22 +209,24 @@ def extragradient(
 
         def step_from_start(
             players: tuple[Player, Player], index: int
-        ) -> tuple[tuple[Player, Player], Metrics]:
+        ) -> tuple[tuple[Player, Player], Metrics, Memory]:
             """Steps from the start along the field at ``players``, by their optimizers' states."""
             minibatch = jax.tree.map(lambda leaf: leaf[index], batch)
-            field = _field(objective, players, minibatch, keys[index])
-            v, metrics = field((players[0].params, players[1].params))
+            context = Context(keys[index], state.step, state.memory)
+            field = _field(objective, players, minibatch, context)
+            v, metrics, memory = field((players[0].params, players[1].params))
             generator = start[0]._replace(opt_state=players[0].opt_state)
             discriminator = start[1]._replace(opt_state=players[1].opt_state)
             moved = (
                 descend(generator_optimizer, generator, v[0]),
                 descend(discriminator_optimizer, discriminator, v[1]),
             )
-            return moved, metrics | _gradient_norms(v)
+            return moved, metrics | _gradient_norms(v), memory
 
-        ahead, metrics = step_from_start(start, 0)
-        (generator, discriminator), _ = step_from_start(ahead, discriminator_steps - 1)
-        return next_state(state, generator, discriminator, ema_decay), metrics
+        # The first step is a look-ahead, of which terms remember nothing.
+        ahead, metrics, _ = step_from_start(start, 0)
+        players, _, memory = step_from_start(ahead, discriminator_steps - 1)
+        return next_state(state, *players, memory, ema_decay), metrics
 
     return train_step
 
@@ -246,47 +250,51 @@ def _joint_step(
         keys = jax.random.split(jax.random.fold_in(rng, state.step), discriminator_steps)
         last = last_batch(batch)
         generator, discriminator = state.generator, state.discriminator
+        context = Context(keys[-1], state.step, state.memory)
         if discriminator_steps > 1:
-            discriminator, _ = train_discriminator(
+            discriminator, _, memory = train_discriminator(
                 objective,
                 discriminator_optimizer,
                 discriminator,
                 generator,
                 all_but_last(batch),
                 keys[:-1],
+                context,
             )
-        field = _field(objective, (generator, discriminator), last, keys[-1])
+            context = context._replace(memory=memory)
+        field = _field(objective, (generator, discriminator), last, context)
         at = (generator.params, discriminator.params)
-        v, metrics = field(at)
+        v, metrics, memory = field(at)
         generator_step, discriminator_step = direction(lambda pair: field(pair)[0], at, v)
         generator = descend(generator_optimizer, generator, generator_step)
         discriminator = descend(discriminator_optimizer, discriminator, discriminator_step)
-        state = next_state(state, generator, discriminator, ema_decay)
+        state = next_state(state, generator, discriminator, memory, ema_decay)
         return state, metrics | _gradient_norms(v)
 
     return train_step
 
 
 def _field(
-    objective: Objective, players: tuple[Player, Player], batch: Batch, rng: PRNGKey
-) -> Callable[[Pair], tuple[Pair, Metrics]]:
+    objective: Objective, players: tuple[Player, Player], batch: Batch, context: Context
+) -> Callable[[Pair], tuple[Pair, Metrics, Memory]]:
     """The game's vector field ``v = (grad_G L_G, grad_D L_D)`` on one minibatch, and all metrics.
 
     It is the field of the global batch: the Jacobian of a part's field would not average to the
-    whole's.
+    whole's. What terms remember passes through the discriminator's loss first.
     """
 
-    def field(at: Pair) -> tuple[Pair, Metrics]:
+    def field(at: Pair) -> tuple[Pair, Metrics, Memory]:
         generator = Player(at[0], players[0].opt_state)
         discriminator = Player(at[1], players[1].opt_state)
-        generator_gradient, generator_metrics = jax.grad(objective.generator, has_aux=True)(
-            generator.params, discriminator, batch, rng
-        )
-        discriminator_gradient, discriminator_metrics = jax.grad(
+        discriminator_gradient, (discriminator_metrics, memory) = jax.grad(
             objective.discriminator, has_aux=True
-        )(discriminator.params, generator, batch, rng)
-        v: Pair = mean_over_devices((generator_gradient, discriminator_gradient))
-        return v, discriminator_metrics | generator_metrics
+        )(discriminator.params, generator, batch, context)
+        generator_gradient, (generator_metrics, memory) = jax.grad(
+            objective.generator, has_aux=True
+        )(generator.params, discriminator, batch, context._replace(memory=memory))
+        v: Pair = (generator_gradient, discriminator_gradient)
+        v, memory = mean_over_devices((v, memory))
+        return v, discriminator_metrics | generator_metrics, memory
 
     return field
 

@@ -1,6 +1,7 @@
 """Samples of a trained generator."""
 
 import functools
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +15,19 @@ from gan_jax.distributed.mesh import (
     replicate,
 )
 from gan_jax.errors import UserError
-from gan_jax.game import Array, Networks, Params, PRNGKey, draw_latents
+from gan_jax.game import Array, Networks, Params, PRNGKey, call, draw_latents
 
 __all__ = ["Sampler", "sampler"]
 
 HostBatch = dict[str, np.ndarray]
+
+
+class ConditionsFn(Protocol):
+    """What a generator is given beside latents and labels, such as an image to start from."""
+
+    def __call__(self, sample_index: np.ndarray, /) -> HostBatch:
+        """Returns arrays ``[n, ...]`` by name, for the samples of these indices ``[n]``."""
+        ...
 
 
 class Sampler:
@@ -29,18 +38,30 @@ class Sampler:
     """
 
     def __init__(
-        self, networks: Networks, params: Params, classes: int, fade: float | None, batch_size: int
+        self,
+        networks: Networks,
+        params: Params,
+        classes: int,
+        fade: float | None,
+        batch_size: int,
+        conditions: ConditionsFn | None = None,
     ) -> None:
         self._networks = networks
         self._params = params
         self._classes = classes
         self._fade = fade
+        self._given_conditions = conditions
         self._batch_size = divisible_batch_size(batch_size)
 
     @property
     def takes_labels(self) -> bool:
         """Whether the generator is given labels."""
         return self._classes > 0
+
+    @property
+    def takes_latents(self) -> bool:
+        """Whether the generator is given latents."""
+        return self._networks.latent is not None
 
     def __call__(
         self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
@@ -62,13 +83,21 @@ class Sampler:
         return self._in_batches(_sample_program(self._networks), (self._params, rng), batch)
 
     def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
-        """Draws the latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``."""
+        """Draws the latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``.
+
+        Raises:
+          UserError: the generator takes no latents.
+        """
+        if not self.takes_latents:
+            raise UserError("this generator takes no latents")
         batch = {"sample_index": np.arange(first, first + n, dtype=np.int32)}
         return self._in_batches(_latents_program(self._networks), rng, batch)
 
     def generate(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
         """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call."""
-        batch = {"latents": latents} | self._conditions(np.arange(len(latents)), label)
+        sample_index = np.arange(len(latents))
+        batch = {"latents": latents, "sample_index": sample_index.astype(np.int32)}
+        batch |= self._conditions(sample_index, label)
         return self._in_batches(_generate_program(self._networks), self._params, batch)
 
     def _conditions(self, sample_index: np.ndarray, label: np.ndarray | None) -> HostBatch:
@@ -80,6 +109,8 @@ class Sampler:
             conditions["label"] = (sample_index % self._classes).astype(np.int32)
         if self._fade is not None:
             conditions["fade"] = np.full(n, self._fade, np.float32)
+        if self._given_conditions is not None:
+            conditions |= self._given_conditions(sample_index)
         return conditions
 
     def _in_batches(self, program: BatchFunction, shared: Params, batch: HostBatch) -> np.ndarray:
@@ -105,6 +136,7 @@ def sampler(
     fade: float | None = None,
     batch_size: int = 256,
     standing_latents: int = 2048,
+    conditions: ConditionsFn | None = None,
 ) -> Sampler:
     """Returns a sampler of a generator.
 
@@ -119,14 +151,17 @@ def sampler(
       fade: the fade of a generator that grows, see `networks.progan`.
       batch_size: samples per batch, rounded up to divide over the devices.
       standing_latents: how many latents BatchNorm statistics are gathered over.
+      conditions: what else the generator is given; it must be the same arrays each time.
     """
     params = replicate(params)
     if networks.standing is not None:
         sample_index = np.arange(standing_latents, dtype=np.int32)
-        conditions = {"label": sample_index % classes} if classes else {}
+        given = {"label": sample_index % classes} if classes else {}
+        if conditions is not None:
+            given |= conditions(sample_index)
         # Statistics are those of whole batches, so each device computes all of them.
-        params = _with_standing_statistics(networks, params, sample_index, conditions)
-    return Sampler(networks, params, classes, fade, batch_size)
+        params = _with_standing_statistics(networks, params, sample_index, given)
+    return Sampler(networks, params, classes, fade, batch_size, conditions)
 
 
 # Programs are cached by networks: evaluations during training make many samplers of the same ones.
@@ -137,8 +172,12 @@ def _sample_program(networks: Networks) -> BatchFunction:
     def sample(shared: tuple[Params, PRNGKey], batch: dict[str, Array]) -> Array:
         params, rng = shared
         conditions = dict(batch)
-        latents = draw_latents(networks, rng, conditions.pop("sample_index"))
-        return networks.generate(params, latents, **conditions)
+        sample_index = conditions.pop("sample_index")
+        latents = draw_latents(networks, rng, sample_index)
+        samples: Array = call(
+            networks, "generate", params, latents, conditions, sample_index, rng, use=0
+        )
+        return samples
 
     return batch_parallel(sample)
 
@@ -146,7 +185,9 @@ def _sample_program(networks: Networks) -> BatchFunction:
 @functools.lru_cache(maxsize=16)
 def _latents_program(networks: Networks) -> BatchFunction:
     def draw(rng: PRNGKey, batch: dict[str, Array]) -> Array:
-        return draw_latents(networks, rng, batch["sample_index"])
+        latents = draw_latents(networks, rng, batch["sample_index"])
+        assert latents is not None
+        return latents
 
     return batch_parallel(draw)
 
@@ -155,8 +196,12 @@ def _latents_program(networks: Networks) -> BatchFunction:
 def _generate_program(networks: Networks) -> BatchFunction:
     def generate(params: Params, batch: dict[str, Array]) -> Array:
         conditions = dict(batch)
-        latents = conditions.pop("latents")
-        return networks.generate(params, latents, **conditions)
+        latents, sample_index = conditions.pop("latents"), conditions.pop("sample_index")
+        key = jax.random.key(0)  # of a generator that draws
+        samples: Array = call(
+            networks, "generate", params, latents, conditions, sample_index, key, use=0
+        )
+        return samples
 
     return batch_parallel(generate)
 

@@ -15,6 +15,8 @@ from gan_jax.distributed.cpu import warn_if_slow
 from gan_jax.game import (
     Array,
     Batch,
+    Context,
+    Memory,
     Metrics,
     Networks,
     Objective,
@@ -22,6 +24,7 @@ from gan_jax.game import (
     Player,
     PRNGKey,
     check_batch,
+    initial_memory,
     update,
 )
 from gan_jax.training.schedules import Decay
@@ -35,12 +38,14 @@ class TrainState(NamedTuple):
       generator: parameters and optimizer state of the generator.
       discriminator: parameters and optimizer state of the discriminator.
       generator_ema: moving average of the generator's parameters, from which samples are drawn.
+      memory: what the objective's terms remember, by their names; empty if none does.
     """
 
     step: Array
     generator: Player
     discriminator: Player
     generator_ema: Params
+    memory: Memory = {}  # noqa: RUF012 - a NamedTuple's default; nobody changes it
 
 
 class TrainStep(Protocol):
@@ -73,8 +78,17 @@ def init_state(
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     rng: PRNGKey,
+    objective: Objective | None = None,
 ) -> TrainState:
-    """Returns the state before the first step, drawn from one key."""
+    """Returns the state before the first step, drawn from one key.
+
+    Args:
+      networks: whose parameters are drawn.
+      generator_optimizer: the generator's optimizer.
+      discriminator_optimizer: the discriminator's optimizer.
+      rng: the key.
+      objective: what will be minimised; only needed if its terms remember anything.
+    """
     warn_if_slow()
     generator, discriminator = networks.init(rng)
     return TrainState(
@@ -82,6 +96,7 @@ def init_state(
         generator=Player(generator, generator_optimizer.init(generator)),
         discriminator=Player(discriminator, discriminator_optimizer.init(discriminator)),
         generator_ema=jax.tree.map(jnp.copy, generator),
+        memory=initial_memory(objective) if objective else {},
     )
 
 
@@ -140,24 +155,53 @@ def train_discriminator(
     generator: Player,
     batch: Batch,
     keys: Array,
-) -> tuple[Player, Metrics]:
-    """Updates the discriminator once on each batch; metrics are ``[discriminator_steps]`` each."""
+    context: Context,
+) -> tuple[Player, Metrics, Memory]:
+    """Updates the discriminator once on each batch.
+
+    Args:
+      objective: what it minimises.
+      optimizer: its optimizer.
+      discriminator: the player that moves.
+      generator: the player that does not.
+      batch: ``[discriminator_steps, batch, ...]``.
+      keys: of the updates, ``[discriminator_steps]``.
+      context: the step and the memory before the first update.
+
+    Returns:
+      The discriminator; metrics ``[discriminator_steps]`` each; the memory.
+    """
 
     def discriminator_step(
-        discriminator: Player, batch_and_key: tuple[Batch, PRNGKey]
-    ) -> tuple[Player, Metrics]:
+        carry: tuple[Player, Memory], batch_and_key: tuple[Batch, PRNGKey]
+    ) -> tuple[tuple[Player, Memory], Metrics]:
+        discriminator, memory = carry
         batch, key = batch_and_key
-        return update(objective.discriminator, optimizer, discriminator, generator, batch, key)
+        discriminator, metrics, memory = update(
+            objective.discriminator,
+            optimizer,
+            discriminator,
+            generator,
+            batch,
+            context._replace(rng=key, memory=memory),
+        )
+        return (discriminator, memory), metrics
 
-    return jax.lax.scan(discriminator_step, discriminator, (batch, keys))
+    start = (discriminator, context.memory)
+    (discriminator, memory), metrics = jax.lax.scan(discriminator_step, start, (batch, keys))
+    return discriminator, metrics, memory
 
 
 def next_state(
-    state: TrainState, generator: Player, discriminator: Player, ema_decay: Decay
+    state: TrainState,
+    generator: Player,
+    discriminator: Player,
+    memory: Memory,
+    ema_decay: Decay,
 ) -> TrainState:
     """Returns the state after a step: players moved, step counted, moving average updated."""
     decay = ema_decay(state.step) if callable(ema_decay) else ema_decay
     average = optax.incremental_update(generator.params, state.generator_ema, 1.0 - decay)
     # A decay with a dtype of its own must not change that of the average.
     average = optax.tree.cast_like(average, state.generator_ema)
-    return TrainState(state.step + 1, generator, discriminator, average)
+    return TrainState(state.step + 1, generator, discriminator, average, memory)

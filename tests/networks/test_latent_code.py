@@ -43,7 +43,7 @@ def test_the_mutual_information_is_a_term_of_these_networks():
         "information": losses.mutual_information(categories=3, continuous=1),
     }
     batch = {"real": jnp.zeros((6, 2))}
-    loss, metrics = adversarial(nets, terms).generator(
+    loss, (metrics, _) = adversarial(nets, terms).generator(
         generator, Player(discriminator), batch, jax.random.key(2)
     )
     assert np.isfinite(loss) and metrics["generator/information"] > 0

@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from gan_jax.errors import UserError
-from gan_jax.game import Player, adversarial, per_sample
+from gan_jax.game import Context, Player, adversarial, initial_memory, per_sample
 from gan_jax.objectives import augmentation as augment
 from gan_jax.objectives.losses import minimax
 from gan_jax.objectives.unrolling import unrolled
@@ -145,12 +145,14 @@ def test_augmentation_is_drawn_by_sample_index_and_differs_between_real_and_gene
 
 
 def adaptive_game(start, target, step=0.01):
-    nets = augment.with_strength(tiny.networks(), start)
     game = augment.adaptive(
-        adversarial(nets, {"minimax": minimax()}), [augment.instance_noise(0.5)], target
+        adversarial(tiny.networks(), {"minimax": minimax()}),
+        [augment.instance_noise(0.5)],
+        target,
+        step,
+        start,
     )
-    sgd = optax.sgd(0.05)
-    return nets, game, sgd, augment.adapt_strength(sgd, step)
+    return tiny.networks(), game, optax.sgd(0.05)
 
 
 def test_strength_follows_the_sign_statistic():
@@ -159,9 +161,9 @@ def test_strength_follows_the_sign_statistic():
 
     @jax.jit
     def played(start, target):  # both may be traced
-        nets, game, sgd, adapting = adaptive_game(start, target)
-        state = init_state(nets, sgd, adapting, jax.random.key(0))
-        return fused(alternating(game, sgd, adapting))(state, batch, tiny.key(1))
+        nets, game, sgd = adaptive_game(start, target)
+        state = init_state(nets, sgd, sgd, jax.random.key(0), game)
+        return fused(alternating(game, sgd, sgd))(state, batch, tiny.key(1))
 
     for start, target, expected in [
         (0.5, -2.0, 0.56),
@@ -170,47 +172,49 @@ def test_strength_follows_the_sign_statistic():
         (0.02, 2.0, 0.0),
     ]:
         state, metrics = played(start, target)
-        np.testing.assert_allclose(
-            state.discriminator.params["strength"], expected, rtol=1e-5, atol=1e-6
-        )
+        np.testing.assert_allclose(state.memory[augment.STRENGTH], expected, rtol=1e-5, atol=1e-6)
         assert metrics["augmentation/strength"].shape == (3,)
 
 
-def test_strength_has_the_statistic_as_its_gradient_and_costs_nothing(float64):
-    nets, game, _, _ = adaptive_game(0.0, 0.6)
+def test_at_strength_0_nothing_is_augmented(float64):
+    nets, game, _ = adaptive_game(0.0, 0.6)
     generator, discriminator = nets.init(jax.random.key(0))
     plain = adversarial(nets, {"minimax": minimax()})
-    args = Player(generator), tiny.batch(), jax.random.key(1)
-    (loss, metrics), gradient = jax.value_and_grad(game.discriminator, has_aux=True)(
-        discriminator, *args
-    )
+    args = Player(generator), tiny.batch(), Context(jax.random.key(1), 0, initial_memory(game))
+    (loss, _), gradient = jax.value_and_grad(game.discriminator, has_aux=True)(discriminator, *args)
     (expected, _), by = jax.value_and_grad(plain.discriminator, has_aux=True)(discriminator, *args)
-    np.testing.assert_allclose(loss, expected, rtol=1e-12)  # at strength 0 nothing is augmented
-    tiny.assert_trees_close(gradient["network"], by["network"], rtol=1e-12)
-    np.testing.assert_allclose(gradient["strength"], 0.6 - metrics["scores/real_sign"], rtol=1e-6)
+    np.testing.assert_allclose(loss, expected, rtol=1e-12)
+    tiny.assert_trees_close(gradient, by, rtol=1e-12)
 
 
 def test_strength_is_the_share_that_is_augmented():
-    nets = augment.with_strength(tiny.networks(), 0.3)
+    nets = tiny.networks()
     generator, discriminator = nets.init(jax.random.key(0))
-    near = discriminator | {"network": jax.tree.map(jnp.zeros_like, discriminator["network"])}
     seen = []
-    inner = adversarial(nets, {"minimax": minimax()})
-    spy = noting(inner, seen)
+    spy = noting(adversarial(nets, {"minimax": minimax()}), seen)
     batch = {"real": jnp.ones((2000, 2)), "fake": jnp.ones((2000, 2))}
-    augment.adaptive(spy, [augment.instance_noise(0.5)]).discriminator(
-        near, Player(generator), batch, jax.random.key(1)
+    game = augment.adaptive(spy, [augment.instance_noise(0.5)], strength=0.3)
+    game.discriminator(
+        jax.tree.map(jnp.zeros_like, discriminator),
+        Player(generator),
+        batch,
+        Context(jax.random.key(1), 0, initial_memory(game)),
     )
     for kind in ("real", "fake"):
         assert abs(float(jnp.mean(jnp.any(seen[0][kind] != 1, 1))) - 0.3) < 0.04
 
 
 def test_an_adaptive_game_can_be_unrolled():
-    nets, game, sgd, adapting = adaptive_game(0.2, 0.6)
-    state = init_state(nets, sgd, adapting, jax.random.key(0))
-    step = alternating(unrolled(game, 2, adapting), sgd, adapting)
-    after, metrics = jax.eval_shape(step, state, tiny.batch(discriminator_steps=1), tiny.key(0))
-    assert (
-        jax.tree.structure(after) == jax.tree.structure(state)
-        and "augmentation/strength" in metrics
-    )
+    """Looking ahead leaves the strength as it is: it moves once for each discriminator update."""
+    nets, game, sgd = adaptive_game(0.2, -2.0)
+    state = init_state(nets, sgd, sgd, jax.random.key(0), game)
+    step = alternating(unrolled(game, 2, sgd), sgd, sgd)
+    after, metrics = jax.jit(step)(state, tiny.batch(discriminator_steps=1), tiny.key(0))
+    assert "augmentation/strength" in metrics
+    np.testing.assert_allclose(after.memory[augment.STRENGTH], 0.21, rtol=1e-5)
+
+
+def test_an_adaptive_game_is_not_made_adaptive_again():
+    _, game, _ = adaptive_game(0.2, 0.6)
+    with pytest.raises(ValueError, match="adaptive already"):
+        augment.adaptive(game, [augment.flip()])

@@ -5,6 +5,7 @@ all terms, each times a weight of its own; a pair is that game with two weights 
 0. Everything is in float64.
 """
 
+import dataclasses
 import functools
 import inspect
 
@@ -15,8 +16,8 @@ import optax
 import pytest
 import tiny
 
-from gan_jax.game import Player, Term, adversarial
-from gan_jax.objectives import losses, penalties
+from gan_jax.game import Context, Player, Term, adversarial
+from gan_jax.objectives import after, every, losses, penalties, regularisers, until
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.unrolling import unrolled
 
@@ -48,19 +49,36 @@ PENALTIES = {
     "drift": {"drift": penalties.drift(0.1)},
     "consistency": {"consistency": penalties.consistency()},
     "mode_seeking": {"mode_seeking": penalties.mode_seeking()},
+    "approximate_r1": {"approximate_r1": regularisers.approximate_r1(1.0, std=0.1)},
+    "approximate_r2": {"approximate_r2": regularisers.approximate_r2(1.0, std=0.1)},
+    # With a decay of 1 the averages, through which no gradient passes, stay where they are.
+    "lecam": {"lecam": regularisers.lecam(1.0, decay=1.0, start=0)},
+    "path_length": {"path_length": regularisers.path_length(1.0, decay=1.0)},
+    "every": {"lazy": every(3, penalties.r1(1.0))},
+    "after": {"later": after(3, penalties.r2(lambda step: 0.1 * step))},
+    "until": {"before": until(5, penalties.drift(0.1))},
+    "on_every": {"lazy_lecam": every(3, regularisers.lecam(1.0, decay=1.0, start=0))},
 }
 TERMS = functools.reduce(lambda a, b: a | b, [*OBJECTIVES.values(), *PENALTIES.values()])
-KEY, STEPS = tiny.key(5), (0, 2)
+AVERAGES = {"real": 0.2, "fake": -0.1}
+MEMORY = {"lecam": AVERAGES, "lazy_lecam": AVERAGES, "path_length": 0.3}
+CONTEXT, STEPS = Context(tiny.key(5), 3, MEMORY), (0, 2)
 
 
 def scaled(term, weight):
     """The term times a weight."""
 
     def times_weight(side):
-        return None if side is None else lambda round: weight * side(round)
+        if side is None:
+            return None
+        if term.memory is None:
+            return lambda round: weight * side(round)
+        return lambda round: (weight * side(round)[0], side(round)[1])
 
-    return Term(
-        discriminator=times_weight(term.discriminator), generator=times_weight(term.generator)
+    return dataclasses.replace(
+        term,
+        discriminator=times_weight(term.discriminator),
+        generator=times_weight(term.generator),
     )
 
 
@@ -85,10 +103,10 @@ def program(steps):
         game, sgd = unrolled(game, steps, optax.sgd(0.05)), optax.sgd(0.05)
         opponent = Player(discriminator, sgd.init(discriminator))
         return (
-            jax.value_and_grad(lambda p: game.generator(p, opponent, batch, KEY)[0])(generator),
-            jax.value_and_grad(lambda p: game.discriminator(p, Player(generator), batch, KEY)[0])(
-                discriminator
-            ),
+            jax.value_and_grad(lambda p: game.generator(p, opponent, batch, CONTEXT)[0])(generator),
+            jax.value_and_grad(
+                lambda p: game.discriminator(p, Player(generator), batch, CONTEXT)[0]
+            )(discriminator),
         )
 
     # The numbers matter here, not their speed.
@@ -131,15 +149,18 @@ def test_every_pair_builds(objective):
     for extra in PENALTIES.values():
         game = unrolled(adversarial(networks(), OBJECTIVES[objective] | extra), 2, optax.sgd(0.05))
         sgd = players[1]._replace(opt_state=optax.sgd(0.05).init(players[1].params))
-        loss, metrics = jax.eval_shape(game.generator, players[0].params, sgd, batch, KEY)
+        loss, (metrics, memory) = jax.eval_shape(
+            game.generator, players[0].params, sgd, batch, CONTEXT
+        )
         assert loss.shape == () and all(metric.shape == () for metric in metrics.values())
+        assert jax.tree.structure(memory) == jax.tree.structure(MEMORY)
 
 
 def test_the_table_has_every_term():
-    """Every public function of losses.py and penalties.py that makes a term has a row above."""
+    """Every public function that makes a term has a row above."""
     made = {
         name
-        for room in (losses, penalties)
+        for room in (losses, penalties, regularisers)
         for name, function in inspect.getmembers(room, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == room.__name__

@@ -307,7 +307,9 @@ def test_mutual_information_reads_the_code_of_each_sample(float64):
         },
     )
     generator, discriminator = nets.init(jax.random.key(0))
-    _, metrics = game.generator(generator, Player(discriminator), tiny.batch(), jax.random.key(3))
+    _, (metrics, _) = game.generator(
+        generator, Player(discriminator), tiny.batch(), jax.random.key(3)
+    )
     assert metrics["generator/mutual_information"] == 0
 
 

@@ -204,7 +204,7 @@ def test_mode_seeking_draws_other_latents_in_a_game():
         nets, {"non_saturating": non_saturating(), "mode_seeking": penalties.mode_seeking()}
     )
     generator, discriminator = nets.init(jax.random.key(0))
-    _, metrics = game.generator(
+    _, (metrics, _) = game.generator(
         generator, Player(discriminator), tiny.batch(labels=True), jax.random.key(1)
     )
     assert 0 < metrics["generator/mode_seeking"] < 100
@@ -220,7 +220,7 @@ def test_gradient_regularised_is_a_look_ahead_of_first_order(float64):
     ahead = jax.grad(lambda g: unrolled(game, 1, optax.sgd(h)).generator(g, player, batch, key)[0])(
         generator
     )
-    pushed, (_, metrics) = jax.grad(
+    pushed, (_, (metrics, _)) = jax.grad(
         lambda g: (lambda loss, metrics: (loss, (loss, metrics)))(
             *penalties.gradient_regularised(game, h).generator(g, player, batch, key)
         ),

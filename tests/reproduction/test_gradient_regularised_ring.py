@@ -25,7 +25,7 @@ def test_the_regularised_loss_agrees_with_central_differences(float64):
     steps = h * np.eye(flat.size)
     gradient = np.array([(value(flat + step) - value(flat - step)) / (2 * h) for step in steps])
     regularised = penalties.gradient_regularised(objective, 0.5)
-    loss, metrics = regularised.generator(generator, Player(params), batch, key)
+    loss, (metrics, _) = regularised.generator(generator, Player(params), batch, key)
     plain_loss, _ = objective.generator(generator, Player(params), batch, key)
     np.testing.assert_allclose(loss - plain_loss, 0.5 * np.sum(gradient**2), rtol=1e-6)
     assert metrics["generator/loss"] == loss and optax.global_norm(gradient) > 1e-3

@@ -297,10 +297,10 @@ def test_joint_updates_follow_the_discriminators_own():
 
     @jax.jit
     def by_hand(state):
-        first, _ = update(
+        first, _, _ = update(
             game.discriminator, sgd, state.discriminator, state.generator, on[0], keys[0]
         )
-        second, _ = update(game.discriminator, sgd, first, state.generator, on[1], keys[1])
+        second, _, _ = update(game.discriminator, sgd, first, state.generator, on[1], keys[1])
         return second, update(game.generator, sgd, state.generator, first, on[1], keys[1])[0]
 
     second, generator = by_hand(state)
@@ -330,11 +330,11 @@ def test_reuse_takes_the_samples_of_the_last_discriminator_step_twice(discrimina
     discriminator, seen = state.discriminator, []
     for k in range(discriminator_steps):
         on = jax.tree.map(lambda leaf, k=k: leaf[k], batch)
-        discriminator, step_metrics = update(
+        discriminator, step_metrics, _ = update(
             game.discriminator, sgd, discriminator, state.generator, on, keys[k]
         )
         seen.append(step_metrics)
-    generator, _ = update(game.generator, sgd, state.generator, discriminator, on, keys[-1])
+    generator, _, _ = update(game.generator, sgd, state.generator, discriminator, on, keys[-1])
     tiny.assert_trees_close(after.discriminator.params, discriminator.params, rtol=2e-6, atol=1e-7)
     tiny.assert_trees_close(after.generator.params, generator.params, rtol=2e-6, atol=1e-7)
     for name in ("discriminator/loss", "scores/fake"):
