@@ -45,6 +45,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     sync_directory(path.parent)
 
 
+def make_directory(path: str | os.PathLike[str]) -> None:
+    """Makes a directory and those above it, and puts their names on the disk.
+
+    Args:
+      path: the directory; it may exist.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    made = Path(os.path.abspath(path))
+    missing = [folder for folder in (made, *made.parents) if not folder.exists()]
+    made.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_directory(folder.parent)
+
+
 def sync_directory(directory: str | os.PathLike[str]) -> None:
     """Puts a directory's names on the disk, if the file system can do that."""
     with contextlib.suppress(OSError):

@@ -1,5 +1,6 @@
 """Saving checkpoints through Orbax: whole states, durable, with a checksum of each leaf."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ class Checkpoints:
         silence_orbax()
         self.directory = Path(os.path.abspath(directory))
         self.keep, self.best, self.maximize, self.settings = keep, best, maximize, settings
-        self.directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(self.directory)
         options = ocp.options.AsyncOptions(post_finalization_callback=self._sync_contents)
         self._orbax = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(), async_options=options)
         self._thread = ThreadPoolExecutor(1, "checkpoints")
@@ -193,14 +194,19 @@ class Checkpoints:
             return
         files.sync_tree(self.directory / str(step))  # what Orbax wrote last
         files.sync_directory(self.directory)
-        for other in removed:
-            target = self.directory / f"{other}{TEMPORARY}.removed"
-            shutil.rmtree(target, ignore_errors=True)
-            try:
-                os.rename(self.directory / str(other), target)
-            except FileNotFoundError:
-                continue  # somebody else removed it
-            shutil.rmtree(target, ignore_errors=True)
+        trash = [self._rename_removed(other) for other in removed]
+        if trash:
+            files.sync_directory(self.directory)  # else some of their files come back
+        for path in trash:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _rename_removed(self, step: int) -> Path:
+        """Gives a checkpoint a name that readers do not look at, so that it can be removed."""
+        target = self.directory / f"{step}{TEMPORARY}.removed"
+        shutil.rmtree(target, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody else removed it
+            os.rename(self.directory / str(step), target)
+        return target
 
     def _wait(self) -> None:
         pending, self._pending = self._pending, None
@@ -234,7 +240,7 @@ class Checkpoints:
         """Moves a damaged checkpoint away, so that the step can be saved again."""
         if multihost.is_main_process():
             aside = self.directory.with_name(f"{self.directory.name}.damaged")
-            aside.mkdir(exist_ok=True)
+            files.make_directory(aside)
             target = aside / str(step)
             if target.exists():  # damaged before, too
                 shutil.rmtree(target)

@@ -33,7 +33,7 @@ def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         try:
             _check_directory(run_dir, settings)
-            run_dir.mkdir(parents=True, exist_ok=True)
+            files.make_directory(run_dir)
             held.enter_context(lock.locked(run_dir, f"run directory {run_dir}"))
             is_new = _check_directory(run_dir, settings)  # what another process wrote meanwhile
             text = dumps(settings)

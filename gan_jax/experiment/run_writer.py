@@ -77,7 +77,7 @@ class RunWriter:
     def start(self) -> None:
         """Opens the loggers."""
         if multihost.is_main_process():
-            (self.run_dir / SAMPLES).mkdir(exist_ok=True)
+            files.make_directory(self.run_dir / SAMPLES)
             self._loggers.append(json_lines.JsonLines(self.run_dir / METRICS))
             if self.settings.wandb.use:
                 self._loggers.append(_wandb_logger(self.run_dir, self.settings))

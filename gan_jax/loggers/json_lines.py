@@ -28,8 +28,11 @@ class JsonLines:
           path: the file; it is made if it does not exist.
         """
         self.path = Path(path)
+        is_new = not self.path.exists()
         # Without a buffer of Python's, so that it is known what has been written.
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - until `close`
+        if is_new:
+            files.sync_directory(self.path.parent)
         self._unwritten = bytearray()
         if _ends_within_a_line(self.path):  # cut by a kill; this must not spoil the next line
             self._unwritten += b"\n"
