@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pytest import ExitCode
 
 TESTS = Path(__file__).resolve().parent
 FAILURES = TESTS.parent / "fuzz_failures"
@@ -36,10 +37,19 @@ class Progress:
             if item.get_closest_marker("hypothesis") and item.nodeid not in self.failed
         ]
 
-    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Stops once the time is over."""
-        if time.monotonic() > self.end:
-            item.session.shouldstop = "the time is over"
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Prints why a file of tests cannot be loaded."""
+        if report.failed:
+            self.failed.add(report.nodeid)
+            print(f"FAILED {report.nodeid}\n{report.longreprtext}", flush=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Stops once the time is over: True says that the property needs not be run."""
+        if time.monotonic() < self.end:
+            return None
+        item.session.shouldstop = "the time is over"
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -76,7 +86,8 @@ def main() -> int:
     progress = Progress(flags.seconds)
     while time.monotonic() < progress.end:
         progress.seed, before = secrets.randbelow(2**31), progress.properties
-        options = ["-p", "no:cacheprovider", "-p", "no:terminal", "--hypothesis-profile=fuzz"]
+        options = ["-p", "no:cacheprovider", "-p", "no:terminal", "-o", "addopts="]
+        options += ["-W", "ignore", "--hypothesis-profile=fuzz"]
         with tempfile.TemporaryDirectory() as directory:
             code = pytest.main(
                 [
@@ -87,10 +98,10 @@ def main() -> int:
                 ],
                 plugins=[progress],
             )
-        if code == pytest.ExitCode.INTERRUPTED and time.monotonic() < progress.end:
+        if progress.properties == before or code in (ExitCode.INTERNAL_ERROR, ExitCode.USAGE_ERROR):
+            break  # all have failed, or cannot be loaded
+        if code == ExitCode.INTERRUPTED and time.monotonic() < progress.end:
             return 130
-        if progress.properties == before:  # all have failed, or none could be collected
-            break
     progress.print_line("done")
     return 1 if progress.failed or not progress.properties else 0
 

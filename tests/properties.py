@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
-EXAMPLES = {"tests": 100, "fuzz": 1000}
+EXAMPLES = {"tests": 100, "fuzz": 300}
 """How many inputs each property is tried with: in the test suite, and in a round of fuzzing."""
 
 CPU_SECONDS = 60.0
