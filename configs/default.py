@@ -46,6 +46,10 @@ def get_config() -> ConfigDict:
     config.ema_decay = 0.0  # of the generator's parameters; the EMA is what gets sampled
     config.ema_warmup = ""  # or "num_updates", "rampup" [gan_jax.training.schedules]
 
+    # When numbers are no longer finite: "stop"; "skip" the update that would make them so; or
+    # "roll_back" to the newest checkpoint and go on with other draws.
+    config.nonfinite = "stop"
+
     # The fields in which the members of a population differ, a value for each member:
     # {"seed": (0, 1, 2)}.
     config.population = ConfigDict()

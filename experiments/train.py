@@ -12,6 +12,17 @@ package.module:function, and a config file may lie anywhere. What can be named:
 Many seeds or learning rates as one program: --config.population.seed='range(8)'; each member is a
 run in members/. Many processes: the same command in each of them, with --distributed under SLURM,
 on a TPU pod or on GKE, and elsewhere with --coordinator=HOST:PORT --processes=N --process=I.
+
+SIGINT, SIGTERM, SIGHUP and SIGUSR1 save the run and stop it; a second SIGINT or SIGTERM leaves at
+once, unsaved. Exit codes:
+
+    0    the run is done
+    1    numbers are no longer finite (see config.nonfinite), another process is lost, or a bug
+    2    bad input
+    75   the device made no progress for long; the stacks of all threads are printed
+    129  stopped by SIGHUP, and saved; 130 by SIGINT, 138 by SIGUSR1, 143 by SIGTERM
+
+After 75 and 129 to 143 the same command resumes.
 """
 
 import contextlib
@@ -40,11 +51,18 @@ def train(arguments: list[str]) -> None:
     in_job = flags.distributed or flags.coordinator or flags.processes or flags.process >= 0
     job = multihost.job(flags.coordinator, flags.processes, flags.process)
     with job if in_job else contextlib.nullcontext():
-        metrics = run(settings, run_dir)
+        metrics = run(settings, run_dir, preemption_seconds=flags.preemption_seconds)
         if not multihost.is_main_process():
             return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
     print("  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 def _parser(wants_help: bool) -> Parser:
@@ -57,6 +75,13 @@ def _parser(wants_help: bool) -> Parser:
     add = parser.add_argument
     add("--config", required=True, metavar="FILE.py[:VARIANT]", help="a config file")
     add("--workdir", required=True, help="the run directory: checkpoints, metrics and samples")
+    add(
+        "--preemption_seconds",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long the machine leaves the run after a signal; it warns if calls take too long",
+    )
     add("--distributed", action="store_true", help="one of several processes, as the cluster says")
     add("--coordinator", default="", metavar="HOST:PORT", help="address of process 0")
     add("--processes", type=int, default=0, help="how many processes there are")

@@ -26,7 +26,8 @@ TOKEN_SECONDS = 5  # how long process 0 waits for the token of a connection
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
-_exit_lock = threading.Lock()  # held by the thread that ends this process
+exit_lock = threading.Lock()
+"""Held by the thread that ends this process, so that only one of them says why."""
 
 
 @contextlib.contextmanager
@@ -176,7 +177,7 @@ def exit_on_lost_process(reason: str) -> NoReturn:
     Args:
       reason: how it was noticed.
     """
-    _exit_lock.acquire()
+    exit_lock.acquire()
     print(
         f"error: process {jax.process_index()} of {jax.process_count()} has lost another one "
         f"({reason}); start all of them again to resume from the newest checkpoint",
@@ -188,11 +189,16 @@ def exit_on_lost_process(reason: str) -> NoReturn:
 
 def any_process(flag: bool) -> bool:
     """Returns whether ``flag`` is set in any process. All processes must call it."""
+    return bool(highest_of_processes(int(flag)))
+
+
+def highest_of_processes(value: int) -> int:
+    """Returns the highest of the values of all processes. All processes must call it."""
     if jax.process_count() == 1:
-        return flag
+        return value
     from jax.experimental import multihost_utils
 
-    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+    return int(np.max(multihost_utils.process_allgather(np.array(value, np.int32))))
 
 
 def is_main_process() -> bool:

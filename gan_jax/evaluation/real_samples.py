@@ -53,6 +53,7 @@ class RealSamples:
         no such split. None: there are no others.
       name: of the dataset, for messages and the names of cache files.
       settings: of the dataset; together with the name they identify samples that have no end.
+      before_chunk: called before each chunk of samples is read; it may raise to end an evaluation.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class RealSamples:
         *,
         name: str = "",
         settings: Mapping[str, Any] = MappingProxyType({}),
+        before_chunk: Callable[[], None] | None = None,
     ) -> None:
         self.train = train
         self.name = name
         self._load_split = load_split
         self._settings = settings
+        self._before_chunk = before_chunk
         self._splits = {"train": train}
         self._computed: dict[Hashable, Any] = {}
 
@@ -172,6 +175,8 @@ class RealSamples:
         """
         dataset, indices = self.dataset(split), self.indices(split, n)
         for chunk in chunks(len(indices)):
+            if self._before_chunk is not None:
+                self._before_chunk()
             if dataset.arrays is None:
                 batch = dataset.draw(0, indices[chunk])
             else:

@@ -24,6 +24,7 @@ from gan_jax.objectives.accumulation import accumulated
 from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import progressive_growing, schedules
+from gan_jax.training.nonfinite import skip_nonfinite
 from gan_jax.training.progressive_growing import Phase
 from gan_jax.training.sampling import Sampler, sampler
 from gan_jax.training.steps import TrainState, TrainStep, init_state
@@ -158,10 +159,20 @@ class Experiment:
         dataset: Dataset = build_part("dataset", part.updated({"split": split}))
         return dataset
 
-    def real_samples(self) -> RealSamples:
-        """Returns the real data that the generator is scored against."""
+    def real_samples(self, before_chunk: Callable[[], None] | None = None) -> RealSamples:
+        """Returns the real data that the generator is scored against.
+
+        Args:
+          before_chunk: called before each chunk of them is read; see `RealSamples`.
+        """
         part = self.settings.dataset
-        return RealSamples(self.dataset, self.load_split, name=part.name, settings=part.settings)
+        return RealSamples(
+            self.dataset,
+            self.load_split,
+            name=part.name,
+            settings=part.settings,
+            before_chunk=before_chunk,
+        )
 
     @property
     def _schedule(self) -> dict[str, int]:
@@ -237,7 +248,7 @@ def _build_stage(
             discriminator_optimizer=discriminator_optimizer,
             ema_decay=_ema_decay(settings, numbers),
         )
-        return step
+        return skip_nonfinite(step) if settings.nonfinite == "skip" else step
 
     def init(rng: PRNGKey) -> TrainState:
         generator_optimizer, discriminator_optimizer = optimizers({})

@@ -92,6 +92,25 @@ class Checkpoints:
             self._thread.shutdown()
             self._orbax.close()
 
+    def wait(self) -> None:
+        """Waits until what was saved can be restored.
+
+        Raises:
+          StorageError: the last checkpoint cannot be saved.
+        """
+        self._wait()
+
+    def add_scores(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
+        """Adds metrics that were computed after their steps were saved, to find the best one.
+
+        Args:
+          metrics: by step. Those that a checkpoint was saved with count more.
+        """
+        for step, values in metrics.items():
+            score = values.get(self.best)
+            if score is not None and np.isfinite(score):
+                self._scores.setdefault(step, float(score))
+
     def steps(self) -> list[int]:
         """Returns the steps of the checkpoints, in order; that of a pending save is one of them."""
         return list(self._steps)

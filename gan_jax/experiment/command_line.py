@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gan_jax.errors import STORAGE_EXIT_CODE, StorageError, UserError, storage_failure
+from gan_jax.experiment.signals import StoppedBySignal
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,15 +108,16 @@ def main(program: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs ``program(arguments)`` and exits with what it returns, or 0.
 
     Exits with 2 and one line for bad input, with 1 and one line if training diverged, with 74 and
-    one line if the disk is full or fails, and with 130 if it was interrupted.
+    one line if the disk is full or fails, with 130 if it was interrupted, and with 128 and a
+    signal's number if that has stopped a run.
     """
     try:
         code = program(sys.argv[1:]) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
-    except KeyboardInterrupt:
-        code = 130
+    except KeyboardInterrupt as error:
+        code = error.exit_code if isinstance(error, StoppedBySignal) else 130
     except (OSError, StorageError) as error:
         failure = storage_failure(error)
         if failure is None:
@@ -127,5 +129,8 @@ def main(program: Callable[[list[str]], int | None]) -> NoReturn:
             raise
         print(f"error: training diverged: {error}", file=sys.stderr)
         code = 1
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:  # the terminal is gone: nothing more can be written, not even by the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

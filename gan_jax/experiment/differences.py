@@ -30,6 +30,7 @@ RESUMABLE = frozenset(
         "steps_per_call",
         "unroll_rematerialise",
         "python_path",
+        "nonfinite",
     }
 )
 """Fields that a resumed run may change: none of them changes the numbers of a step."""

@@ -18,7 +18,7 @@ from gan_jax.data import Dataset
 from gan_jax.distributed import mesh, multihost
 from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
-from gan_jax.experiment import population
+from gan_jax.experiment import population, roll_backs
 from gan_jax.experiment.builder import Chunk, Experiment, Stage, StepFactory, build
 from gan_jax.experiment.registry import Hyperparameters
 from gan_jax.experiment.settings import Settings
@@ -73,6 +73,10 @@ class Executor(Protocol):
         """Returns one member's key."""
         ...
 
+    def set_roll_backs(self, counts: Sequence[int]) -> None:
+        """Gives members that were rolled back another key, by how often they were."""
+        ...
+
 
 def make_executor(settings: Settings, dataset: Dataset | None = None) -> Executor:
     """Checks settings, builds them and returns the executor that trains them.
@@ -105,13 +109,14 @@ class SingleRun:
             parallel(fused(stage.make_step({}), stage.prepare)) for stage in self.experiment.stages
         ]
         self._key = mesh.compute_replicated(lambda: random.key(settings.seed))
+        self._init_key = self._key
 
     def directories(self, run_dir: Path) -> list[Path]:
         return [run_dir]
 
     def init(self) -> TrainState:
         init = jax.jit(self.experiment.init, out_shardings=mesh.replicated_sharding())
-        return _call_with_one_blas_thread(init, self._key)
+        return _call_with_one_blas_thread(init, self._init_key)
 
     def join(self, states: Sequence[TrainState]) -> TrainState:
         return states[0]
@@ -131,6 +136,11 @@ class SingleRun:
 
     def key(self, index: int) -> PRNGKey:
         return self._key
+
+    def set_roll_backs(self, counts: Sequence[int]) -> None:
+        (count,) = counts
+        seed = self.experiment.settings.seed
+        self._key = mesh.compute_replicated(lambda: roll_backs.run_key(random.key(seed), count))
 
 
 class PopulationRun:
@@ -166,6 +176,7 @@ class PopulationRun:
             data_parallel.population_step(_fused_factory(stage), devices_mesh) for stage in stages
         ]
         self._keys = jax.vmap(random.key)(jnp.asarray(self._seeds, jnp.uint32))
+        self._init_keys = self._keys
 
     def directories(self, run_dir: Path) -> list[Path]:
         return [run_dir / "members" / f"{index:03d}" for index in range(len(self.members))]
@@ -176,7 +187,7 @@ class PopulationRun:
         init = jax.jit(
             lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self._sharding
         )
-        return _call_with_one_blas_thread(init, self._keys)
+        return _call_with_one_blas_thread(init, self._init_keys)
 
     def join(self, states: Sequence[TrainState]) -> TrainState:
         states = [*states, *[states[-1]] * self._copies]
@@ -210,6 +221,11 @@ class PopulationRun:
     def key(self, index: int) -> PRNGKey:
         key: PRNGKey = self._keys[index]
         return key
+
+    def set_roll_backs(self, counts: Sequence[int]) -> None:
+        counts = [*counts, *[counts[-1]] * self._copies]
+        keys = map(random.key, self._seeds)
+        self._keys = jnp.stack(list(map(roll_backs.run_key, keys, counts)))
 
 
 def _check_population(settings: Settings) -> None:

@@ -21,6 +21,9 @@ CONFIG, METRICS, CHECKPOINTS, SAMPLES = "config.json", "metrics.jsonl", "checkpo
 DIVERGED = "diverged"
 """The file that says why a run cannot go on: its numbers are no longer finite."""
 
+POSTPONED = "postponed"
+"""The file with the step whose evaluation was left out when a signal stopped the run there."""
+
 
 @contextlib.contextmanager
 def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
@@ -77,6 +80,8 @@ def has_ended(run_dir: str | Path, steps: int) -> Literal["finished", "diverged"
     """Returns how a run of so many steps has ended; None if it has not."""
     if (Path(run_dir) / DIVERGED).exists():
         return "diverged"
+    if (Path(run_dir) / POSTPONED).exists():
+        return None
     # The checkpoint is the last thing that a run writes. A damaged one is trained again.
     checkpoints = Path(run_dir) / CHECKPOINTS
     last = [step for step in checkpoint_files.saved_steps(checkpoints) if step >= steps]
@@ -94,6 +99,13 @@ def divergence(run_dir: Path) -> str:
     """Returns why a run has diverged; empty if it has not."""
     file = run_dir / DIVERGED
     return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def postponed(run_dir: Path) -> int | None:
+    """Returns the step whose evaluation and picture are still to be made; None if there is none."""
+    file = run_dir / POSTPONED
+    text = file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else ""
+    return int(text) if text.isdecimal() else None
 
 
 def _check_directory(run_dir: Path, settings: Settings) -> bool:

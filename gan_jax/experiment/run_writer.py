@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from concurrent.futures import Future
 from pathlib import Path
@@ -17,9 +17,11 @@ from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluati
 from gan_jax.experiment import lock, run_directory
 from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.checkpoint import Checkpoints
+from gan_jax.experiment.interruptible_sampler import InterruptibleSampler
 from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.part_text import Part, parts_text
-from gan_jax.experiment.run_directory import CHECKPOINTS, DIVERGED, METRICS, SAMPLES
+from gan_jax.experiment.roll_backs import RollBacks
+from gan_jax.experiment.run_directory import CHECKPOINTS, DIVERGED, METRICS, POSTPONED, SAMPLES
 from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import PRNGKey
@@ -46,6 +48,7 @@ class RunWriter:
     ) -> None:
         self.settings, self.run_dir, self.experiment = settings, run_dir, experiment
         self.checkpoints = open_checkpoints(run_dir, settings)
+        self.roll_backs = RollBacks(run_dir)
         self._pictures = pictures
         self._pending_picture: Future[None] | None = None
         self._loggers: list[Logger] = []
@@ -83,12 +86,25 @@ class RunWriter:
                 self._loggers.append(_wandb_logger(self.run_dir, self.settings))
 
     def evaluate(
-        self, protocols: Sequence[Protocol], real: RealSamples, state: TrainState, step: int
+        self,
+        protocols: Sequence[Protocol],
+        real: RealSamples,
+        state: TrainState,
+        step: int,
+        between_batches: Callable[[], None],
     ) -> dict[str, float]:
-        """Scores the generator's EMA by some protocols."""
+        """Scores the generator's EMA by some protocols.
+
+        Args:
+          protocols: what is computed.
+          real: the real data.
+          state: the state after the step.
+          step: which step.
+          between_batches: called before samples are drawn; it may raise to end the evaluation.
+        """
         values: dict[str, float] = {}
         if protocols:
-            sampler = self.experiment.sampler(state, step)
+            sampler = InterruptibleSampler(self.experiment.sampler(state, step), between_batches)
             generated = GeneratedSamples(sampler, real, self.settings.seed)
             for protocol in protocols:
                 values |= evaluation.compute_scores(protocol, generated)
@@ -152,27 +168,33 @@ class RunWriter:
                     logger.sync()
         self.checkpoints.save(step, state, dict(metrics))
 
-    def check_finite(self, history: Sequence[Mapping[str, np.ndarray]], step: int) -> None:
-        """Checks that the metrics of the last calls, up to ``step``, are finite.
+    def note_divergence(self, reason: str) -> str:
+        """Notes that the run cannot go on, and returns why, with what remains of it.
 
-        Raises:
-          TrainingDiverged: with the first step whose metrics are not finite. Such a state is not
-            worth saving.
+        Args:
+          reason: what is not finite, and since when.
         """
-        first_bad: dict[str, int] = {}
-        for name in history[0]:
-            finite = np.isfinite(np.concatenate([np.ravel(call[name]) for call in history]))
-            if not finite.all():
-                first_bad[name] = int(np.argmin(finite)) - len(finite) + 1 + step
-        if not first_bad:
-            return
-        name = min(first_bad, key=lambda name: first_bad[name])
         steps = self.checkpoints.steps()
         kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
-        reason = f"{name} is not finite from step {first_bad[name]} on ({kept} in {self.run_dir})"
+        reason = f"{reason} ({kept} in {self.run_dir})"
         if multihost.is_main_process():
             files.write_text(self.run_dir / DIVERGED, reason + "\n")
-        raise TrainingDiverged(reason)
+        return reason
+
+    @property
+    def postponed(self) -> int | None:
+        """The step whose evaluation and picture were left out to stop in time; None if none was."""
+        return run_directory.postponed(self.run_dir)
+
+    def postpone(self, step: int) -> None:
+        """Notes, before a checkpoint is saved, that its evaluation and picture are left out."""
+        if multihost.is_main_process():
+            files.write_text(self.run_dir / POSTPONED, f"{step}\n")
+
+    def end_postponement(self) -> None:
+        """Notes that nothing is left out any more."""
+        if multihost.is_main_process():
+            (self.run_dir / POSTPONED).unlink(missing_ok=True)
 
     def _write_picture(
         self,
@@ -210,13 +232,18 @@ class RunWriter:
 
 def open_checkpoints(run_dir: Path, settings: Settings) -> Checkpoints:
     """Returns the checkpoints of the run in a directory, which this process trains."""
-    return Checkpoints(
+    checkpoints = Checkpoints(
         run_dir / CHECKPOINTS,
         settings.keep_checkpoints,
         settings.best_metric,
         settings.best_mode == "max",
         settings,
     )
+    if settings.best_metric and (run_dir / METRICS).exists():
+        rows = json_lines.read_metrics(run_dir / METRICS)
+        # Of a step whose evaluation was postponed, the score was not saved with the checkpoint.
+        checkpoints.add_scores({row["step"]: row for row in rows if "protocol" not in row})
+    return checkpoints
 
 
 def readable(settings: Settings) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Settings:
     best_mode: str
     wandb: WandbSettings
     python_path: tuple[str, ...]
+    # Fields that came later have a default, so that an older config.json can be read.
+    nonfinite: str = "stop"
 
 
 def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:
@@ -223,7 +225,8 @@ def _dataclass(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
     for name in values:
         if name not in known:
             raise unknown_field(f"config.{prefix}{name}", known)
-    missing = [name for name in known if name not in values]
+    optional = {f.name for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+    missing = [name for name in known if name not in values and name not in optional]
     if missing:
         raise UserError(
             f"this config lacks {', '.join(f'config.{prefix}{name}' for name in missing)}"
@@ -232,6 +235,7 @@ def _dataclass(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
         **{
             name: parse_field(f"{prefix}{name}", annotation, values[name])
             for name, annotation in known.items()
+            if name in values
         }
     )
 

@@ -34,6 +34,7 @@ CHOICES = {
     "best_mode": ("min", "max"),
     "parallelism": tuple(data_parallel.PARALLELISM),
     "precision": ("float32", "bfloat16"),
+    "nonfinite": ("stop", "skip", "roll_back"),
 }
 
 

@@ -45,7 +45,8 @@ class Progress:
         Args:
           step: the number of steps done.
           metrics: those of the run, or of each member of a population, all of the same names.
-            Of several members it shows the median, and the lowest and highest in brackets.
+            Of several members it shows the median, and the lowest and highest in brackets. If
+            there are none, nothing is printed.
 
         Returns:
           The steps per second since the last report.
@@ -57,11 +58,13 @@ class Progress:
             pace = f"{rate:.4g} steps/s  {time_left} left"
         else:
             pace = "first call"
-        shown = "  ".join(
-            f"{name} {format_values([member[name] for member in metrics])}" for name in metrics[0]
-        )
-        width = len(str(self.steps))
-        self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
+        if metrics:
+            shown = "  ".join(
+                f"{name} {format_values([member[name] for member in metrics])}"
+                for name in metrics[0]
+            )
+            width = len(str(self.steps))
+            self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
         self.restart(step)
         return rate
 

@@ -12,9 +12,11 @@ import threading
 
 import pytest
 
+from gan_jax.experiment.call_loop import Loop
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.executors import SingleRun
-from gan_jax.experiment.training_loop import _Loop
+from gan_jax.experiment.signals import StopSignals
+from gan_jax.experiment.watchdog import Watchdog
 
 EVERY = [f"--config.{name}_every=50" for name in ("log", "evaluate")]
 SHORT = ["--config.steps=2000", "--config.steps_per_call=50", *EVERY]
@@ -49,7 +51,8 @@ def test_batches_of_drawn_data_are_made_in_the_thread_that_trains(root, monkeypa
             return make(chunk)
 
         monkeypatch.setattr(executor, "batch", batch)
-        loop = _Loop(executor.members[0], executor, [], [], None)
-        for _ in loop._batches(0):
+        signals, watchdog = StopSignals(), Watchdog()
+        loop = Loop(executor.members[0], executor, [], [], None, signals, watchdog, 30.0)
+        for _ in loop.batches(0):
             pass
         assert threads == {not finite}

@@ -214,7 +214,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(how, whole, root, tmp
     wait_for(lambda: (workdir / "checkpoints" / "250").is_dir(), process)
     process.send_signal(how)
     output = process.communicate(timeout=120)[0]
-    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), output
+    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 143), output
     stopped_at = final_state(workdir)[0]
     assert 250 <= stopped_at < 3000
     if how == signal.SIGTERM:
@@ -341,7 +341,7 @@ def test_numbers_that_explode_stop_the_run_and_say_where(root, tmp_path):
         root, "generator_optimizer=sgd(learning_rate=1e30)", "unroll=0", "objective=wasserstein"
     )
     with pytest.raises(
-        training_loop.TrainingDiverged, match=r"is not finite from step \d+ on \(no checkpoint"
+        training_loop.TrainingDiverged, match=r"is not finite from step \d+ on.* \(no checkpoint"
     ):
         training_loop.run(settings, tmp_path / "run")
     assert not list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))

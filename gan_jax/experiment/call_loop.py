@@ -1,0 +1,312 @@
+"""The loop over calls of many steps each, and what happens between the calls."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Generator, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
+
+import jax
+
+from gan_jax import data
+from gan_jax.distributed import multihost
+from gan_jax.evaluation import Protocol, RealSamples
+from gan_jax.experiment.builder import Chunk
+from gan_jax.experiment.due import due_after
+from gan_jax.experiment.executors import Executor
+from gan_jax.experiment.nonfinite import (
+    describe_bad_state,
+    describe_nonfinite,
+    interval_metrics,
+    warn_of_skipped_updates,
+)
+from gan_jax.experiment.opening import is_postponed
+from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
+from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.signals import StoppedBySignal, StopRequested, StopSignals
+from gan_jax.experiment.watchdog import Watchdog
+from gan_jax.game import Batch
+from gan_jax.loggers.progress import Progress, format_number
+from gan_jax.training.steps import TrainState
+
+Values = dict[int, dict[str, float]]
+"""Metrics of each member that is still training, by its index."""
+
+
+class NeedsRollBack(Exception):
+    """Numbers are no longer finite, and settings ask for a roll-back.
+
+    Attributes:
+      reasons: what is not finite, of each member of which something is.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = dict(reasons)
+
+
+class _Running(NamedTuple):
+    """A call that was started, and may not have ended."""
+
+    program: Hashable
+    steps: str
+    metrics: Any
+
+
+class Loop:
+    """Trains, evaluates, draws and saves.
+
+    At most one call waits behind the one that the device works on. So a signal waits for two calls
+    at most, and the time between the ends of two calls is what one takes.
+
+    After a signal the run saves its state and raises `StoppedBySignal`. What would be evaluated or
+    drawn then is left out, and an evaluation that is being made is given up between two batches:
+    both are made when the run resumes.
+
+    Args:
+      settings: of one run or of a population.
+      executor: its programs.
+      writers: of each member, in order.
+      protocols: what is evaluated.
+      real: the real data.
+      stop: the signals, handled already.
+      watchdog: what watches the device.
+      preemption_seconds: how long the process is left after the first signal.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        writers: Sequence[RunWriter],
+        protocols: Sequence[Protocol],
+        real: RealSamples,
+        stop: StopSignals,
+        watchdog: Watchdog,
+        preemption_seconds: float,
+    ) -> None:
+        self.settings, self.executor, self.writers = settings, executor, writers
+        self.protocols, self.real = protocols, real
+        self.first_call_done = threading.Event()
+        self._stop, self._watchdog = stop, watchdog
+        self._preemption_seconds = preemption_seconds
+        self._longest_call = 0.0
+        self._started: set[Hashable] = set()
+        self._running: _Running | None = None
+        self._training: dict[int, RunWriter] = {}
+        self._history: list[Any] = []
+
+    def train(self, state: TrainState, first: int) -> None:
+        """Trains from step ``first`` to the last one.
+
+        Raises:
+          TrainingDiverged: numbers of all members are no longer finite.
+          NeedsRollBack: those of a member are not, and settings ask for it.
+          StoppedBySignal: after a signal.
+        """
+        self._training = {
+            index: writer for index, writer in enumerate(self.writers) if not writer.divergence
+        }
+        self._history, self._running = [], None
+        if first:
+            self._make_postponed(state, first)
+        else:
+            self._draw(self.executor.to_host(state), 0)
+        progress = Progress(self.settings.steps, first, quiet=not multihost.is_main_process())
+        with contextlib.closing(self.batches(first)) as batches:
+            while (item := self._next(batches)) is not None:
+                chunk, batch = item
+                state = self._call(chunk, state, batch, progress, is_first=chunk.first == first)
+                number = multihost.highest_of_processes(self._stop.number)
+                number = self._after_call(state, chunk, number, progress)
+                if number:
+                    self._leave(chunk.end, number)
+
+    def batches(self, first: int) -> Generator[tuple[Chunk, Batch]]:
+        """Yields the chunks of the run and their batches; those of host arrays are made ahead."""
+        chunks = self.executor.experiment.chunks(first, self.settings.steps)
+        batches = ((chunk, self.executor.batch(chunk)) for chunk in chunks)
+        if self.executor.experiment.dataset.arrays is None:
+            # Drawn on the device. All programs are started from this thread: two threads that start
+            # programs while one waits for a collective can wait for each other for ever.
+            yield from batches
+        else:
+            yield from data.prefetch(batches)
+
+    def _next(self, batches: Generator[tuple[Chunk, Batch]]) -> tuple[Chunk, Batch] | None:
+        with self._watchdog.watch("batch", "making the next batch"):
+            return next(batches, None)
+
+    def _call(
+        self, chunk: Chunk, state: TrainState, batch: Batch, progress: Progress, is_first: bool
+    ) -> TrainState:
+        """Starts a chunk's steps, and waits for those before it; for the first ones, too."""
+        program = (chunk.stage, chunk.steps, chunk.discriminator_steps, chunk.fading)
+        steps = f"steps {chunk.first} to {chunk.end}"
+        began, measured = time.monotonic(), self._running and program in self._started
+        with self._watchdog.watch(("start", program), f"starting {steps}"):
+            state, metrics = self.executor.step(chunk, state, batch)
+        self._wait()
+        if measured:
+            self._longest_call = max(self._longest_call, time.monotonic() - began)
+        self._started.add(program)
+        self._running = _Running(program, steps, metrics)
+        self._history.append(metrics)
+        if is_first:
+            self._wait()
+            self.first_call_done.set()
+            progress.report_first_call(chunk.end)
+        return state
+
+    def _wait(self) -> None:
+        """Waits for the call that was started last."""
+        if self._running is not None:
+            program, steps, metrics = self._running
+            with self._watchdog.watch(("call", program), steps):
+                jax.block_until_ready(metrics)
+            self._running = None
+
+    def _after_call(self, state: TrainState, chunk: Chunk, number: int, progress: Progress) -> int:
+        """Does what is due; returns the number of the signal that stops the run, or 0."""
+        step = chunk.end
+        due = due_after(self.settings, step, stopping=bool(number))
+        if not (due.log or due.evaluate or due.draw):
+            return number
+        self._wait()
+        if due.evaluate or due.draw or due.save:
+            state = self.executor.to_host(state)
+        scores: Values = {}
+        if due.evaluate:
+            try:
+                scores = self._evaluate(state, step)
+            except StopRequested:
+                number = multihost.highest_of_processes(self._stop.number)
+                due = due_after(self.settings, step, stopping=True)
+        values: Values = {index: dict(scores.get(index, {})) for index in self._training}
+        if due.log:
+            self._add_means(values, state, step, due.save)
+            shown = [_main_metrics(values[i], scores.get(i, {})) for i in self._training]
+            rate = progress.report(step, [] if number else shown)
+            for index in self._training:
+                values[index]["steps_per_second"] = rate
+        for index, writer in self._training.items():
+            if values[index]:
+                writer.log(step, values[index])
+        if due.draw:
+            self._draw(state, step)
+        if due.save:
+            self._save(state, step, values, due.postponed)
+        if not number:
+            self._warn(values, step)
+        return number
+
+    def _evaluate(self, state: TrainState, step: int) -> Values:
+        """Scores all members. Raises StopRequested if a signal comes."""
+
+        def between_batches() -> None:
+            if multihost.any_process(bool(self._stop.number)):
+                raise StopRequested
+
+        stage, fade = self.executor.experiment.stage_after(step)
+        kind = ("evaluation", id(stage), fade is None)
+        with self._watchdog.watch(kind, f"the evaluation of step {step}"):
+            return {
+                index: writer.evaluate(
+                    self.protocols,
+                    self.real,
+                    self.executor.member(state, index),
+                    step,
+                    between_batches,
+                )
+                for index, writer in self._training.items()
+            }
+
+    def _draw(self, state: TrainState, step: int) -> None:
+        stage, fade = self.executor.experiment.stage_after(step)
+        kind = ("picture", id(stage), fade is None)
+        with self._watchdog.watch(kind, f"the samples of step {step}"):
+            for index, writer in self._training.items():
+                writer.draw(self.executor.member(state, index), step, self.executor.key(index))
+
+    def _make_postponed(self, state: TrainState, step: int) -> None:
+        """Evaluates and draws what a run that was stopped here left out."""
+        if is_postponed(self.writers, step):
+            due, state = due_after(self.settings, step), self.executor.to_host(state)
+            if due.evaluate:
+                try:
+                    scores = self._evaluate(state, step)
+                except StopRequested:
+                    self._leave(step, multihost.highest_of_processes(self._stop.number))
+                for index, writer in self._training.items():
+                    writer.log(step, scores[index])
+                    writer.checkpoints.add_scores({step: scores[index]})
+            if due.draw:
+                self._draw(state, step)
+        for writer in self._training.values():
+            writer.end_postponement()
+
+    def _add_means(self, values: Values, state: TrainState, step: int, saving: bool) -> None:
+        """Adds the means of the metrics since the last row; leaves diverged members behind."""
+        history, self._history = jax.device_get(self._history), []
+        reasons: dict[int, str] = {}
+        for index, writer in self._training.items():
+            calls = [self.executor.member(call, index) for call in history]
+            reason = describe_nonfinite(calls, step, partial(self.executor.member, state, index))
+            if saving and not reason:
+                reason = describe_bad_state(self.executor.member(state, index), step)
+            if reason:
+                reasons[index] = reason
+            values[index] |= interval_metrics(calls)
+            if writer.roll_backs:
+                values[index]["roll_backs"] = float(len(writer.roll_backs))
+        if reasons and self.settings.nonfinite == "roll_back":
+            raise NeedsRollBack(reasons)
+        for index, reason in reasons.items():
+            reason = self._training.pop(index).note_divergence(reason)
+            del values[index]
+            if not self._training:
+                raise TrainingDiverged(reason)
+            print(f"member {index} diverged: {reason}", flush=True)
+
+    def _save(self, state: TrainState, step: int, values: Values, postponed: bool) -> None:
+        for index, writer in self._training.items():
+            if postponed:
+                writer.postpone(step)
+            writer.save(self.executor.member(state, index), step, values[index])
+
+    def _warn(self, values: Values, step: int) -> None:
+        """Warns of skipped updates, and once of calls that are too long for a signal's time."""
+        if not multihost.is_main_process():
+            return
+        for index in self._training:
+            whose = f" of member {index}" if len(self.writers) > 1 else ""
+            warn_of_skipped_updates(values[index], step, whose)
+        if 2 * self._longest_call > self._preemption_seconds:
+            print(
+                f"warning: a call of steps takes {format_number(self._longest_call)} s, and saving "
+                f"after a signal waits for up to two: more than the {self._preemption_seconds:g} s "
+                "of --preemption_seconds; lower config.steps_per_call, now "
+                f"{self.settings.steps_per_call}",
+                flush=True,
+            )
+            self._preemption_seconds = float("inf")  # once is enough
+
+    def _leave(self, step: int, number: int) -> NoReturn:
+        for writer in self.writers:
+            writer.checkpoints.close()
+        if multihost.is_main_process():
+            with contextlib.suppress(OSError):  # SIGHUP: the terminal may be gone
+                name = signal.Signals(number).name
+                print(
+                    f"stopped by {name} at step {step}, saved; the same command resumes",
+                    flush=True,
+                )
+        raise StoppedBySignal(number)
+
+
+def _main_metrics(values: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:
+    """What a progress line shows: the scores, and both losses."""
+    losses = {name: values[name] for name in ("discriminator/loss", "generator/loss")}
+    return dict(scores) | losses

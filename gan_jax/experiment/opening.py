@@ -1,0 +1,143 @@
+"""How a run starts: its directories are opened and locked, and its newest state is restored."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gan_jax.distributed import multihost
+from gan_jax.errors import UserError
+from gan_jax.experiment import run_directory
+from gan_jax.experiment.executors import Executor
+from gan_jax.experiment.loading import abstract_state
+from gan_jax.experiment.roll_backs import TRIES, RollBack
+from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
+from gan_jax.experiment.settings import Settings
+from gan_jax.training.steps import TrainState
+
+
+def open_directories(
+    runs: Sequence[tuple[Path, Settings]], resources: contextlib.ExitStack
+) -> None:
+    """Opens all run directories in the first process; the others wait. Raises UserError."""
+    refusal: UserError | None = None
+    if multihost.is_main_process():
+        try:
+            for run_dir, settings in runs:
+                resources.enter_context(run_directory.opened(run_dir, settings))
+        except UserError as error:
+            refusal = error
+    if multihost.any_process(refusal is not None):
+        raise refusal or UserError("process 0 refused the run directory: see its output")
+
+
+def start_or_resume(
+    executor: Executor, writers: Sequence[RunWriter], title: str
+) -> tuple[TrainState, int]:
+    """Returns the state to train from and its step: the newest that is saved, or the initial one.
+
+    A run that diverged may try again if it is alone.
+
+    Args:
+      executor: of the runs.
+      writers: of each run.
+      title: of all, for the line that says where they start.
+
+    Raises:
+      TrainingDiverged: all members of a population have diverged.
+    """
+    if executor.may_retry:
+        writers[0].forget_divergence()
+    restored = _restore_newest(executor, writers)
+    first = restored[0] if restored else 0
+    for writer in writers:
+        writer.roll_backs.forget_after(first, multihost.is_main_process())
+    steps = executor.experiment.settings.steps
+    if first < steps and multihost.is_main_process():
+        how = f"resuming at step {first}" if restored else "starting"
+        print(f"{title}: {how}, {steps} steps", flush=True)
+    return _state(executor, writers, restored), first
+
+
+def roll_back(
+    executor: Executor, writers: Sequence[RunWriter], reasons: Mapping[int, str]
+) -> tuple[TrainState, int]:
+    """Returns the state of the newest checkpoint and its step, to go on from with other keys.
+
+    All members of a population go back together. Those that went bad get another key; the others
+    repeat their steps with the same bits.
+
+    Args:
+      executor: of the runs.
+      writers: of each run.
+      reasons: what is not finite, by the index of each run of which something is.
+
+    Raises:
+      TrainingDiverged: no run is left that may be tried again from there.
+    """
+    for writer in writers:
+        writer.checkpoints.wait()
+    restored = _restore_newest(executor, writers)
+    step = restored[0] if restored else 0
+    for index, reason in reasons.items():
+        writer = writers[index]
+        member = f"member {index}: " if len(writers) > 1 else ""
+        if not writer.roll_backs.may_try_again(step):
+            tried = f"{reason}; {TRIES} other keys were tried from step {step}"
+            tried = writer.note_divergence(tried)
+            if all(writer.divergence for writer in writers):
+                raise TrainingDiverged(tried)
+            print(f"{member}diverged: {tried}", flush=True)
+            continue
+        writer.roll_backs.add(RollBack(step, reason), multihost.is_main_process())
+        if multihost.is_main_process():
+            print(f"{member}{reason}; back to step {step}, with another key", flush=True)
+    return _state(executor, writers, restored), step
+
+
+def is_postponed(writers: Sequence[RunWriter], step: int) -> bool:
+    """Returns whether the evaluation or picture of a step was left out, in all processes alike."""
+    postponed = any(writer.postponed == step for writer in writers)
+    return multihost.any_process(postponed and multihost.is_main_process())
+
+
+def _state(
+    executor: Executor,
+    writers: Sequence[RunWriter],
+    restored: tuple[int, list[TrainState]] | None,
+) -> TrainState:
+    """The restored state as the executor takes it, or the initial one; sets the members' keys."""
+    executor.set_roll_backs([len(writer.roll_backs) for writer in writers])
+    return executor.join(restored[1]) if restored else executor.init()
+
+
+def _restore_newest(
+    executor: Executor, writers: Sequence[RunWriter]
+) -> tuple[int, list[TrainState]] | None:
+    """Restores the newest step of which all runs have a sound checkpoint; None if there is none.
+
+    A member of a population that diverged stays behind, and gets any state.
+    """
+    like = abstract_state(executor.experiment)
+    if executor.may_retry:
+        (writer,) = writers
+        restored = writer.checkpoints.restore(like)
+        return (restored[0], [restored[1]]) if restored else None
+    training = [writer for writer in writers if not writer.divergence]
+    if not training:
+        raise TrainingDiverged(
+            "all members have diverged; choose another --workdir to try other settings"
+        )
+    common = set.intersection(*(set(writer.checkpoints.steps()) for writer in training))
+    for step in sorted(common, reverse=True):
+        states: dict[RunWriter, TrainState] = {}
+        try:
+            for writer in training:
+                restored = writer.checkpoints.restore(like, step)
+                assert restored is not None  # a step that is asked for is there, or refused
+                states[writer] = restored[1]
+        except UserError as error:
+            print(f"warning: {error}; trying the one before it", flush=True)
+            continue
+        any_state = states[training[0]]
+        return step, [states.get(writer, any_state) for writer in writers]
+    return None
