@@ -91,6 +91,7 @@ class Checkpoints:
         finally:
             self._thread.shutdown()
             self._orbax.close()
+            self._remove_unfinished()  # TensorStore goes on for a while after a failure
 
     def wait(self) -> None:
         """Waits until what was saved can be restored.
@@ -239,8 +240,7 @@ class Checkpoints:
 
     def _fail(self, error: Exception) -> None:
         """Raises what is said of a save that failed, and removes what there is of it."""
-        if multihost.is_main_process():
-            shutil.rmtree(self.directory / f"{self._newest}{TEMPORARY}", ignore_errors=True)
+        self._remove_unfinished()
         reason = storage_failure(error)
         if reason is None:
             raise error
@@ -254,6 +254,11 @@ class Checkpoints:
             f"checkpoint {self._newest} cannot be saved in {self.directory} ({reason}). "
             f"Once it can, {resumes}"
         ) from error
+
+    def _remove_unfinished(self) -> None:
+        """Removes what there is of a save that failed: it takes space of a full disk."""
+        if multihost.is_main_process():
+            shutil.rmtree(self.directory / f"{self._newest}{TEMPORARY}", ignore_errors=True)
 
     def _move_aside(self, step: int) -> None:
         """Moves a damaged checkpoint away, so that the step can be saved again."""

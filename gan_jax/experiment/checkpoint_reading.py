@@ -1,5 +1,6 @@
 """Reading checkpoints, also while another process saves and removes them."""
 
+import logging
 import sys
 import warnings
 import zlib
@@ -12,7 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
-from gan_jax.errors import UserError, first_line
+from gan_jax.errors import UserError, first_line, storage_failure
 from gan_jax.experiment.checkpoint_files import STATE, read_record, saved_steps
 
 Checksum = list[Any]
@@ -198,9 +199,17 @@ def silence_orbax() -> None:
     Errors are raised too, and said in one line.
     """
     absl_logging.set_verbosity(absl_logging.FATAL)
+    logging.getLogger("asyncio").addFilter(_is_news)  # the same function again is not added
     if sys.unraisablehook is not _unraisable:
         global _unraisable_before
         _unraisable_before, sys.unraisablehook = sys.unraisablehook, _unraisable
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Returns whether a message of asyncio is not of Orbax's unfinished calls."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_of_orbax = "orbax" in record.getMessage() or (error and storage_failure(error))
+    return error is None or not is_of_orbax
 
 
 _unraisable_before = sys.unraisablehook

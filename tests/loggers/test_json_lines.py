@@ -1,5 +1,6 @@
 """Metrics as JSON lines: written, and read back past whatever is damaged."""
 
+import errno
 import json
 import math
 
@@ -51,6 +52,43 @@ def test_a_line_cut_short_spoils_no_other(tmp_path):
     log.scalars(3, {"a": 3})
     log.close()
     assert [row["step"] for row in json_lines.read_metrics(path)] == [1, 3]
+
+
+def test_rows_that_a_full_disk_refuses_are_written_whole_and_in_order_later(tmp_path):
+    class FullFile:
+        """Takes so many bytes more."""
+
+        def __init__(self, file, free):
+            self.file, self.free = file, free
+
+        def write(self, data):
+            if not self.free:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = self.file.write(data[: self.free])
+            self.free -= written
+            return written
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    path = tmp_path / "metrics.jsonl"
+    log = json_lines.JsonLines(path)
+    log._file = FullFile(log._file, free=20)
+    log.scalars(1, {})
+    for step in (2, 3):
+        with pytest.raises(OSError, match="No space left") as caught:
+            log.scalars(step, {})
+        assert caught.value.filename == str(path)
+    assert json_lines.read_metrics(path) == [{"step": 1}]  # and half a line
+    log._file.free = 1000
+    log.scalars(4, {})
+    assert path.read_text() == "".join(f'{{"step": {step}}}\n' for step in (1, 2, 3, 4))
+    log._file.free = 0
+    with pytest.raises(OSError, match="No space left"):
+        log.scalars(5, {})
+    with pytest.raises(OSError, match="No space left"):
+        log.close()
+    log.close()  # is closed
 
 
 def test_damaged_bytes_and_odd_rows_are_skipped(tmp_path):
