@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
-from gan_jax.experiment.command_line import Parser, main
+from gan_jax.experiment.command_line import Parser, check_output, main
 
 if TYPE_CHECKING:
     from gan_jax.benchmarking import Comparison
@@ -46,6 +46,8 @@ def benchmark(arguments: list[str]) -> None:
         raise UserError(f"name a case: {', '.join(case_names())}; not {flags.case!r}")
     if flags.rounds < 1:
         raise UserError(f"--rounds must be at least 1, not {flags.rounds}")
+    if flags.out:
+        check_output(Path(flags.out), overwrite=True)
     from gan_jax import benchmarking
 
     command = shlex.join(["python", "experiments/benchmark.py", *arguments])

@@ -25,7 +25,7 @@ from typing import Any
 
 from gan_jax import files, reproduction
 from gan_jax.errors import UserError
-from gan_jax.experiment.command_line import Parser, main
+from gan_jax.experiment.command_line import Parser, check_output, main
 from gan_jax.reproduction import SCALES, Figure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,6 +95,7 @@ def _reproduce_figure(figure: Figure, flags: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"--out={out} is a file, not a folder")
     folder = out / figure.name
+    check_output(folder / reproduction.RESULTS_FILE, overwrite=True)
     existing = None if flags.overwrite else reproduction.load_record(folder)
     if existing is None and flags.redraw:
         missing = folder / reproduction.RESULTS_FILE

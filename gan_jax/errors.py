@@ -83,8 +83,8 @@ def _shortened(text: str, longest: int) -> str:
 
 def masked(text: str) -> str:
     """Returns text with keys, tokens and passwords replaced by ``***``: see `CREDENTIAL`."""
-    key = os.environ.get("WANDB_API_KEY")
-    if key:
+    key = os.environ.get("WANDB_API_KEY", "")
+    if len(key) >= 8:  # not a placeholder such as "x"
         text = text.replace(key, "***")
     return CREDENTIAL.sub(lambda match: f"{match['name'] or ''}***", text)
 

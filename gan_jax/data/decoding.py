@@ -1,5 +1,6 @@
 """From the bytes of an image file to pixels."""
 
+import warnings
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +33,8 @@ def decode_image(
     """
     from PIL import Image, ImageOps
 
+    # Pillow warns of images that are too large, which are refused here.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
         opened = Image.open(file, formats=("PNG", "JPEG"))
     except Image.DecompressionBombError as error:  # Pillow's own limit, which is higher

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -100,8 +101,14 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         directory = next(parent for parent in path.absolute().parents if parent.exists())
     except OSError as error:  # a name that is too long, a directory that cannot be read
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
-        raise UserError(f"{path} cannot be written, because of {directory}: choose another --out")
+    try:
+        with tempfile.TemporaryFile(dir=directory):  # permissions alone say too little
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written, because of {directory} ({error.strerror}): "
+            "choose another --out"
+        ) from error
 
 
 def main(program: Callable[[list[str]], int | None]) -> NoReturn:

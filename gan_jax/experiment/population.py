@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax.errors import UserError, brief, did_you_mean
 from gan_jax.experiment.differences import differences
 from gan_jax.experiment.overrides import flat, with_value
-from gan_jax.experiment.part_text import is_int64
+from gan_jax.experiment.part_text import Part, is_int64
 from gan_jax.experiment.registry import Hyperparameters
 from gan_jax.experiment.run_name import format_value
 from gan_jax.experiment.settings import Settings
@@ -126,7 +126,8 @@ def _check(settings: Settings) -> None:
         for value in values:
             if not _kind_check(path)(value):
                 kind = "whole numbers" if path == "seed" else "numbers"
-                raise UserError(f"{field} takes {kind}, not {brief(value)}")
+                shown = str(value) if isinstance(value, Part) else brief(value)
+                raise UserError(f"{field} takes {kind}, not {shown}")
         try:
             with_value(settings, path, values[0])
         except UserError as error:

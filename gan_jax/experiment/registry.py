@@ -18,9 +18,9 @@ import optax
 
 from gan_jax import data, networks
 from gan_jax.data import Dataset
-from gan_jax.errors import UserError, did_you_mean, first_line
+from gan_jax.errors import UserError, brief, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
-from gan_jax.experiment.part_text import Part, parse_parts
+from gan_jax.experiment.part_text import Part, parse_parts, parts_text
 from gan_jax.game import Networks, Term
 from gan_jax.networks import NetworksFactory
 from gan_jax.objectives import augmentation, losses, penalties, regularisers, timing
@@ -141,8 +141,10 @@ def build_protocols(
       weights: file of the extractor's weights, for each protocol that takes one and names none.
 
     Raises:
-      UserError: an unknown name or setting, or weights that are missing.
+      UserError: an unknown name or setting, or weights that are missing, or that no protocol takes.
     """
+    if weights and not any(takes("metrics", part, "weights") for part in parts):
+        raise UserError(f"none of {parts_text(parts)} takes weights: leave {weights} out")
     built = []
     for part in parts:
         settings: dict[str, Any] = {} if samples is None else {"samples": samples}
@@ -351,15 +353,22 @@ def _check_type(path: str, value: Any, annotation: Any) -> None:
     # A schedule is a part, never a plain value.
     kinds = tuple(kind for kind in kinds if typing.get_origin(kind) is not Callable) or kinds
     allowed = [PLAIN_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
-    if None in allowed or not isinstance(value, int | float | bool | str | tuple | None):
+    # A number or a schedule is never text: that is a misspelt part, cosine(0.1) in place of
+    # cosine(init_value=0.1).
+    is_misspelt = isinstance(value, str) and float in kinds and not {str, Any} & set(kinds)
+    if (None in allowed and not is_misspelt) or not isinstance(
+        value, int | float | bool | str | tuple | None
+    ):
         return
     for accepted in allowed:
         if isinstance(value, accepted or ()) and (
             not isinstance(value, bool) or bool in (accepted or ())
         ):
             return
-    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
-    raise UserError(f"{path} takes {expected}, not {value!r}")
+    kind_names = [getattr(kind, "__name__", str(kind)).rpartition(".")[2] for kind in kinds]
+    expected = " or ".join(dict.fromkeys(kind_names))
+    hint = "; settings of a part are written key=value" if "(" in str(value) else ""
+    raise UserError(f"{path} takes {expected}, not {brief(value)}{hint}")
 
 
 def _check_result(field: str, part: Part, made: Any) -> None:

@@ -149,7 +149,8 @@ class WandbLogger:
             call()
         except Exception as error:
             if not self._broken:
-                print(f"warning: no more W&B logging ({errors.first_line(error)})", flush=True)
+                reason = errors.masked(errors.first_line(error))
+                print(f"warning: no more W&B logging ({reason})", flush=True)
             self._broken = True
 
     def _start(self) -> None:
@@ -210,7 +211,7 @@ def _init_online(wandb: Any, address: str, run_id: str, arguments: Mapping[str, 
         _probe(address)
         return wandb.init(mode="online", id=run_id, **arguments)
     except (wandb.errors.Error, OSError) as error:
-        reason = errors.first_line(error)
+        reason = errors.masked(errors.first_line(error))
         print(f"warning: W&B is not reachable ({reason}); logging offline", flush=True)
         return None
 

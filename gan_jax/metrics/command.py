@@ -20,7 +20,10 @@ class Parser(argparse.ArgumentParser):
 
     def fail(self, error: Exception) -> NoReturn:
         """Ends the program because of bad input."""
-        self.exit(2, f"error: {error}\n")
+        text = str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            text = f"{error.filename}: {error.strerror}"
+        self.exit(2, f"error: {text}\n")
 
 
 @contextlib.contextmanager

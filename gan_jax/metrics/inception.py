@@ -11,6 +11,7 @@ and then call ``inception_extractor("inception.npz")``.
 
 import functools
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,7 +116,9 @@ def _read_torch_weights(source: str) -> dict[str, Any]:
     import torch
 
     try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of files that it then refuses
+            state = torch.load(source, map_location="cpu", weights_only=True)
         return {
             name: tensor.numpy()
             for name, tensor in state.items()

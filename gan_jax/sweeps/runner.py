@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 
 from gan_jax import evaluation, files
-from gan_jax.errors import storage_failure
+from gan_jax.errors import masked, storage_failure
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.registry import build_protocols
@@ -98,11 +98,11 @@ def run_group(workdir: Path, group: Sequence[Trial]) -> None:
     except Exception as error:  # one bad run must not end a sweep of many hours
         if storage_failure(error):
             raise  # all others would fail too
-        print(f"failed: {type(error).__name__}: {error}", flush=True)
+        print(f"failed: {type(error).__name__}: {masked(str(error))}", flush=True)
         for trial in unfinished(workdir, trials):
             file = failure_file(workdir, trial)
             file.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(file, traceback.format_exc())
+            files.write_text(file, masked(traceback.format_exc()))
 
 
 def _train(workdir: Path, trials: Sequence[Trial]) -> None:

@@ -3,8 +3,10 @@
 import gzip
 import io
 import pickle
+import struct
 import warnings
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -183,6 +185,21 @@ def test_a_gzip_file_is_not_read_beyond_what_it_should_hold(tmp_path, monkeypatc
     with pytest.raises(UserError, match="trailing bytes"):
         prepare.read_idx(tmp_path / "x.gz", (3, 4, 4))
     assert sum(read) == len(IDX) + 1
+
+
+def test_pillow_says_nothing_of_an_image_that_is_refused(tmp_path):
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 12000, 12000, 1, 0, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b""))
+    with (
+        pytest.raises(UserError, match="12000 x 12000 pixels, more than"),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error")
+        data.folder(tmp_path, 8)
 
 
 def test_a_resolution_beyond_memory_is_refused(tmp_path):

@@ -144,6 +144,7 @@ def test_a_function_of_any_module_can_be_named(tmp_path, monkeypatch):
         ("generator_optimizer", "adm", "did you mean adam"),
         ("generator_optimizer", "apply_updates(params=1, updates=1)", "not GradientTransformation"),
         ("generator_optimizer", "adam(learning_rate=cosin(x=1))", "names 'cosin'"),
+        ("generator_optimizer", "adam(learning_rate='cosine(0.1)')", "are written key=value"),
         ("metrics", "fid", "names 'fid'"),
         ("networks", "packed(networks=packed(m=2))", "packed needs networks"),
         ("update_rule", "alternating(objective=3)", "has no setting 'objective'"),
@@ -161,3 +162,5 @@ def test_protocols_take_the_number_of_samples_and_the_weights_that_are_named_for
     assert [protocol.samples for protocol in few] == [100, 100]
     with pytest.raises(UserError, match="weights"):
         build_protocols(parse_parts("fid50k"))
+    with pytest.raises(UserError, match="none of modes takes weights"):
+        build_protocols(parse_parts("modes"), weights="x.npz")

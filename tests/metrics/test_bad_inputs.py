@@ -65,7 +65,9 @@ def call(function, *arguments, **settings):
             call("kernel_distance", X, X, subsets=[np.array([[0, 1]])]),
             "expected a number or a pair",
         ),
+        (call("kernel_distance", X, X, subsets=[np.array([["a", "b"]])] * 2), "<U1"),
         (call("precision_recall", X[:3], X, k=3), "3 samples"),
+        (call("density_coverage", X, X, k=np.inf), "inf"),
         (call("precision_recall", X, X[:3], k=3), "3 samples"),
         (call("density_coverage", X, X, k=0), "0"),
         (call("frechet_distance_from_statistics", X[0], X[:3], X[0], X[:4]), "(3, 4)"),
@@ -102,12 +104,18 @@ def call(function, *arguments, **settings):
         (call("mode_coverage", X, X, 1.0, near="all"), "'all'"),
         (call("label_coverage", LABELS.astype(float)), "float64"),
         (call("label_coverage", LABELS, classes=2), "[0, 2]"),
+        (call("label_coverage", np.zeros((4, 9), int)), "9 channels of 10 classes"),
         (call("stacked_coverage", IMAGES, lambda x: np.zeros((2, 7))), "(2, 7)"),
         (call("kl_divergence", [1, 2], [1, 2, 3]), "(3,)"),
         (call("kl_divergence", [1, -2], [1, 2]), "-2"),
         (call("js_divergence", [0, 0], [1, 2]), "sum of 0"),
         (call("parzen_log_likelihood", X, X, 0), "0"),
         (call("parzen_sigma", X, X, []), "(0,)"),
+        (call("parzen_sigma", X, X, [None]), "object"),
+        (
+            call("perceptual_path_length", np.copy, lambda images: 1.0, X, X, np.zeros(40)),
+            "embeddings of shape ()",
+        ),
         (call("perceptual_path_length", None, None, X, X, np.zeros(3)), "(3,)"),
         (
             call("perceptual_path_length", None, None, X, X, np.zeros(40), interpolation="cubic"),
@@ -123,3 +131,11 @@ def test_other_bad_arguments_are_refused(run, found):
         run()
     message = str(error.value)
     assert found in message and "expected" in message and "\n" not in message
+
+
+def test_a_window_as_wide_as_a_float_can_be_gives_a_number():
+    assert np.isfinite(metrics.parzen_log_likelihood(X, X, 1e200))
+
+
+def test_labels_may_be_unsigned():
+    assert metrics.label_coverage(LABELS.astype(np.uint64), classes=3).modes == 3

@@ -124,3 +124,13 @@ def test_a_loss_can_be_the_metric_of_a_sweep(
     assert [row["metric"] for row in results] == ["2.0", "2.01"]
     assert (results[0]["best"], results[0]["best_step"]) == (best_value, best_step)
     assert f"best so far generator/loss {best_run}" in capsys.readouterr().out
+
+
+def test_a_key_in_an_error_is_in_no_file_and_no_output(tmp_path, fake_training, capsys):
+    key = "0123456789abcdef0123456789abcdef01234567"
+    sweep_plan = make_plan(tmp_path, {"config.unroll": {"values": [0]}})
+    fake_training(unroll0=RuntimeError(f"the server refuses {key}"))
+    assert runner.run_sweep(sweep_plan) == 1
+    (failure,) = (tmp_path / "failures").iterdir()
+    for text in (failure.read_text(), capsys.readouterr().out):
+        assert "the server refuses ***" in text and key not in text
