@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import jax
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -160,15 +161,18 @@ def _audited() -> Iterator[list[str]]:
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if _events is None:
         return
+    path = str(arguments[0]) if arguments else ""
+    if "__pycache__" in path or path.startswith(str(jax.config.jax_compilation_cache_dir)):
+        return
     if event == "open":
-        path, mode, flags = arguments
+        _, mode, flags = arguments
         writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (
             isinstance(flags, int) and flags & 3
         )
-        if writes and "__pycache__" not in str(path):
+        if writes:
             _events.append(f"open {path!r} to write")
     elif event.startswith(FORBIDDEN):
-        _events.append(event)
+        _events.append(f"{event} {path!r}")
 
 
 sys.addaudithook(_note)

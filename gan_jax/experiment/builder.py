@@ -224,7 +224,9 @@ def _build_stage(
     settings: Settings, dataset: Dataset, batch_size: int, resolution: int | None = None
 ) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
     networks = _build_networks(settings, dataset, resolution)
-    has_spectral = "spectral" in jax.eval_shape(networks.init, jax.random.key(0))[1]
+    with registry.naming_bad_settings("networks", settings.networks):
+        parameters = jax.eval_shape(networks.init, jax.random.key(0))[1]
+    has_spectral = "spectral" in parameters
     augmentations = build_parts("augmentation", settings.augmentation)
 
     def optimizers(

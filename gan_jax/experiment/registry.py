@@ -5,11 +5,12 @@ are those of the modules listed in `NAMESPACES`; a function of any other module 
 ``package.module:function``.
 """
 
+import contextlib
 import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -233,7 +234,30 @@ def _call(
     arguments = _arguments(path, field, part, parameters, hyperparameters, context)
     arguments |= {name: value for name, value in context.items() if name in parameters}
     _check_required(path, part, parameters, set(arguments))
-    return function(**arguments)
+    with naming_bad_settings(path, part):
+        return function(**arguments)
+
+
+@contextlib.contextmanager
+def naming_bad_settings(path: str, part: Part) -> Iterator[None]:
+    """Turns what a function of gan_jax or optax raises for its settings into a line that names it.
+
+    What a function of one's own raises is left as it is: its traceback leads to the mistake.
+
+    Args:
+      path: of the part, for the error.
+      part: what is built in the block.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
+        if ":" in str(part):
+            raise
+        raise UserError(
+            f"config.{path} cannot be built with these settings, {part}: {first_line(error)}"
+        ) from error
 
 
 def _check_required(
