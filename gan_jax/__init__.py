@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gan_jax.experiment import load
     from gan_jax.game import (
         Batch,
+        Context,
         Metrics,
         Networks,
         Objective,
@@ -45,7 +46,18 @@ if TYPE_CHECKING:
         per_sample,
         update,
     )
-    from gan_jax.objectives import accumulated, augmented, losses, penalties, unrolled
+    from gan_jax.objectives import (
+        accumulated,
+        after,
+        augmented,
+        every,
+        losses,
+        penalties,
+        regularisers,
+        saddle,
+        unrolled,
+        until,
+    )
     from gan_jax.training import (
         Sampler,
         TrainState,
@@ -66,6 +78,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Context",
     "Metrics",
     "Networks",
     "Objective",
@@ -80,6 +93,7 @@ __all__ = [
     "__version__",
     "accumulated",
     "adversarial",
+    "after",
     "alternating",
     "augmented",
     "consensus",
@@ -89,6 +103,7 @@ __all__ = [
     "distributed",
     "evaluate",
     "evaluation",
+    "every",
     "experiment",
     "extragradient",
     "fused",
@@ -102,6 +117,8 @@ __all__ = [
     "penalties",
     "per_sample",
     "pmapped",
+    "regularisers",
+    "saddle",
     "sampler",
     "sharded",
     "simultaneous",
@@ -110,6 +127,7 @@ __all__ = [
     "theory",
     "training",
     "unrolled",
+    "until",
     "update",
 ]
 
@@ -120,6 +138,7 @@ _NAMES = {
     "experiment": ("load",),
     "game": (
         "Batch",
+        "Context",
         "Metrics",
         "Networks",
         "Objective",
@@ -133,10 +152,15 @@ _NAMES = {
     ),
     "objectives": (
         "accumulated",
+        "after",
         "augmented",
+        "every",
         "losses",
         "penalties",
+        "regularisers",
+        "saddle",
         "unrolled",
+        "until",
     ),
     "training": (
         "Sampler",

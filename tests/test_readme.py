@@ -5,20 +5,28 @@ import re
 import jax
 import numpy as np
 
+import gan_jax
+
 
 def test_the_examples_run(root):
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict = {}
+    terms = []
     with jax.numpy_rank_promotion("allow"):  # as a user's session is
-        for block in blocks:
+        for number, block in enumerate(blocks):
             exec(block, names)
-        assert np.abs(np.asarray(names["state"].generator.params["shift"]) - [3, -1]).max() < 0.5
-        state, batch = names["state"], {"real": names["real"][0, 0]}
-        loss, (metrics, _) = names["objective"].discriminator(
-            state.discriminator.params, state.generator, batch, names["key"]
-        )
-        assert (
-            np.isfinite(loss)
-            and {"discriminator/total_variation", "discriminator/r1"} <= metrics.keys()
-        )
+            if number == 0:
+                trained = names["state"]
+                shift = np.asarray(trained.generator.params["shift"])
+                assert np.abs(shift - [3, -1]).max() < 0.5
+            context = gan_jax.Context(names["key"], 0, names["state"].memory)
+            loss, (metrics, _) = names["objective"].discriminator(
+                trained.discriminator.params,
+                trained.generator,
+                {"real": names["real"][0, 0]},
+                context,
+            )
+            assert np.isfinite(loss)
+            terms.append({name.partition("/")[2] for name in metrics})
+    assert {"total_variation", "r1"} <= terms[1] and {"hinge", "r1", "lecam"} <= terms[2]

@@ -17,7 +17,7 @@ from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.part_text import Part
 from gan_jax.experiment.registry import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.settings import Settings
-from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, adversarial
+from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, Term, adversarial
 from gan_jax.networks import spectral
 from gan_jax.objectives import augmentation, penalties
 from gan_jax.objectives.accumulation import accumulated
@@ -286,12 +286,16 @@ def _build_objective(
     batch_size: int,
     numbers: Hyperparameters,
 ) -> Objective:
+    terms: dict[str, Term] = {}
+    for part in settings.objective:
+        term: Term = build_part("objective", part, numbers)
+        name = term.name or _term_name(part)
+        if name in terms:
+            raise UserError(f"config.objective has two terms that are named {name}")
+        terms[name] = term
     # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is
     # written.
-    terms = {
-        _term_name(part): build_part("objective", part, numbers)
-        for part in sorted(settings.objective, key=_term_name)
-    }
+    terms = dict(sorted(terms.items()))
     try:
         objective = adversarial(networks, terms)
     except ValueError as error:

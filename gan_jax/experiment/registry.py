@@ -234,8 +234,20 @@ def _call(
     arguments = _arguments(path, field, part, parameters, hyperparameters, context)
     arguments |= {name: value for name, value in context.items() if name in parameters}
     _check_required(path, part, parameters, set(arguments))
+    if field in ("generator_optimizer", "discriminator_optimizer"):
+        scheduled = [name for name, value in part.settings.items() if isinstance(value, Part)]
+        if not all(_takes_schedule(name, parameters[name][0]) for name in scheduled):
+            function = optax.inject_hyperparams(function)
     with naming_bad_settings(path, part):
         return function(**arguments)
+
+
+def _takes_schedule(name: str, annotation: Any) -> bool:
+    """Whether an argument of an optimizer may be a function of the step, as learning rates are."""
+    kinds = typing.get_args(annotation)
+    return name == "learning_rate" or any(
+        typing.get_origin(kind) in (Callable, typing.Callable) for kind in kinds
+    )
 
 
 @contextlib.contextmanager
@@ -284,6 +296,8 @@ def _arguments(
             hint = did_you_mean(name, known) if known else "it has none"
             raise UserError(f"config.{path} has no setting {name!r}: {hint}")
         annotation = parameters[name][0]
+        if annotation is Term:
+            value = _one_part(f"{path}.{name}", value)
         if annotation is NetworksFactory:
             arguments[name] = _networks_factory(f"{path}.{name}", value, context)
         elif isinstance(value, Part):

@@ -4,7 +4,7 @@ Everything here is a pure function of arrays. Nothing depends on files, devices,
 network library.
 """
 
-from gan_jax.game.adversarial_objective import SIDES, Side, adversarial, show_scores
+from gan_jax.game.adversarial_objective import SIDES, Side, adversarial
 from gan_jax.game.batches import (
     Array,
     Batch,
@@ -41,6 +41,7 @@ from gan_jax.game.players import (
     initial_memory,
     update,
 )
+from gan_jax.game.rounds import show_scores
 from gan_jax.game.terms import Round, Term, TermFn, Terms
 
 __all__ = [

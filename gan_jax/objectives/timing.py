@@ -139,24 +139,26 @@ def _computed_if(due: Array, function: TermFn, round: Round, scale: float) -> An
     by a scalar.
     """
 
+    # What the term is differentiable in reaches it through the round's closures.
+    converted, hoisted = jax.closure_convert(lambda: function(round))
+
     def compute(*hoisted: Array) -> tuple[Array, Any]:
         returned = converted(*hoisted)
         value, memory = returned if round.memory is not None else (returned, None)
         return scale * value, memory
 
-    # What the term is differentiable in reaches it through the round's closures.
-    converted, hoisted = jax.closure_convert(lambda: function(round))
-
-    @jax.custom_vjp
-    def value(*hoisted: Array) -> tuple[Array, Any]:
-        computed: tuple[Array, Any] = jax.lax.cond(due, compute, idle, *hoisted)
-        return computed
-
     def idle(*hoisted: Array) -> tuple[Array, Any]:
         shape = jax.eval_shape(lambda: compute(*hoisted))[0]
         return jnp.zeros(shape.shape, shape.dtype), round.memory
 
-    def forward(*hoisted: Array) -> tuple[tuple[Array, Any], tuple[Array, ...]]:
+    # `due` is an argument: it may belong to the trace of another timed term around this one, which
+    # has ended when the forward pass is traced.
+    @jax.custom_vjp
+    def value(due: Array, *hoisted: Array) -> tuple[Array, Any]:
+        computed: tuple[Array, Any] = jax.lax.cond(due, compute, idle, *hoisted)
+        return computed
+
+    def forward(due: Array, *hoisted: Array) -> tuple[tuple[Array, Any], tuple[Array, ...]]:
         def compute_both(*hoisted: Array) -> tuple[tuple[Array, Any], tuple[Array, ...]]:
             argnums = tuple(range(len(hoisted)))
             return jax.value_and_grad(compute, argnums, has_aux=True)(*hoisted)
@@ -169,9 +171,9 @@ def _computed_if(due: Array, function: TermFn, round: Round, scale: float) -> An
         )
         return both
 
-    def backward(gradient: tuple[Array, ...], cotangent: tuple[Array, Any]) -> tuple[Array, ...]:
-        return tuple((cotangent[0] * leaf).astype(leaf.dtype) for leaf in gradient)
+    def backward(gradient: tuple[Array, ...], cotangent: tuple[Array, Any]) -> tuple[Any, ...]:
+        return None, *((cotangent[0] * leaf).astype(leaf.dtype) for leaf in gradient)
 
     value.defvjp(forward, backward)
-    result, memory = value(*hoisted)
+    result, memory = value(due, *hoisted)
     return result if round.memory is None else (result, memory)

@@ -10,7 +10,7 @@ import optax
 
 from gan_jax.game import Array
 
-__all__ = ["average_over", "clip_weights", "orthogonal_regularization"]
+__all__ = ["average_over", "clip_weights", "lazy_adam", "orthogonal_regularization"]
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
@@ -41,6 +41,28 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
         return jax.tree.map(clip, updates, params), state
 
     return optax.GradientTransformation(optax.init_empty_state, update)
+
+
+def lazy_adam(
+    learning_rate: float, every: int, b1: float = 0.0, b2: float = 0.99, eps: float = 1e-8
+) -> optax.GradientTransformation:
+    """Returns Adam for a loss one of whose terms acts at every n-th step.
+
+    ``adam(c learning_rate, b1^c, b2^c)`` with ``c = n / (n + 1)``, by which StyleGAN2 makes up for
+    the steps that a lazy penalty adds.
+
+    Args:
+      learning_rate: that of Adam without the lazy term, 0.002 in the paper.
+      every: n, as in `gan_jax.objectives.timing.every`: 16 for R1, 4 for the path length.
+      b1: decay of the mean gradient.
+      b2: decay of the mean squared gradient.
+      eps: added to the root.
+
+    References:
+      Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), appendix B.
+    """
+    share = every / (every + 1)
+    return optax.adam(share * learning_rate, b1=b1**share, b2=b2**share, eps=eps)
 
 
 def average_over(axis_name: str) -> optax.GradientTransformation:
