@@ -173,6 +173,11 @@ def test_a_damaged_checkpoint_does_not_count_as_one_that_is_kept(tmp_path):
     with Checkpoints(tmp_path / "c", keep=2) as checkpoints:
         checkpoints.save(20, state_of(20))
     shutil.rmtree(tmp_path / "c" / "20" / "state")
+    shutil.copytree(tmp_path / "c", tmp_path / "other interval")
+    with Checkpoints(tmp_path / "other interval", keep=2) as checkpoints:
+        assert checkpoints.restore(LIKE)[0] == 10
+        checkpoints.save(25, state_of(25))
+        assert checkpoints.steps() == [10, 20, 25]
     with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
         assert checkpoints.restore(LIKE)[0] == 10
         checkpoints.save(15, state_of(15))

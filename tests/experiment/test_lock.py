@@ -114,8 +114,8 @@ def test_the_lock_of_a_killed_process_on_this_machine_is_free_at_once(tmp_path, 
     with other_process(tmp_path, kind) as process:
         with pytest.raises(UserError, match=f"process {process.pid} on"), _locked(tmp_path):
             pass
-        process.kill()
-        process.wait()
+        process.kill()  # nobody has waited for it yet
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert (tmp_path / lock.LOCK_FILE).exists()
         clock = Clock()
         monkeypatch.setattr(lock, "time", clock)
