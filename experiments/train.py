@@ -19,10 +19,11 @@ once, unsaved. Exit codes:
     0    the run is done
     1    numbers are no longer finite (see config.nonfinite), another process is lost, or a bug
     2    bad input
+    74   the disk is full or fails, or another process has taken over the run directory
     75   the device made no progress for long; the stacks of all threads are printed
     129  stopped by SIGHUP, and saved; 130 by SIGINT, 138 by SIGUSR1, 143 by SIGTERM
 
-After 75 and 129 to 143 the same command resumes.
+After 74 to 143 the same command resumes, once there is room on the disk.
 """
 
 import contextlib

@@ -46,7 +46,7 @@ def is_whole(path: Path) -> bool:
             )
         read_record(path)
         return all((path / STATE / name).stat().st_size for name in ("_METADATA", "manifest.ocdbt"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 

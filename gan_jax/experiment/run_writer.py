@@ -174,6 +174,7 @@ class RunWriter:
         Args:
           reason: what is not finite, and since when.
         """
+        lock.confirm(self.run_dir)
         steps = self.checkpoints.steps()
         kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
         reason = f"{reason} ({kept} in {self.run_dir})"
@@ -188,6 +189,7 @@ class RunWriter:
 
     def postpone(self, step: int) -> None:
         """Notes, before a checkpoint is saved, that its evaluation and picture are left out."""
+        lock.confirm(self.run_dir)
         if multihost.is_main_process():
             files.write_text(self.run_dir / POSTPONED, f"{step}\n")
 
