@@ -68,7 +68,7 @@ def tfds(
         raise UserError(f"{name} has no class labels, only the features {', '.join(features)}")
     variant = urllib.parse.quote(f"{split}-{resolution or 'native'}", safe="")
     cache = Path(builder.data_dir) / f"gan_jax-{variant}.npz"
-    arrays = _load_cache(cache)
+    arrays = _load_cache(cache, labelled=bool(classes))
     if arrays is None:
         try:
             arrays = _decode_split(name, builder, split, bool(classes), resolution)
@@ -170,7 +170,7 @@ def _decoded_examples(
             yield example, image
 
 
-def _load_cache(cache: Path) -> dict[str, np.ndarray] | None:
+def _load_cache(cache: Path, labelled: bool) -> dict[str, np.ndarray] | None:
     """Returns the arrays in a cache file, or None if it is missing or damaged.
 
     Damage is noticed, as a zip file holds a CRC of its contents.
@@ -186,7 +186,8 @@ def _load_cache(cache: Path) -> dict[str, np.ndarray] | None:
     if real is None or real.dtype != np.uint8 or real.ndim != 4 or not real.size:
         warnings.warn(f"{cache} holds no images and is made again", stacklevel=3)
         return None
-    if label is not None and (label.dtype != np.int32 or label.shape != real.shape[:1]):
+    has_labels = label is not None and label.dtype == np.int32 and label.shape == real.shape[:1]
+    if labelled and not has_labels:
         warnings.warn(f"{cache} holds no label for each image and is made again", stacklevel=3)
         return None
     return arrays

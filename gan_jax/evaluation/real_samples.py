@@ -25,6 +25,9 @@ ENDLESS = 50_000
 """Real samples that are taken of a dataset without end."""
 
 
+ARRAYS = {"features": ("features",), "statistics": ("n", "mean", "scatter")}
+"""The arrays that the cache holds of each kind."""
+
 ROUNDING = 2e-3
 """How far pixels may lie outside [-1, 1]."""
 
@@ -251,7 +254,7 @@ class RealSamples:
         shape = "x".join(map(str, self.train.shape))
         name = f"{self.name or 'samples'}-{split}-{shape}-{extractor.name}-{kind}"
         return self._compute_once(
-            tuple(key.values()), lambda: statistics_cache.cached(name, key, compute)
+            tuple(key.values()), lambda: statistics_cache.cached(name, key, ARRAYS[kind], compute)
         )
 
     def _compute_once(self, key: Hashable, compute: Callable[[], T]) -> T:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,12 @@ from gan_jax.metrics.npz_files import read_arrays
 Arrays = dict[str, np.ndarray]
 
 
-def cached(name: str, key: Mapping[str, str | int], compute: Callable[[], Arrays]) -> Arrays:
+def cached(
+    name: str,
+    key: Mapping[str, str | int],
+    names: Collection[str],
+    compute: Callable[[], Arrays],
+) -> Arrays:
     """Returns the arrays of ``compute()``, from the cache if they are there and sound.
 
     The cache is ``$XDG_CACHE_HOME/gan_jax/statistics``, by default in ``~/.cache``. If it cannot be
@@ -25,13 +30,14 @@ def cached(name: str, key: Mapping[str, str | int], compute: Callable[[], Arrays
     Args:
       name: how the name of the file starts, for people; the arrays are looked up by ``key``.
       key: all that the arrays depend on.
+      names: of the arrays: a damaged file can have lost some of them.
       compute: called if the cache has no such file, or a damaged one (with a warning).
     """
     key_text = json.dumps(dict(key), sort_keys=True)
     digest = hashlib.sha256(key_text.encode()).hexdigest()[:20]
     start = re.sub(r"[^\w.-]+", "_", name)[:100]
     path = _directory() / f"{start}-{digest}.npz"
-    arrays = _load(path, key_text)
+    arrays = _load(path, key_text, names)
     if arrays is None:
         arrays = compute()
         _save(path, arrays, key_text)
@@ -43,12 +49,16 @@ def _directory() -> Path:
     return home / "gan_jax" / "statistics"
 
 
-def _load(path: Path, key: str) -> Arrays | None:
+def _load(path: Path, key: str, names: Collection[str]) -> Arrays | None:
     """The arrays of a file; None if there is none, or it is damaged (a zip file has checksums)."""
     try:
         arrays = read_arrays(path)
         if str(arrays.pop("key", None)) != key:
             raise ValueError("it holds the statistics of something else")
+        if arrays.keys() != set(names):
+            raise ValueError(
+                f"it holds {', '.join(arrays) or 'nothing'} and not {', '.join(names)}"
+            )
         return arrays
     except (FileNotFoundError, NotADirectoryError):
         return None

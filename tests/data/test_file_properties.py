@@ -154,14 +154,16 @@ def test_a_path_that_cannot_be_is_refused(tmp_path, monkeypatch, path, resolutio
 
 
 @inputs(0.5)
-@given(content=npz_files())
-def test_a_damaged_cache_of_images_is_made_again(tmp_path, content):
+@given(content=npz_files(), labelled=st.booleans())
+def test_a_damaged_cache_of_images_is_made_again(tmp_path, content, labelled):
     cache = tmp_path / "cache.npz"
     cache.write_bytes(content)
     with malformed_input(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        arrays = tensorflow_datasets._load_cache(cache)
-        assert arrays is None or arrays["real"].dtype == np.uint8
+        arrays = tensorflow_datasets._load_cache(cache, labelled)
+        if arrays is not None:
+            assert arrays["real"].dtype == np.uint8 and arrays["real"].ndim == 4
+            assert not labelled or arrays["label"].shape == arrays["real"].shape[:1]
 
 
 def test_a_header_that_claims_7_tebibytes_is_refused_by_name(tmp_path):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 def cached(value=1.0):
     """A cached array of one value, which is computed as ``value``."""
-    arrays = statistics_cache.cached("name", {"a": 1}, lambda: {"x": np.full(100, value)})
+    arrays = statistics_cache.cached("name", {"a": 1}, "x", lambda: {"x": np.full(100, value)})
     return arrays["x"][0]
 
 
@@ -35,6 +35,15 @@ def test_a_damaged_file_is_computed_again(damage, cache):
         warnings.simplefilter("error")
         assert cached(3.0) == 2.0
     assert [path.name for path in cache.iterdir()] == [file.name]
+
+
+def test_a_file_that_has_lost_an_array_is_computed_again(cache):
+    cached()
+    (file,) = cache.iterdir()
+    with np.load(file) as arrays:
+        np.savez(file, key=arrays["key"])
+    with pytest.warns(UserWarning, match="it holds nothing and not x"):
+        assert cached(2.0) == 2.0
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning(cache):

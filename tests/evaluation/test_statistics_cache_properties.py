@@ -16,7 +16,7 @@ KEY = {"data": "x", "n": 9}
 @given(data=st.data())
 def test_damage_never_changes_statistics(cache, data):
     def cached(compute):
-        return statistics_cache.cached("name", KEY, compute)
+        return statistics_cache.cached("name", KEY, ARRAYS, compute)
 
     for file in cache.glob("*"):
         file.unlink()
@@ -25,7 +25,7 @@ def test_damage_never_changes_statistics(cache, data):
     file.write_bytes(data.draw(damaged_bytes(file.read_bytes())))
     with malformed_input(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded = statistics_cache._load(file, '{"data": "x", "n": 9}')
+        loaded = statistics_cache._load(file, '{"data": "x", "n": 9}', ARRAYS)
     if loaded is not None:
         assert loaded.keys() == ARRAYS.keys()
         for name, array in loaded.items():
