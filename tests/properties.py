@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from hypothesis.internal.conjecture import providers
 
 EXAMPLES = {"tests": 100, "fuzz": 300}
@@ -250,3 +251,42 @@ def _with_one_change(draw: st.DrawFn, tree: Any, values: st.SearchStrategy[Any])
         if change == "rename" and isinstance(tree, dict):
             items[draw(odd_texts)] = value
     return items if isinstance(tree, dict) else list(items.values())
+
+
+odd_values = st.sampled_from((np.nan, np.inf, -np.inf, 1e308, -1e308, 1e-308, 0.0, 255.0))
+dtypes = st.sampled_from(
+    ("float64", "float32", "float16", "longdouble", "int64", "int8", "uint64", "uint8", "bool")
+    + ("complex128", "U3", "S3", "datetime64[s]", "timedelta64[s]", "O", "V4")
+)
+SHAPES = ((12, 3), (12, 2), (12, 1), (12,), (1, 3), (5, 7), (3, 3), (3,), (0, 3), (12, 0), (), (0,))
+IMAGE_SHAPES = ((2, 16, 16, 3), (1, 8, 8, 1), (2, 16, 16, 0), (0, 16, 16, 1), (2, 3, 3, 3))
+shapes = st.sampled_from(SHAPES + IMAGE_SHAPES) | arrays.array_shapes(min_dims=0, max_side=4)
+
+
+@st.composite
+def odd_arrays(draw):
+    """Arrays of any dtype and shape, samples with a few odd values, and what is no array."""
+    kind = draw(st.sampled_from(("normal", "normal", "labels", "any dtype", "ragged")))
+    shape = draw(shapes)
+    if kind == "ragged":
+        return draw(
+            st.recursive(
+                st.none() | st.floats() | st.integers() | st.text(max_size=2),
+                lambda rows: st.lists(rows, max_size=3),
+                max_leaves=6,
+            )
+        )
+    random = np.random.default_rng(draw(st.integers(0, 9)))
+    if kind == "labels":
+        return random.integers(draw(st.sampled_from((-1, 0))), draw(st.integers(1, 12)), shape)
+    if kind == "any dtype":
+        values = random.integers(-2, 300, shape)
+        dtype = np.dtype(draw(dtypes))
+        with np.errstate(all="ignore"):
+            return np.zeros(shape, dtype) if dtype.kind == "V" else values.astype(dtype)
+    values = np.clip(random.normal(size=shape), -1, 1)
+    for value in draw(st.lists(odd_values, max_size=2)):
+        if values.size:
+            values.flat[draw(st.integers(0, values.size - 1))] = value
+    with np.errstate(all="ignore"):
+        return values * draw(st.sampled_from((1.0, 1.0, 1e154, 1e-200, 0.0)))

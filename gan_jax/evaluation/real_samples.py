@@ -281,7 +281,8 @@ def _dataset_of(real: Any, name: str) -> Dataset:
         if "label" not in real:
             return Dataset.from_arrays(samples)
         label = np.asarray(real["label"])
-        if label.shape != (len(samples),) or label.dtype.kind not in "iu" or label.min() < 0:
+        is_classes = label.shape == (len(samples),) and label.dtype.kind in "iu"
+        if not is_classes or label.min() < 0 or label.max() >= 2**31 - 1:
             raise UserError(
                 f"the labels of {name} are {label.dtype} of shape {label.shape}: pass classes from "
                 f"0 on, integers of shape {(len(samples),)}"
@@ -297,18 +298,20 @@ def _dataset_of(real: Any, name: str) -> Dataset:
 
 def _checked_samples(real: Any, name: str) -> Array:
     samples = np.asarray(real)
-    if samples.ndim < 2 or len(samples) < 2:
+    if samples.ndim < 2 or len(samples) < 2 or not samples.size:
         raise UserError(f"{name} has shape {samples.shape}: pass 2 samples or more, [n, ...]")
     if samples.dtype != np.uint8 and samples.dtype.kind != "f":
         raise UserError(f"{name} has dtype {samples.dtype}: pass uint8 images, or floats")
     if samples.dtype == np.uint8:
         return samples
+    with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused below
+        samples = samples.astype(np.float32, copy=False)
     low, high = samples.min(), samples.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise UserError(f"{name} has values that are not finite")
+        raise UserError(f"{name} has values that are not finite in float32")
     outside = low < -1 - ROUNDING or high > 1 + ROUNDING
     if samples.ndim == 4 and (outside or low >= 0):
         raise UserError(
             f"{name} has pixels in [{low:g}, {high:g}]: pass floats in [-1, 1], or uint8 images"
         )
-    return samples.astype(np.float32, copy=False)
+    return samples
