@@ -53,7 +53,7 @@ def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any
 
     ``--slurm.mem_gb=8`` gives ``({"mem_gb": 8}, rest)``.
 
-    Whole numbers and true or false are read as such, all else is text. Raises UserError.
+    Whole numbers of 64 bits and true or false are read as such, all else is text. Raises UserError.
     """
     settings: dict[str, Any] = {}
     rest = []
@@ -66,7 +66,7 @@ def split_settings(arguments: Sequence[str], prefix: str) -> tuple[dict[str, Any
             raise UserError(f"--{prefix}.{name} needs a value: --{prefix}.{name}=VALUE")
         settings[name] = (
             int(text)
-            if text.isdecimal()
+            if text.isdecimal() and len(text) < 19
             else {"true": True, "false": False}.get(text.lower(), text)
         )
     return settings, rest

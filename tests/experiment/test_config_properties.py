@@ -85,6 +85,7 @@ def test_any_flags_are_settings_that_are_written_back_or_refused(flags):
 
 
 @inputs(2)
+@example(["--slurm."], "x=" + "9" * 5000)
 @given(st.lists(st.sampled_from(("--config.", "--noconfig.", "--slurm.", "--")), max_size=4), texts)
 def test_any_command_line_is_separated_or_refused(prefixes, text):
     arguments = [f"{prefix}{text}" for prefix in prefixes] + [text]
