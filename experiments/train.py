@@ -26,9 +26,11 @@ once, unsaved. Exit codes:
 After 74 to 143 the same command resumes, once there is room on the disk.
 """
 
+import argparse
 import contextlib
 
 from gan_jax.experiment.command_line import Parser, expanded, main, split_overrides
+from gan_jax.experiment.signals import PREEMPTION_SECONDS
 
 
 def train(arguments: list[str]) -> None:
@@ -47,7 +49,7 @@ def train(arguments: list[str]) -> None:
 
     from gan_jax.distributed import multihost
     from gan_jax.experiment.training_loop import run
-    from gan_jax.loggers.progress import format_number
+    from gan_jax.loggers.progress import format_number, print_line
 
     in_job = flags.distributed or flags.coordinator or flags.processes or flags.process >= 0
     job = multihost.job(flags.coordinator, flags.processes, flags.process)
@@ -56,13 +58,16 @@ def train(arguments: list[str]) -> None:
         if not multihost.is_main_process():
             return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
-    print("  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
+    print_line("  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"takes a number of seconds above 0, not {text!r}")
     return seconds
 
 
@@ -79,7 +84,7 @@ def _parser(wants_help: bool) -> Parser:
     add(
         "--preemption_seconds",
         type=_seconds,
-        default=30.0,
+        default=PREEMPTION_SECONDS,
         metavar="SECONDS",
         help="how long the machine leaves the run after a signal; it warns if calls take too long",
     )

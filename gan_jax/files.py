@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,18 @@ def make_directory(path: str | os.PathLike[str]) -> None:
     made.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         sync_directory(folder.parent)
+
+
+def remove_temporary_files(directory: str | os.PathLike[str]) -> None:
+    """Removes the temporary files of `replacing` that killed processes have left in a directory.
+
+    Args:
+      directory: nobody else may be writing to it. What lies in directories below it stays.
+    """
+    for path in Path(directory).glob(".*.part"):
+        if re.fullmatch(r"\.[0-9a-f]{16}\.part", path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def sync_directory(directory: str | os.PathLike[str]) -> None:

@@ -28,7 +28,7 @@ from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.signals import StoppedBySignal, StopRequested, StopSignals
 from gan_jax.experiment.watchdog import Watchdog
 from gan_jax.game import Batch
-from gan_jax.loggers.progress import Progress, format_number
+from gan_jax.loggers.progress import Progress, format_number, print_line
 from gan_jax.training.steps import TrainState
 
 Values = dict[int, dict[str, float]]
@@ -268,7 +268,7 @@ class Loop:
             del values[index]
             if not self._training:
                 raise TrainingDiverged(reason)
-            print(f"member {index} diverged: {reason}", flush=True)
+            print_line(f"member {index} diverged: {reason}")
 
     def _save(self, state: TrainState, step: int, values: Values, postponed: bool) -> None:
         for index, writer in self._training.items():
@@ -284,12 +284,11 @@ class Loop:
             whose = f" of member {index}" if len(self.writers) > 1 else ""
             warn_of_skipped_updates(values[index], step, whose)
         if 2 * self._longest_call > self._preemption_seconds:
-            print(
+            print_line(
                 f"warning: a call of steps takes {format_number(self._longest_call)} s, and saving "
                 f"after a signal waits for up to two: more than the {self._preemption_seconds:g} s "
                 "of --preemption_seconds; lower config.steps_per_call, now "
-                f"{self.settings.steps_per_call}",
-                flush=True,
+                f"{self.settings.steps_per_call}"
             )
             self._preemption_seconds = float("inf")  # once is enough
 
@@ -297,12 +296,8 @@ class Loop:
         for writer in self.writers:
             writer.checkpoints.close()
         if multihost.is_main_process():
-            with contextlib.suppress(OSError):  # SIGHUP: the terminal may be gone
-                name = signal.Signals(number).name
-                print(
-                    f"stopped by {name} at step {step}, saved; the same command resumes",
-                    flush=True,
-                )
+            name = signal.Signals(number).name
+            print_line(f"stopped by {name} at step {step}, saved; the same command resumes")
         raise StoppedBySignal(number)
 
 

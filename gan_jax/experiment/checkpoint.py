@@ -93,14 +93,6 @@ class Checkpoints:
             self._orbax.close()
             self._remove_unfinished()  # TensorStore goes on for a while after a failure
 
-    def wait(self) -> None:
-        """Waits until what was saved can be restored.
-
-        Raises:
-          StorageError: the last checkpoint cannot be saved.
-        """
-        self._wait()
-
     def add_scores(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
         """Adds metrics that were computed after their steps were saved, to find the best one.
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ def saved_steps(directory: Path) -> list[int]:
     except FileNotFoundError:
         return []
     return sorted(int(name) for name in names if name.isdecimal() and str(int(name)) == name)
+
+
+def remove_temporary(directory: Path) -> None:
+    """Removes checkpoints that killed processes were writing or removing.
+
+    Args:
+      directory: of the checkpoints; nobody else may be writing to it.
+    """
+    for path in directory.glob(f"*{TEMPORARY}*"):
+        if path.name.partition(TEMPORARY)[0].isdecimal() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_contents(path: Path) -> None:

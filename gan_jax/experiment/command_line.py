@@ -136,8 +136,9 @@ def main(program: Callable[[list[str]], int | None]) -> NoReturn:
             raise
         print(f"error: training diverged: {error}", file=sys.stderr)
         code = 1
-    try:
-        sys.stdout.flush()
-    except OSError:  # the terminal is gone: nothing more can be written, not even by the exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the terminal is gone: what is left must not fail the exit either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from gan_jax.loggers.progress import print_line
 from gan_jax.training.nonfinite import SKIPPED_UPDATES, first_nonfinite_parameter
 from gan_jax.training.steps import TrainState
 
@@ -41,10 +42,9 @@ def warn_of_skipped_updates(row: Mapping[str, float], step: int, whose: str = ""
     """
     skipped = row.get(SKIPPED_UPDATES, 0)
     if skipped:
-        print(
+        print_line(
             f"warning: {skipped:.0f} updates{whose} up to step {step} were not finite and were "
-            "skipped",
-            flush=True,
+            "skipped"
         )
 
 

@@ -12,6 +12,7 @@ from gan_jax.experiment.loading import abstract_state
 from gan_jax.experiment.roll_backs import TRIES, RollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
+from gan_jax.loggers.progress import print_line
 from gan_jax.training.steps import TrainState
 
 
@@ -54,7 +55,7 @@ def start_or_resume(
     steps = executor.experiment.settings.steps
     if first < steps and multihost.is_main_process():
         how = f"resuming at step {first}" if restored else "starting"
-        print(f"{title}: {how}, {steps} steps", flush=True)
+        print_line(f"{title}: {how}, {steps} steps")
     return _state(executor, writers, restored), first
 
 
@@ -74,8 +75,6 @@ def roll_back(
     Raises:
       TrainingDiverged: no run is left that may be tried again from there.
     """
-    for writer in writers:
-        writer.checkpoints.wait()
     restored = _restore_newest(executor, writers)
     step = restored[0] if restored else 0
     for index, reason in reasons.items():
@@ -86,11 +85,11 @@ def roll_back(
             tried = writer.note_divergence(tried)
             if all(writer.divergence for writer in writers):
                 raise TrainingDiverged(tried)
-            print(f"{member}diverged: {tried}", flush=True)
+            print_line(f"{member}diverged: {tried}")
             continue
         writer.roll_backs.add(RollBack(step, reason), multihost.is_main_process())
         if multihost.is_main_process():
-            print(f"{member}{reason}; back to step {step}, with another key", flush=True)
+            print_line(f"{member}{reason}; back to step {step}, with another key")
     return _state(executor, writers, restored), step
 
 
@@ -136,7 +135,7 @@ def _restore_newest(
                 assert restored is not None  # a step that is asked for is there, or refused
                 states[writer] = restored[1]
         except UserError as error:
-            print(f"warning: {error}; trying the one before it", flush=True)
+            print_line(f"warning: {error}; trying the one before it")
             continue
         any_state = states[training[0]]
         return step, [states.get(writer, any_state) for writer in writers]

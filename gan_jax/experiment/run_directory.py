@@ -29,6 +29,8 @@ POSTPONED = "postponed"
 def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
     """Makes the directory of a run, or checks that it is that of the same run, and locks it.
 
+    What killed processes have left half written is removed.
+
     Raises:
       UserError: the directory holds another run, or another process is writing it. Nothing is
         touched then.
@@ -39,6 +41,8 @@ def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
             files.make_directory(run_dir)
             held.enter_context(lock.locked(run_dir, f"run directory {run_dir}"))
             is_new = _check_directory(run_dir, settings)  # what another process wrote meanwhile
+            files.remove_temporary_files(run_dir)
+            checkpoint_files.remove_temporary(run_dir / CHECKPOINTS)
             text = dumps(settings)
             if is_new or (run_dir / CONFIG).read_text(encoding="utf-8") != text:
                 files.write_text(run_dir / CONFIG, text)

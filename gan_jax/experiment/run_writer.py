@@ -41,6 +41,9 @@ class RunWriter:
     In a job of several processes each process has a writer, and all of them call the same methods;
     the first process writes. Pictures are drawn by the thread of ``pictures`` while training goes
     on.
+
+    Attributes:
+      divergence: why the run cannot go on; empty if it can.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class RunWriter:
         self.settings, self.run_dir, self.experiment = settings, run_dir, experiment
         self.checkpoints = open_checkpoints(run_dir, settings)
         self.roll_backs = RollBacks(run_dir)
+        self.divergence = run_directory.divergence(run_dir)
         self._pictures = pictures
         self._pending_picture: Future[None] | None = None
         self._loggers: list[Logger] = []
@@ -67,13 +71,9 @@ class RunWriter:
                 with self._tolerating_storage_failures():
                     logger.close()
 
-    @property
-    def divergence(self) -> str:
-        """Why the run cannot go on; empty if it can."""
-        return run_directory.divergence(self.run_dir)
-
     def forget_divergence(self) -> None:
         """Removes the note that the run has diverged, so that it may try again."""
+        self.divergence = ""
         if multihost.is_main_process():
             (self.run_dir / DIVERGED).unlink(missing_ok=True)
 
@@ -178,6 +178,7 @@ class RunWriter:
         steps = self.checkpoints.steps()
         kept = f"the newest checkpoint is of step {steps[-1]}" if steps else "no checkpoint"
         reason = f"{reason} ({kept} in {self.run_dir})"
+        self.divergence = reason
         if multihost.is_main_process():
             files.write_text(self.run_dir / DIVERGED, reason + "\n")
         return reason

@@ -17,6 +17,9 @@ STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 INSISTING_SIGNALS = ("SIGINT", "SIGTERM")
 """Those that end the run at once when they come a second time."""
 
+PREEMPTION_SECONDS = 30.0
+"""How long SLURM, by default, and many clouds leave a process after a signal."""
+
 REPEAT_SECONDS = 1.0
 """A signal that comes again so soon is the same request: it often goes to a process and to its
 group."""

@@ -26,13 +26,16 @@ from gan_jax.experiment.population import name_members
 from gan_jax.experiment.registry import build_protocols
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
-from gan_jax.experiment.signals import StoppedBySignal, StopRequested, StopSignals
+from gan_jax.experiment.signals import (
+    PREEMPTION_SECONDS,
+    StoppedBySignal,
+    StopRequested,
+    StopSignals,
+)
 from gan_jax.experiment.watchdog import Watchdog
+from gan_jax.loggers.progress import print_line
 
 __all__ = ["StoppedBySignal", "TrainingDiverged", "run"]
-
-PREEMPTION_SECONDS = 30.0
-"""How long SLURM, by default, and many clouds leave a process after a signal."""
 
 
 def run(
@@ -82,7 +85,7 @@ def run(
         title = str(run_dir) if len(writers) == 1 else f"{run_dir}: {len(writers)} members"
         state, first = start_or_resume(executor, writers, title)
         if first >= settings.steps and not is_postponed(writers, first):
-            print(f"{title} is done: {first} steps", flush=True)
+            print_line(f"{title} is done: {first} steps")
             return _mean_metrics(directories)
         for writer in writers:
             writer.start()

@@ -1,11 +1,18 @@
 """Lines that show the progress of a run in the terminal."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from gan_jax.loggers.logger import Scalars
+
+
+def print_line(line: str) -> None:
+    """Prints a line at once, or nothing if it cannot be written: a terminal may be closed."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 class Progress:
@@ -70,7 +77,7 @@ class Progress:
 
     def _print(self, line: str) -> None:
         if not self._quiet:
-            print(line, flush=True)
+            print_line(line)
 
 
 def format_values(values: Sequence[float]) -> str:

@@ -130,6 +130,29 @@ def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
     assert final_state(whole)[0] == 420
 
 
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_both_at_the_same_step_and_both_resume(root, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for process in train(root, whole):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    job = train(root, cut)
+    end = time.monotonic() + 240
+    while not (cut / "checkpoints" / "40").is_dir():
+        assert time.monotonic() < end and all(process.poll() is None for process in job)
+        time.sleep(0.05)
+    job[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate(timeout=120) for process in job]
+    assert [process.returncode for process in job] == [143, 143], outputs
+    assert "stopped by SIGTERM at step" in outputs[0][0] and 40 <= final_state(cut)[0] < 400
+    for process in train(root, cut):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    (step, state), (whole_step, whole_state) = final_state(cut), final_state(whole)
+    assert step == whole_step == 400 and np.array_equal(state, whole_state)
+    assert not (cut / "postponed").exists()
+
+
 def test_a_job_that_is_half_described_is_refused():
     for arguments in (
         ("127.0.0.1:1", 2, -1),
