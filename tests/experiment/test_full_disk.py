@@ -22,7 +22,7 @@ from gan_jax.experiment.config_files import load_settings
 from gan_jax.loggers.json_lines import read_metrics
 
 SMALL = 150_000
-"""Bytes: more than any file of a run has but the arrays of a checkpoint of these networks."""
+"""Bytes: less than one array of 256 x 256 numbers, and more than any other file of a run has."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def settings(root):
     return load_settings(
         str(root / "configs" / "ring.py:vanilla"),
         [
-            "networks=mlp(latent_size=4, generator_widths=(128, 128), discriminator_widths=(64,))",
+            "networks=mlp(latent_size=4, generator_widths=(256, 256), discriminator_widths=(64,))",
             *("steps=40", "steps_per_call=5", "log_every=5", "checkpoint_every=10"),
             *("sample_every=10", "metrics=", "num_samples=4", "batch_size=16"),
         ],
