@@ -87,6 +87,10 @@ def sample_source(generate: Any, shape: tuple[int, ...], batch_size: int) -> Sam
       TypeError: ``generate`` is something else, or a function of other arguments.
       UserError: samples of another shape or dtype.
     """
+    if isinstance(generate, Sampler) and generate.shape != tuple(shape):
+        raise UserError(
+            f"the sampler draws samples {generate.shape}, and the real ones are {tuple(shape)}"
+        )
     if isinstance(generate, Sampler | ArraySamples | FunctionSamples):
         return generate
     if callable(generate):

@@ -25,6 +25,11 @@ class InterruptibleSampler:
         """Whether the generator is given labels."""
         return self._sampler.takes_labels
 
+    @property
+    def takes_latents(self) -> bool:
+        """Whether the generator is given latents."""
+        return self._sampler.takes_latents
+
     def __call__(
         self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
     ) -> np.ndarray:

@@ -58,6 +58,21 @@ class Sampler:
         """Whether the generator is given labels."""
         return self._classes > 0
 
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        conditions = self._conditions(np.arange(1), None)
+
+        def generate(params: Params, key: PRNGKey) -> Array:
+            sample_index = jnp.arange(1)
+            latents = draw_latents(self._networks, key, sample_index)
+            samples: Array = call(
+                self._networks, "generate", params, latents, conditions, sample_index, key, use=0
+            )
+            return samples
+
+        return tuple(jax.eval_shape(generate, self._params, jax.random.key(0)).shape[1:])
+
     @property
     def takes_latents(self) -> bool:
         """Whether the generator is given latents."""

@@ -111,6 +111,14 @@ def test_a_sampler_scores_as_within_a_run():
         assert compute_scores(protocol, generated).items() <= scores.items()
 
 
+def test_a_sampler_of_other_samples_is_refused(cache):
+    real = class_images()[0][:, :14]
+    says = r"the sampler draws samples \(28, 28, 1\), and the real ones are \(14, 28, 1\)"
+    with pytest.raises(UserError, match=says):
+        evaluate(small_sampler(), real, frechet())
+    assert not cache.exists()
+
+
 def test_fid50k_is_a_library_call(monkeypatch):
     inception = renamed(projection(), "inception")
     monkeypatch.setattr(metrics, "inception_extractor", lambda path: inception)
