@@ -23,6 +23,7 @@ from gan_jax.experiment.nonfinite import (
     warn_of_skipped_updates,
 )
 from gan_jax.experiment.opening import is_postponed
+from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.signals import StoppedBySignal, StopRequested, StopSignals
@@ -33,18 +34,6 @@ from gan_jax.training.steps import TrainState
 
 Values = dict[int, dict[str, float]]
 """Metrics of each member that is still training, by its index."""
-
-
-class NeedsRollBack(Exception):
-    """Numbers are no longer finite, and settings ask for a roll-back.
-
-    Attributes:
-      reasons: what is not finite, of each member of which something is.
-    """
-
-    def __init__(self, reasons: Mapping[int, str]) -> None:
-        super().__init__("; ".join(reasons.values()))
-        self.reasons = dict(reasons)
 
 
 class _Running(NamedTuple):

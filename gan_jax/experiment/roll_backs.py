@@ -1,6 +1,7 @@
 """Roll-backs of a run whose numbers were no longer finite: recorded, so that it resumes exactly."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,18 @@ class RollBack:
 
     step: int
     reason: str
+
+
+class NeedsRollBack(Exception):
+    """Numbers are no longer finite, and settings ask for a roll-back.
+
+    Attributes:
+      reasons: what is not finite, of each member of which something is.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = dict(reasons)
 
 
 def run_key(key: PRNGKey, count: int) -> PRNGKey:

@@ -14,7 +14,7 @@ from gan_jax.errors import first_line
 from gan_jax.evaluation import Protocol, RealSamples
 from gan_jax.experiment import run_directory
 from gan_jax.experiment.builder import Experiment
-from gan_jax.experiment.call_loop import Loop, NeedsRollBack
+from gan_jax.experiment.call_loop import Loop
 from gan_jax.experiment.executors import make_executor
 from gan_jax.experiment.opening import (
     is_postponed,
@@ -24,6 +24,7 @@ from gan_jax.experiment.opening import (
 )
 from gan_jax.experiment.population import name_members
 from gan_jax.experiment.registry import build_protocols
+from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.signals import (
