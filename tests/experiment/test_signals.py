@@ -51,6 +51,16 @@ def rows(run_dir):
     ]
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """Tests may run under nohup, or in the background of a shell, where signals are ignored."""
+    numbers = [getattr(signal, name) for name in signals.STOP_SIGNALS]
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     from conftest import ROOT
