@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 comma := ,
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all fuzz bench figures lint clean
+.PHONY: help run test test-slow test-all fuzz soak bench figures lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ test-all: test test-slow ## all tests
 
 fuzz: $(INSTALLED) ## the property tests with random inputs, for a time: make fuzz SECONDS=600
 	$(BIN)/python tests/fuzz.py --seconds=$(SECONDS)
+
+soak: SECONDS = 7200
+soak: $(INSTALLED) ## runs that are killed, damaged and starved for disk: make soak SECONDS=7200 [SEED=1]
+	$(BIN)/python tests/soak.py --seconds=$(SECONDS) $(if $(SEED),--seed=$(SEED))
 
 bench: $(INSTALLED) ## timings next to other packages: make bench EXTRAS=test,lint,oracles [CASE=toy]
 	for case in $(CASE); do $(BIN)/python experiments/benchmark.py $$case --out=results/benchmark/$$case || exit 1; done
