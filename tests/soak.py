@@ -4,7 +4,7 @@ A run on a ring, a population and a run on images train side by side, in rounds 
 over. In each round each run is stopped by SIGKILL, by SIGTERM and by a full disk, at random
 moments; checkpoints are damaged in between; and the same command starts it again until it ends.
 Then it must equal an untouched run bit for bit: checksums of the last checkpoint, rows of metrics
-and files of samples. Exits with 1 if one does not; such runs are kept in `soak_failures/`.
+and samples. Exits with 1 if one does not; such runs are kept in `soak_failures/`.
 """
 
 import argparse
@@ -112,7 +112,7 @@ class SoakedRun:
                 self.counts["rounds"] += 1
                 run_dir = self.directory / f"round-{self.counts['rounds']}"
                 before, self.output = len(self.failures), ""
-                self.train_round(run_dir, disk)
+                self.train_round(run_dir, disk, end)
                 if "Traceback" in self.output:
                     self.fail("a traceback was printed")
                 lost = "not all metrics and pictures" in self.output
@@ -125,14 +125,19 @@ class SoakedRun:
                     (kept / "output.txt").write_text(self.output)
                 shutil.rmtree(run_dir)
 
-    def train_round(self, run_dir: Path, disk: soak_faults.Disk) -> None:
-        """Trains one run to its end, with all faults on the way."""
+    def train_round(self, run_dir: Path, disk: soak_faults.Disk, end: float) -> None:
+        """Trains one run to its end, with all faults on the way, or those before the time is over.
+
+        The first round has all, however slow the machine is.
+        """
+        code = -1
         for fault in self.rng.sample(FAULTS, len(FAULTS)):
-            if self.train_until(fault, run_dir, disk) == 0:
+            if not code or (self.counts["rounds"] > 1 and time.monotonic() > end):
                 break
-            if self.rng.random() < 0.5:
+            code = self.train_until(fault, run_dir, disk)
+            if code and self.rng.random() < 0.5:
                 self.damage(run_dir)
-        else:
+        if code:
             self.train_until("none", run_dir, disk)
         if self.rng.random() < 0.5 and self.damage(run_dir):
             self.train_until("none", run_dir, disk)
@@ -256,7 +261,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "reliability" / "soak")
     flags = parser.parse_args()
     print(f"seed {flags.seed}", flush=True)
-    start = time.monotonic()
+    start, environment = time.monotonic(), environment_facts()
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory(prefix="gan_jax_soak_") as work:
         rng = np.random.default_rng(0)
@@ -271,7 +276,7 @@ def main() -> int:
         "seed": flags.seed,
         "seconds": round(time.monotonic() - start),
         "runs": {run.name: run.summary() for run in runs},
-        "environment": environment_facts(),
+        "environment": environment,
     }
     flags.out.parent.mkdir(parents=True, exist_ok=True)
     flags.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
