@@ -121,6 +121,7 @@ def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
 
 
 @needs_torch
+@pytest.mark.slow
 def test_a_step_of_the_toy_wgan_gp_is_the_same_on_both_sides(case, float64):
     toy, pytorch = case("toy"), case("_pytorch")
     ours = toy.training_run("wgan_gp", 1, batch_size=32, **adam(b1=0.5, b2=0.9))

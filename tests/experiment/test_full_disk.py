@@ -48,6 +48,7 @@ def limited_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_saved_is_one_line_and_the_run_resumes_bit_for_bit(
     settings, tmp_path, monkeypatch, capfd
 ):

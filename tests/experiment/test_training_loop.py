@@ -205,7 +205,9 @@ def whole(tmp_path_factory):
     return workdir
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_and_resumed_run_ends_with_the_same_bits(how, whole, root, tmp_path):
     workdir = tmp_path / "run"
     process = subprocess.Popen(

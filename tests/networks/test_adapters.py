@@ -80,7 +80,14 @@ def train(networks, key):
     return state, metrics
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("Linen", marks=pytest.mark.slow),
+        "NNX",
+        pytest.param("Equinox", marks=pytest.mark.slow),
+    ],
+)
 def test_networks_of_each_library_train_on_the_ring_and_are_sampled(library):
     networks, key = LIBRARIES[library](), jax.random.key(0)
     state, metrics = jax.jit(lambda key: train(networks, key))(key)

@@ -12,8 +12,14 @@ from gan_jax.errors import UserError
 from gan_jax.game import Player, adversarial
 from gan_jax.objectives import losses
 
+SLOW = ("resnet large", "dcgan odd")
+"""Whose programs take 10 seconds or more to compile."""
 
-@pytest.mark.parametrize("case", CASES)
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES],
+)
 def test_shapes_labels_and_second_order_gradients(case):
     nets, shape, label = build(case), CASES[case][1], labels_of(case)
 

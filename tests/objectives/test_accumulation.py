@@ -31,7 +31,9 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize(("case", "unroll"), [("WGAN-GP", 0), ("AC-GAN", 2)])
+@pytest.mark.parametrize(
+    ("case", "unroll"), [("WGAN-GP", 0), pytest.param("AC-GAN", 2, marks=pytest.mark.slow)]
+)
 def test_parts_add_up_to_the_whole_batch(case, unroll, float64):
     nets = tiny.networks(labels=True)
     objective = adversarial(nets, TERMS[case]())
@@ -107,6 +109,7 @@ def of_precision(root, precision: str):
     return build(load_settings(str(root / "configs" / "default.py"), overrides))
 
 
+@pytest.mark.slow
 def test_bfloat16_works_inside_the_networks_alone(root):
     """All else stays float32: parameters, samples, scores, losses, metrics.
 

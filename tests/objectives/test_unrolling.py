@@ -122,7 +122,7 @@ def moments_of(player):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("objective", TERMS)
-@pytest.mark.parametrize("resample", [False, True])
+@pytest.mark.parametrize("resample", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_equals_an_unroll_by_hand(float64, objective, optimizer, resample):
     game, stages, generator, player = played(objective, optimizer)
     batch, rng, steps = tiny.batch(seed=7), jax.random.key(7), 3

@@ -75,6 +75,7 @@ def test_real_images_are_reduced_by_block_means_and_blended():
         resize(real, 16)
 
 
+@pytest.mark.slow
 def test_a_phase_begins_as_the_last_one_ended():
     phases = {
         side: networks.progan((16, 16, 2), resolution=side, **SETTINGS) for side in (4, 8, 16)

@@ -314,7 +314,7 @@ def test_joint_updates_follow_the_discriminators_own():
     } <= metrics.keys()
 
 
-@pytest.mark.parametrize("discriminator_steps", [1, 2])
+@pytest.mark.parametrize("discriminator_steps", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_reuse_takes_the_samples_of_the_last_discriminator_step_twice(discriminator_steps):
     """The generator's update has the key, and so the latents, of the last discriminator step.
 
