@@ -6,14 +6,21 @@ RUNS ?= runs
 # Of the main job: all modes are covered by then. The paper shows 25,000; `make run STEPS=25000` continues to there.
 STEPS ?= 16000
 PYTEST_ARGS ?=
+LOCK_ARGS ?=
 SCALE ?= paper
 SECONDS ?= 600
 CASE ?= toy images convolutions population devices input startup metrics
+UV ?= uv
 BIN := $(VENV)/bin
 comma := ,
+space := $(subst ,, )
+# constraints.txt has these extras. Others (oracles, cuda12, ...) are added to it without hashes.
+PINNED := test lint efficientnet slurm
+UNPINNED := $(filter-out $(PINNED),$(subst $(comma), ,$(EXTRAS)))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all fuzz soak bench figures lint clean
+.PHONY: help run test test-slow test-all fuzz soak bench figures lint lock audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +28,12 @@ help: ## list the commands
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"gan_jax needs Python 3.11 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	# What builds sdists comes first, so that no build downloads anything that is not pinned.
+	sed -n '/^setuptools==/,/[^\\]$$/p' constraints.txt >$(VENV)/setuptools.txt
+	$(PIP) --require-hashes -r $(VENV)/setuptools.txt
+	$(PIP) --require-hashes --no-build-isolation -r constraints.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	$(if $(UNPINNED),$(PIP) --editable '.[$(subst $(space),$(comma),$(UNPINNED))]')
 	@touch $@
 
 run: $(INSTALLED) ## the main job: a vanilla and an unrolled GAN on a ring of 8 Gaussians, in under 5 minutes
@@ -54,6 +66,13 @@ lint: $(INSTALLED) ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lock: ## pin what pyproject.toml asks for, with hashes; needs uv (newest: make lock LOCK_ARGS=--upgrade)
+	$(UV) pip compile $(LOCK_ARGS) --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+		--custom-compile-command "make lock" --group build $(PINNED:%=--extra %) --output-file constraints.txt pyproject.toml
+
+audit: ## look for known vulnerabilities of the pinned versions; needs uv and the network
+	$(UV) tool run pip-audit --strict --requirement constraints.txt --require-hashes --disable-pip
 
 clean: ## remove the environment and all caches; runs/ and results/ stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info
