@@ -25,10 +25,10 @@ INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# What builds sdists comes first, so that no build downloads anything that is not pinned.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"gan_jax needs Python 3.11 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	# What builds sdists comes first, so that no build downloads anything that is not pinned.
 	sed -n '/^setuptools==/,/[^\\]$$/p' constraints.txt >$(VENV)/setuptools.txt
 	$(PIP) --require-hashes -r $(VENV)/setuptools.txt
 	$(PIP) --require-hashes --no-build-isolation -r constraints.txt
