@@ -35,11 +35,11 @@ SMALL_RUN = [
 ]
 
 
-def environment() -> dict[str, str]:
-    """The environment of a process with two devices."""
+def environment(devices: int = 2) -> dict[str, str]:
+    """The environment of a process with so many devices."""
     tests = str(Path(__file__).parents[1])
     return os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "NPROC": "32",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]),
@@ -67,13 +67,52 @@ def start_job(*arguments: str) -> list[subprocess.Popen]:
     ]
 
 
-def train(root: Path, run_dir: Path) -> list[subprocess.Popen]:
-    return start_job(
+def command(root: Path, run_dir: Path, *overrides: str) -> list[str]:
+    return [
         str(root / "experiments" / "train.py"),
         f"--config={root / 'configs' / 'ring.py:vanilla'}",
         f"--workdir={run_dir}",
-        *[f"--config.{override}" for override in SMALL_RUN],
+        *[f"--config.{override}" for override in (*SMALL_RUN, *overrides)],
+    ]
+
+
+def train(root: Path, run_dir: Path) -> list[subprocess.Popen]:
+    return start_job(*command(root, run_dir))
+
+
+def train_alone(root: Path, run_dir: Path, devices: int, *overrides: str) -> subprocess.Popen:
+    """Starts the same run in one process."""
+    return subprocess.Popen(
+        [sys.executable, *command(root, run_dir, *overrides)],
+        env=environment(devices),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
+
+
+def wait_to_end(processes: list[subprocess.Popen]) -> str:
+    """Waits until all have ended well, and returns what the main process has printed."""
+    outputs = []
+    for process in processes:
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        outputs.append(output)
+    return outputs[0]
+
+
+def kill_after_step_40(processes: list[subprocess.Popen], run_dir: Path) -> int:
+    """Kills the last process after a checkpoint, and returns the newest step."""
+    end = time.monotonic() + 240
+    while not (run_dir / "checkpoints" / "40").is_dir():
+        assert time.monotonic() < end and all(process.poll() is None for process in processes)
+        time.sleep(0.05)
+    processes[-1].send_signal(signal.SIGKILL)
+    for process in processes:
+        process.communicate(timeout=60)
+    step = final_state(run_dir)[0]
+    assert 40 <= step < 400
+    return step
 
 
 def final_state(run_dir: Path) -> tuple[int, np.ndarray]:
@@ -103,9 +142,7 @@ def test_two_processes_of_two_devices_give_the_numbers_of_one_device(tmp_path):
 @pytest.mark.slow
 def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for process in train(root, whole):
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    wait_to_end(train(root, whole))
     job = train(root, cut)
     end = time.monotonic() + 240
     while not (cut / "checkpoints" / "40").is_dir():
@@ -118,9 +155,7 @@ def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
     assert job[0].returncode == 1 and "error: process 0 of 2 has lost another one" in errors
     job[1].communicate()
     assert 40 <= final_state(cut)[0] < 400
-    for process in train(root, cut):
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    wait_to_end(train(root, cut))
     (step, state), (whole_step, whole_state) = final_state(cut), final_state(whole)
     assert step == whole_step == 400 and np.array_equal(state, whole_state)
 
@@ -133,9 +168,7 @@ def test_a_killed_process_ends_the_other_and_both_resume(root, tmp_path):
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_at_the_same_step_and_both_resume(root, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for process in train(root, whole):
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    wait_to_end(train(root, whole))
     job = train(root, cut)
     end = time.monotonic() + 240
     while not (cut / "checkpoints" / "40").is_dir():
@@ -145,12 +178,50 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step_and_both_resume(roo
     outputs = [process.communicate(timeout=120) for process in job]
     assert [process.returncode for process in job] == [143, 143], outputs
     assert "stopped by SIGTERM at step" in outputs[0][0] and 40 <= final_state(cut)[0] < 400
-    for process in train(root, cut):
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    wait_to_end(train(root, cut))
     (step, state), (whole_step, whole_state) = final_state(cut), final_state(whole)
     assert step == whole_step == 400 and np.array_equal(state, whole_state)
     assert not (cut / "postponed").exists()
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory) -> np.ndarray:
+    """The last state of a run that one process with one device has trained without a stop."""
+    run_dir = tmp_path_factory.mktemp("elastic") / "whole"
+    wait_to_end([train_alone(Path(__file__).parents[2], run_dir, 1)])
+    return final_state(run_dir)[1]
+
+
+def assert_ends_like(run_dir: Path, whole_run: np.ndarray) -> None:
+    """The same numbers up to rounding, which another split of the batch changes."""
+    step, state = final_state(run_dir)
+    assert step == 400
+    np.testing.assert_allclose(state, whole_run, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_job_that_lost_one_of_two_processes_goes_on_with_one(root, tmp_path, whole_run):
+    run_dir = tmp_path / "run"
+    step = kill_after_step_40(train(root, run_dir), run_dir)
+    assert f"resuming at step {step}" in wait_to_end([train_alone(root, run_dir, 2)])
+    assert_ends_like(run_dir, whole_run)
+
+
+@pytest.mark.slow
+def test_a_killed_process_alone_goes_on_as_a_job_of_two(root, tmp_path, whole_run):
+    run_dir = tmp_path / "run"
+    step = kill_after_step_40([train_alone(root, run_dir, 2)], run_dir)
+    assert f"resuming at step {step}" in wait_to_end(train(root, run_dir))
+    assert_ends_like(run_dir, whole_run)
+
+
+@pytest.mark.slow
+def test_a_run_goes_from_four_devices_to_one_to_two(root, tmp_path, whole_run):
+    run_dir = tmp_path / "run"
+    for devices, steps, start in ((4, 100, "starting"), (1, 250, "step 100"), (2, 400, "step 250")):
+        output = wait_to_end([train_alone(root, run_dir, devices, f"steps={steps}")])
+        assert f"{start}, " in output and final_state(run_dir)[0] == steps
+    assert_ends_like(run_dir, whole_run)
 
 
 def test_a_job_that_is_half_described_is_refused():
