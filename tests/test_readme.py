@@ -1,4 +1,4 @@
-"""The README's code runs as it stands."""
+"""The README's code runs as it stands, and the tests that the documents name exist."""
 
 import re
 
@@ -30,3 +30,11 @@ def test_the_examples_run(root):
             assert np.isfinite(loss)
             terms.append({name.partition("/")[2] for name in metrics})
     assert {"total_variation", "r1"} <= terms[1] and {"hinge", "r1", "lecam"} <= terms[2]
+
+
+def test_the_tests_that_documents_name_exist(root):
+    text = (root / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 50
+    for file, name in named:
+        assert f"\ndef {name}(" in (root / file).read_text(), f"{file}::{name}"
