@@ -112,7 +112,8 @@ def flat_parameters(network):
 
 
 @needs_torch
-@pytest.mark.parametrize("unroll", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("unroll", [0, 2])
 def test_a_step_on_the_ring_is_the_same_on_both_sides(case, unroll, float64):
     toy, pytorch = case("toy"), case("_pytorch")
     fields = {"batch_size": 64, "unroll": unroll} | adam(b1=0.5, b2=0.999)
@@ -129,9 +130,9 @@ def test_a_step_of_the_toy_wgan_gp_is_the_same_on_both_sides(case, float64):
 
 
 @needs_torch
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("variant", "size", "discriminator_steps"),
-    [pytest.param("wgan_gp", 16, 2, marks=pytest.mark.slow), ("dcgan", 28, 1)],
+    ("variant", "size", "discriminator_steps"), [("wgan_gp", 16, 2), ("dcgan", 28, 1)]
 )
 def test_a_step_on_images_is_the_same_on_both_sides(
     case, variant, size, discriminator_steps, float64

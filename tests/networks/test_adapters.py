@@ -102,14 +102,8 @@ def test_networks_of_each_library_train_on_the_ring_and_are_sampled(library):
     assert samples.shape == (5, 2) and np.isfinite(samples).all()
 
 
-@pytest.mark.parametrize(
-    "library",
-    [
-        pytest.param("Linen", marks=pytest.mark.slow),
-        pytest.param("NNX", marks=pytest.mark.slow),
-        "Equinox",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_members_of_a_population_train_as_they_do_alone(library):
     networks, keys = LIBRARIES[library](), jax.random.split(jax.random.key(0), 2)
     members = jax.jit(jax.vmap(lambda key: train(networks, key)[0].generator.params))(keys)

@@ -203,6 +203,7 @@ def test_no_steps_is_the_objective_itself():
         unrolled(game, -1, optax.sgd(0.1))
 
 
+@pytest.mark.slow
 def test_the_discriminator_is_unchanged_by_the_look_ahead():
     """It ends, bit for bit, where the plain step leaves it, its optimizer's state included."""
     nets, adam, sgd = tiny.networks(), optax.adam(1e-2, eps_root=1e-14), optax.sgd(0.1)

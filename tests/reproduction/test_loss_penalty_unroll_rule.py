@@ -64,6 +64,7 @@ def test_shares_are_unbiased_and_as_far_off_as_their_errors_say():
     assert 0.7 < stated / error < 1.4
 
 
+@pytest.mark.slow
 def test_every_cell_has_the_settings_that_its_name_says():
     figure, seen = load("loss_penalty_unroll_rule"), set()
     for name, run in figure.RUNS.items():
