@@ -33,6 +33,15 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def jax_as_it_was() -> Iterator[None]:
+    """Takes back what a command that runs inside a test sets up for its whole process."""
+    flags, compiled = os.environ["XLA_FLAGS"], jax.config.jax_compilation_cache_dir
+    yield
+    os.environ["XLA_FLAGS"] = flags
+    jax.config.update("jax_compilation_cache_dir", compiled)
+
+
 @pytest.fixture
 def root() -> Path:
     """The root of the repository."""

@@ -205,7 +205,7 @@ def _objective(class_weight: Any, twin_weight: Any, projection_weight: Any) -> "
     import jax.numpy as jnp
     import optax
 
-    from gan_jax.game import Objective, Player, Round
+    from gan_jax.game import Context, Objective, Player, Round, as_context
     from gan_jax.objectives import losses
 
     adversarial = losses.non_saturating()
@@ -239,15 +239,19 @@ def _objective(class_weight: Any, twin_weight: Any, projection_weight: Any) -> "
             rng=rng,
         )
 
-    def discriminator_loss(params: Params, generator: Player, batch: Any, rng: jax.Array) -> Any:
+    def discriminator_loss(params: Params, generator: Player, batch: Any, context: Context) -> Any:
+        rng = as_context(context).rng
         fake_labels, round = make_round(generator.params, params, batch, rng, "discriminator")
         loss = adversarial.discriminator(round) + classifier.discriminator(round)
-        return loss + twin_weight * twin_error(params, round.fake, fake_labels), {}
+        loss += twin_weight * twin_error(params, round.fake, fake_labels)
+        return loss, ({}, {})
 
-    def generator_loss(params: Params, discriminator: Player, batch: Any, rng: jax.Array) -> Any:
+    def generator_loss(params: Params, discriminator: Player, batch: Any, context: Context) -> Any:
+        rng = as_context(context).rng
         fake_labels, round = make_round(params, discriminator.params, batch, rng, "generator")
         loss = adversarial.generator(round) + classifier.generator(round)
-        return loss - twin_weight * twin_error(discriminator.params, round.fake, fake_labels), {}
+        loss -= twin_weight * twin_error(discriminator.params, round.fake, fake_labels)
+        return loss, ({}, {})
 
     return Objective(discriminator_loss, generator_loss)
 

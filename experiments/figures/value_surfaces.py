@@ -234,7 +234,7 @@ def _game(networks: Any, method: str) -> "tuple[Objective, optax.GradientTransfo
     import jax
     import optax
 
-    from gan_jax.game import Objective, adversarial
+    from gan_jax.game import Objective, adversarial, as_context
     from gan_jax.objectives import losses, penalties
     from gan_jax.training import optimizers
 
@@ -248,11 +248,12 @@ def _game(networks: Any, method: str) -> "tuple[Objective, optax.GradientTransfo
         terms["penalty"] = penalties.gradient_penalty(10.0 if method == "penalty" else 0.1)
     objective = adversarial(networks, terms)
 
-    def discriminator_loss(params: Any, generator: Any, batch: Any, rng: jax.Array) -> Any:
-        noise_key, loss_key = jax.random.split(rng)
+    def discriminator_loss(params: Any, generator: Any, batch: Any, context: Any) -> Any:
+        context = as_context(context)
+        noise_key, loss_key = jax.random.split(context.rng)
         noise = NOISE * jax.random.normal(noise_key, batch["real"].shape)
         batch = batch | {"fake": batch["real"] + noise}
-        return objective.discriminator(params, generator, batch, loss_key)
+        return objective.discriminator(params, generator, batch, context._replace(rng=loss_key))
 
     return Objective(discriminator_loss, objective.generator), optimizer
 
