@@ -18,9 +18,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,7 +105,7 @@ class SoakedRun:
             raise RuntimeError(f"{self.name}: {output.decode()}")
         self.log(f"untouched: {time.monotonic() - start:.0f} s")
 
-    def soak(self, end: float) -> None:
+    def soak(self, end: float, after_round: Callable[[], None]) -> None:
         """Trains in rounds until the time is over, at least one."""
         with soak_faults.open_disk(self.directory) as disk:
             self.disk = disk.kind
@@ -124,6 +125,8 @@ class SoakedRun:
                     shutil.copytree(run_dir, kept)
                     (kept / "output.txt").write_text(self.output)
                 shutil.rmtree(run_dir)
+                self.counts["rounds ended"] += 1
+                after_round()
 
     def train_round(self, run_dir: Path, disk: soak_faults.Disk, end: float) -> None:
         """Trains one run to its end, with all faults on the way, or those before the time is over.
@@ -214,7 +217,8 @@ class SoakedRun:
     def summary(self) -> dict[str, object]:
         """Returns what has happened."""
         return {
-            **{name: self.counts[name] for name in ("rounds", "starts", *dict.fromkeys(FAULTS))},
+            "rounds": self.counts["rounds ended"],
+            **{name: self.counts[name] for name in ("starts", *dict.fromkeys(FAULTS))},
             "full disk by": self.disk,
             "damaged checkpoints": dict(self.vandal.counts),
             "exit codes": dict(sorted(self.exit_codes.items())),
@@ -229,6 +233,7 @@ def to_markdown(report: dict, runs: Sequence[SoakedRun]) -> str:
     lines = ["| run | " + " | ".join(columns) + " |", "| --- |" + " ---: |" * len(columns)]
     for run in runs:
         counts = run.counts.copy()
+        counts["rounds"] = counts["rounds ended"]
         counts.update(damaged=run.vandal.counts.total(), failures=len(run.failures))
         lines.append(f"| {run.name} | " + " | ".join(str(counts[name]) for name in columns) + " |")
     compared = sum((run.compared for run in runs), Counter())
@@ -252,8 +257,16 @@ def to_markdown(report: dict, runs: Sequence[SoakedRun]) -> str:
     )
 
 
+def write(path: Path, facts: dict[str, object], runs: Sequence[SoakedRun]) -> None:
+    """Writes the summary of the rounds so far, as JSON and as a page: a long soak may be ended."""
+    report = facts | {"runs": {run.name: run.summary() for run in runs}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
+    path.with_suffix(".md").write_text(to_markdown(report, runs))
+
+
 def main() -> int:
-    """Soaks the runs, writes the summary, and returns the exit code."""
+    """Soaks the runs, writes the summary after each round, and returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=7200)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
@@ -268,19 +281,17 @@ def main() -> int:
         images = rng.integers(0, 256, (256, 16, 16, 1), dtype=np.uint8)
         np.savez(Path(work) / "images.npz", real=images)
         runs = [SoakedRun(name, Path(work), flags.seed) for name in flags.runs]
+        facts = {"command": shlex.join(["python", *sys.argv]), "seed": flags.seed}
+        writing = threading.Lock()
+
+        def write_so_far() -> None:
+            with writing:
+                seconds = round(time.monotonic() - start)
+                write(flags.out, facts | {"seconds": seconds, "environment": environment}, runs)
+
         with ThreadPoolExecutor(len(runs)) as threads:
             list(threads.map(SoakedRun.train_untouched, runs))
-            list(threads.map(lambda run: run.soak(start + flags.seconds), runs))
-    report = {
-        "command": shlex.join(["python", *sys.argv]),
-        "seed": flags.seed,
-        "seconds": round(time.monotonic() - start),
-        "runs": {run.name: run.summary() for run in runs},
-        "environment": environment,
-    }
-    flags.out.parent.mkdir(parents=True, exist_ok=True)
-    flags.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
-    flags.out.with_suffix(".md").write_text(to_markdown(report, runs))
+            list(threads.map(lambda run: run.soak(start + flags.seconds, write_so_far), runs))
     return 1 if any(run.failures for run in runs) else 0
 
 
