@@ -92,7 +92,7 @@ def score_checkpoint(
     """Returns the records of the metrics that are asked for, computing those that are missing."""
     from gan_jax import evaluation
     from gan_jax.experiment.loading import load
-    from gan_jax.experiment.registry import build_protocols
+    from gan_jax.experiment.part_building import build_protocols
     from gan_jax.experiment.run_directory import read_settings
     from gan_jax.loggers.json_lines import JsonLines
 

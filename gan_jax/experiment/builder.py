@@ -12,10 +12,10 @@ from gan_jax import data
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import RealSamples
-from gan_jax.experiment import registry
+from gan_jax.experiment import part_building
 from gan_jax.experiment.config_files import extend_python_path
+from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.part_text import Part
-from gan_jax.experiment.registry import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, Term, adversarial
 from gan_jax.networks import spectral
@@ -151,7 +151,7 @@ class Experiment:
     def load_split(self, split: str) -> Dataset:
         """Builds another split of the dataset. Raises UserError if there is no such split."""
         part = self.settings.dataset
-        if not registry.takes("dataset", part, "split"):
+        if not part_building.takes("dataset", part, "split"):
             raise UserError(
                 f"the dataset {part.name} has no split {split!r}: choose split='train', the data "
                 "that the run trains on"
@@ -224,7 +224,7 @@ def _build_stage(
     settings: Settings, dataset: Dataset, batch_size: int, resolution: int | None = None
 ) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
     networks = _build_networks(settings, dataset, resolution)
-    with registry.naming_bad_settings("networks", settings.networks):
+    with part_building.naming_bad_settings("networks", settings.networks):
         parameters = jax.eval_shape(networks.init, jax.random.key(0))[1]
     has_spectral = "spectral" in parameters
     augmentations = build_parts("augmentation", settings.augmentation)
@@ -263,7 +263,7 @@ def _build_stage(
 def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None) -> Networks:
     part = settings.networks
     if resolution is not None:
-        if not registry.takes("networks", part, "resolution"):
+        if not part_building.takes("networks", part, "resolution"):
             raise UserError(
                 "config.progressive_growing needs networks that grow, such as progan, "
                 f"not {part.name}"

@@ -16,8 +16,8 @@ import numpy as np
 from gan_jax.errors import UserError, brief, did_you_mean
 from gan_jax.experiment.differences import differences
 from gan_jax.experiment.overrides import flat, with_value
+from gan_jax.experiment.part_building import Hyperparameters
 from gan_jax.experiment.part_text import Part, is_int64
-from gan_jax.experiment.registry import Hyperparameters
 from gan_jax.experiment.run_name import format_value
 from gan_jax.experiment.settings import Settings
 

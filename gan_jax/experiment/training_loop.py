@@ -22,8 +22,8 @@ from gan_jax.experiment.opening import (
     roll_back,
     start_or_resume,
 )
+from gan_jax.experiment.part_building import build_protocols
 from gan_jax.experiment.population import name_members
-from gan_jax.experiment.registry import build_protocols
 from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings

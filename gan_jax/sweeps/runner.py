@@ -11,7 +11,7 @@ from gan_jax import evaluation, files
 from gan_jax.errors import masked, storage_failure
 from gan_jax.experiment import population, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.registry import build_protocols
+from gan_jax.experiment.part_building import build_protocols
 from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.loggers import progress
 from gan_jax.sweeps import report

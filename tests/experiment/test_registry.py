@@ -7,10 +7,12 @@ import pytest
 
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
-from gan_jax.experiment import registry
+from gan_jax.experiment import part_building, registry
+from gan_jax.experiment.part_building import build_part, build_protocols
 from gan_jax.experiment.part_text import parse_parts
-from gan_jax.experiment.registry import build_part, build_protocols, names
+from gan_jax.experiment.registry import names
 from gan_jax.game import Networks, Term
+from gan_jax.networks import NetworksFactory
 
 
 def part(text):
@@ -74,11 +76,11 @@ def test_networks_of_networks_get_a_factory_with_the_dtype_of_the_run():
     assert isinstance(networks, Networks)
     seen = []
 
-    def spy(shape, classes=0, *, networks: registry.NetworksFactory) -> Networks:
+    def spy(shape, classes=0, *, networks: NetworksFactory) -> Networks:
         seen.append(networks)
         return networks(shape, classes)
 
-    registry._call(
+    part_building._call(
         "networks.spy",
         "networks",
         spy,
@@ -97,7 +99,7 @@ def test_hyperparameters_replace_settings_and_defaults():
         return Term(discriminator=lambda round: 0.0)
 
     numbers = {"objective.term.other": 7.0, "objective.other.weight": 9.0}
-    registry._call("objective.term", "objective", term, part("term(weight=3.0)"), numbers, {})
+    part_building._call("objective.term", "objective", term, part("term(weight=3.0)"), numbers, {})
     assert calls == [(3.0, 7.0)]
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from properties import malformed_input
 
 from gan_jax.errors import UserError
-from gan_jax.experiment import builder, registry
+from gan_jax.experiment import builder, part_building, registry
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.part_text import Part
+from gan_jax.experiment.signatures import parameters_of
 
 CONTEXT = {"networks": {"shape": (8, 8, 3), "classes": 0, "dtype": "float32"}}
 FIELDS = ("dataset", "networks", "objective", "augmentation", "generator_optimizer", "metrics")
@@ -39,7 +40,7 @@ values = (
 def parts(draw):
     """A part of any field, with settings that its function has."""
     field, name = draw(st.sampled_from([entry for entry in NAMES if entry[1] not in PREPARED]))
-    known = sorted(registry._parameters(registry._resolve(field, name)))
+    known = sorted(parameters_of(registry.resolve(field, name)))
     known = [setting for setting in known if setting not in CONTEXT.get(field, {})]
     settings = st.dictionaries(st.sampled_from(known), values, max_size=3)
     return field, Part(name, draw(settings if known else st.just({})))
@@ -54,9 +55,9 @@ def test_any_part_is_built_or_refused(tmp_path, monkeypatch, named):
     monkeypatch.chdir(tmp_path)
     with malformed_input(UserError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = registry.build_part(field, part, **CONTEXT.get(field, {}))
+        made = part_building.build_part(field, part, **CONTEXT.get(field, {}))
         if field == "networks":
-            with registry.naming_bad_settings(field, part):
+            with part_building.naming_bad_settings(field, part):
                 jax.eval_shape(made.init, jax.random.key(0))
         if field == "dataset":
             made.draw(0, np.arange(4))
@@ -77,4 +78,4 @@ def test_what_a_function_of_ones_own_raises_is_left_as_it_is(monkeypatch):
     module = types.SimpleNamespace(broken=broken)
     monkeypatch.setitem(sys.modules, "own_parts_of_a_test", module)
     with pytest.raises(ValueError, match="two\nlines"):
-        registry.build_part("objective", Part("own_parts_of_a_test:broken"))
+        part_building.build_part("objective", Part("own_parts_of_a_test:broken"))
