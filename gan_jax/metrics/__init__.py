@@ -11,6 +11,7 @@ from gan_jax.metrics.classification_accuracy import (
     classification_accuracy_score,
     logistic_regression,
 )
+from gan_jax.metrics.codebook_usage import CodebookUsage, codebook_usage
 from gan_jax.metrics.density_coverage import DensityCoverage, density_coverage
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
 from gan_jax.metrics.frechet import (
@@ -51,6 +52,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "CodebookUsage",
     "DensityCoverage",
     "Extractor",
     "FeatureStatistics",
@@ -63,6 +65,7 @@ __all__ = [
     "PrecisionRecall",
     "SlicedWasserstein",
     "classification_accuracy_score",
+    "codebook_usage",
     "density_coverage",
     "efficientnet_extractor",
     "feature_statistics",

@@ -11,7 +11,7 @@ from gan_jax import metrics
 MODULES = [
     module.name for module in pkgutil.walk_packages(metrics.__path__, f"{metrics.__name__}.")
 ]
-WITH_EXAMPLES = {"density_coverage", "frechet", "kernel", "precision_recall"}
+WITH_EXAMPLES = {"codebook_usage", "density_coverage", "frechet", "kernel", "precision_recall"}
 
 
 @pytest.mark.parametrize("name", MODULES)
