@@ -1,19 +1,22 @@
 """How a run starts: its directories are opened and locked, and its newest state is restored."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gan_jax.distributed import multihost
 from gan_jax.errors import UserError
-from gan_jax.experiment import run_directory
+from gan_jax.experiment import fine_tuning, run_directory
 from gan_jax.experiment.executors import Executor
-from gan_jax.experiment.loading import abstract_state
+from gan_jax.experiment.loading import LoadedRun, abstract_state
 from gan_jax.experiment.roll_backs import TRIES, RollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.loggers.progress import print_line
 from gan_jax.training.steps import TrainState
+
+Source = Callable[[], LoadedRun | None]
+"""Returns the run whose parameters a run starts from, or None."""
 
 
 def open_directories(
@@ -32,7 +35,7 @@ def open_directories(
 
 
 def start_or_resume(
-    executor: Executor, writers: Sequence[RunWriter], title: str
+    executor: Executor, writers: Sequence[RunWriter], title: str, source: Source
 ) -> tuple[TrainState, int]:
     """Returns the state to train from and its step: the newest that is saved, or the initial one.
 
@@ -42,6 +45,7 @@ def start_or_resume(
       executor: of the runs.
       writers: of each run.
       title: of all, for the line that says where they start.
+      source: where the parameters of a run that starts come from.
 
     Raises:
       TrainingDiverged: all members of a population have diverged.
@@ -56,11 +60,14 @@ def start_or_resume(
     if first < steps and multihost.is_main_process():
         how = f"resuming at step {first}" if restored else "starting"
         print_line(f"{title}: {how}, {steps} steps")
-    return _state(executor, writers, restored), first
+    return _state(executor, writers, restored, source), first
 
 
 def roll_back(
-    executor: Executor, writers: Sequence[RunWriter], reasons: Mapping[int, str]
+    executor: Executor,
+    writers: Sequence[RunWriter],
+    reasons: Mapping[int, str],
+    source: Source,
 ) -> tuple[TrainState, int]:
     """Returns the state of the newest checkpoint and its step, to go on from with other keys.
 
@@ -71,6 +78,7 @@ def roll_back(
       executor: of the runs.
       writers: of each run.
       reasons: what is not finite, by the index of each run of which something is.
+      source: where the parameters at step 0 come from.
 
     Raises:
       TrainingDiverged: no run is left that may be tried again from there.
@@ -90,7 +98,7 @@ def roll_back(
         writer.roll_backs.add(RollBack(step, reason), multihost.is_main_process())
         if multihost.is_main_process():
             print_line(f"{member}{reason}; back to step {step}, with another key")
-    return _state(executor, writers, restored), step
+    return _state(executor, writers, restored, source), step
 
 
 def is_postponed(writers: Sequence[RunWriter], step: int) -> bool:
@@ -103,10 +111,26 @@ def _state(
     executor: Executor,
     writers: Sequence[RunWriter],
     restored: tuple[int, list[TrainState]] | None,
+    source: Source,
 ) -> TrainState:
     """The restored state as the executor takes it, or the initial one; sets the members' keys."""
     executor.set_roll_backs([len(writer.roll_backs) for writer in writers])
-    return executor.join(restored[1]) if restored else executor.init()
+    if restored:
+        return executor.join(restored[1])
+    run = source()
+    return executor.init() if run is None else _transferred(executor, run)
+
+
+def _transferred(executor: Executor, source: LoadedRun) -> TrainState:
+    """The initial state with the parameters of another run, as far as they fit."""
+    state = executor.to_host(executor.init())
+    transfers = [
+        fine_tuning.transfer(executor.member(state, index), source.state)
+        for index in range(len(executor.members))
+    ]
+    if multihost.is_main_process():
+        print_line(transfers[0].describe(f"{source.run_dir} at step {source.step}"))
+    return executor.join([transferred.state for transferred in transfers])
 
 
 def _restore_newest(

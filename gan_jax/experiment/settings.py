@@ -97,6 +97,7 @@ class Settings:
     python_path: tuple[str, ...]
     # Fields that came later have a default, so that an older config.json can be read.
     nonfinite: str = "stop"
+    init_from: str = ""
 
 
 def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:

@@ -1,6 +1,7 @@
 """Trains what settings describe: computes steps, evaluates, draws, saves and resumes."""
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from gan_jax.experiment import run_directory
 from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.call_loop import Loop
 from gan_jax.experiment.executors import make_executor
+from gan_jax.experiment.fine_tuning import load_source
 from gan_jax.experiment.opening import (
     is_postponed,
     open_directories,
@@ -25,6 +27,7 @@ from gan_jax.experiment.opening import (
 from gan_jax.experiment.part_building import build_protocols
 from gan_jax.experiment.population import name_members
 from gan_jax.experiment.roll_backs import NeedsRollBack
+from gan_jax.experiment.run_directory import CHECKPOINTS
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.signals import (
@@ -73,6 +76,9 @@ def run(
     stop = StopSignals(quiet=not multihost.is_main_process())
     protocols, real = _scores_to_compute(settings, executor.experiment, stop)
     directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
+    source = functools.cache(functools.partial(load_source, settings))
+    if not all((path / CHECKPOINTS).is_dir() for path in directories):
+        source()  # a run that cannot start is refused before anything is written
     # Directories that the caller names are the members' names in W&B too.
     members = executor.members if member_dirs else name_members(settings, executor.members)
     with contextlib.ExitStack() as resources:
@@ -84,7 +90,7 @@ def run(
             for member, directory in zip(members, directories, strict=True)
         ]
         title = str(run_dir) if len(writers) == 1 else f"{run_dir}: {len(writers)} members"
-        state, first = start_or_resume(executor, writers, title)
+        state, first = start_or_resume(executor, writers, title, source)
         if first >= settings.steps and not is_postponed(writers, first):
             print_line(f"{title} is done: {first} steps")
             return _mean_metrics(directories)
@@ -104,7 +110,7 @@ def run(
                         loop.train(state, first)
                         break
                     except NeedsRollBack as error:
-                        state, first = roll_back(executor, writers, error.reasons)
+                        state, first = roll_back(executor, writers, error.reasons, source)
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() > 1:
                 multihost.exit_on_lost_process(first_line(error))

@@ -4,13 +4,16 @@ As stages of a player's optimizer they hold in the train step and in the look-ah
 alike.
 """
 
+import fnmatch
+
 import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.errors import UserError
 from gan_jax.game import Array
 
-__all__ = ["average_over", "clip_weights", "lazy_adam", "orthogonal_regularization"]
+__all__ = ["average_over", "clip_weights", "freeze", "lazy_adam", "orthogonal_regularization"]
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
@@ -41,6 +44,52 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
         return jax.tree.map(clip, updates, params), state
 
     return optax.GradientTransformation(optax.init_empty_state, update)
+
+
+def freeze(paths: str | tuple[str, ...]) -> optax.GradientTransformation:
+    """Returns the stage that leaves some parameters as they are.
+
+    It is the last stage of a chain, for fine-tuning: ``adam(learning_rate=2e-4) +
+    freeze(paths='block_0')``.
+
+    Args:
+      paths: of the parameters: ``"Dense_0/kernel"``. A path stands for all below it too, and ``*``
+        for any text: ``("Dense_0", "*/bias")``.
+
+    Raises:
+      UserError: in ``init``, if no parameter has one of the paths.
+
+    References:
+      Mo et al., "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs" (2020).
+    """
+    patterns = (paths,) if isinstance(paths, str) else paths
+
+    def matches(name: str, pattern: str) -> bool:
+        return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"{pattern}/*")
+
+    def is_frozen(path: jax.tree_util.KeyPath) -> bool:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return any(matches(name, pattern) for pattern in patterns)
+
+    def init(params: optax.Params) -> optax.EmptyState:
+        leaves = jax.tree_util.tree_leaves_with_path(params)
+        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+        for pattern in patterns:
+            if not any(matches(name, pattern) for name in names):
+                raise UserError(
+                    f"freeze: no parameter has the path {pattern!r}; there are {', '.join(names)}"
+                )
+        return optax.EmptyState()
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        kept: optax.Updates = jax.tree_util.tree_map_with_path(
+            lambda path, leaf: jnp.zeros_like(leaf) if is_frozen(path) else leaf, updates
+        )
+        return kept, state
+
+    return optax.GradientTransformation(init, update)
 
 
 def lazy_adam(
