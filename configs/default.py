@@ -46,8 +46,8 @@ def get_config() -> ConfigDict:
     config.ema_decay = 0.0  # of the generator's parameters; the EMA is what gets sampled
     config.ema_warmup = ""  # or "num_updates", "rampup" [gan_jax.training.schedules]
 
-    # A run directory, or RUN@STEP, whose parameters this run starts from; those of another shape are
-    # drawn anew. An optimizer's last stage freeze(paths=...) names those that are not trained.
+    # A run directory, or RUN@STEP, whose parameters this run starts from; those of another shape
+    # are drawn anew. An optimizer's last stage freeze(paths=...) names those that stay as they are.
     config.init_from = ""
 
     # When numbers are no longer finite: "stop"; "skip" the update that would make them so; or
