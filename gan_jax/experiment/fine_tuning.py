@@ -79,7 +79,7 @@ def transfer(state: TrainState, source: TrainState) -> Transfer:
     def take_over(player: str, params: Params, others: Params) -> Params:
         old = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(others)}
 
-        def leaf(path: jax.tree_util.KeyPath, new: Any) -> Any:
+        def leaf(path: tuple[Any, ...], new: Any) -> Any:
             kind, value = _fit(new, old.get(_name(path)))
             names[kind].append(f"{player}/{_name(path)}")
             return value
@@ -118,7 +118,7 @@ def _fit(new: Any, old: Any) -> tuple[str, Any]:
     return "grown" if longer and math.prod(old.shape) else "kept", placed
 
 
-def _name(path: jax.tree_util.KeyPath) -> str:
+def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 

@@ -5,6 +5,7 @@ alike.
 """
 
 import fnmatch
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +68,7 @@ def freeze(paths: str | tuple[str, ...]) -> optax.GradientTransformation:
     def matches(name: str, pattern: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"{pattern}/*")
 
-    def is_frozen(path: jax.tree_util.KeyPath) -> bool:
+    def is_frozen(path: tuple[Any, ...]) -> bool:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         return any(matches(name, pattern) for pattern in patterns)
 
