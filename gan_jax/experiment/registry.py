@@ -19,7 +19,14 @@ from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
 from gan_jax.experiment.signatures import hints
 from gan_jax.game import Networks, Term
-from gan_jax.objectives import augmentation, losses, penalties, regularisers, timing
+from gan_jax.objectives import (
+    augmentation,
+    losses,
+    penalties,
+    reconstruction,
+    regularisers,
+    timing,
+)
 from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.training import alternating_updates, joint_updates, optimizers
 from gan_jax.training.steps import TrainStep
@@ -45,7 +52,9 @@ class Namespace:
 NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
     "networks": Namespace((networks,), Networks),
-    "objective": Namespace((losses, penalties, regularisers, timing), Term, inner=(optax,)),
+    "objective": Namespace(
+        (losses, penalties, regularisers, reconstruction, timing), Term, inner=(optax,)
+    ),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),

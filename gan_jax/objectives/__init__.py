@@ -3,7 +3,7 @@
 Losses and penalties, which are terms, and functions from objective to objective.
 """
 
-from gan_jax.objectives import losses, penalties, regularisers
+from gan_jax.objectives import losses, penalties, reconstruction, regularisers
 from gan_jax.objectives.accumulation import accumulated
 from gan_jax.objectives.augmentation import augmented
 from gan_jax.objectives.saddle_point import saddle
@@ -17,6 +17,7 @@ __all__ = [
     "every",
     "losses",
     "penalties",
+    "reconstruction",
     "regularisers",
     "saddle",
     "unrolled",

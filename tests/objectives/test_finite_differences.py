@@ -17,7 +17,7 @@ import pytest
 import tiny
 
 from gan_jax.game import Context, Player, Term, adversarial
-from gan_jax.objectives import after, every, losses, penalties, regularisers, until
+from gan_jax.objectives import after, every, losses, penalties, reconstruction, regularisers, until
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.unrolling import unrolled
 
@@ -54,6 +54,13 @@ PENALTIES = {
     # With a decay of 1 the averages, through which no gradient passes, stay where they are.
     "lecam": {"lecam": regularisers.lecam(1.0, decay=1.0, start=0)},
     "path_length": {"path_length": regularisers.path_length(1.0, decay=1.0)},
+    "reconstruction": {"reconstruction": reconstruction.reconstruction(2.0, mask="mask")},
+    "reconstruction_l2": {"l2": reconstruction.reconstruction(2.0, "l2", target="input")},
+    "paired_feature_matching": {
+        "paired_feature_matching": reconstruction.paired_feature_matching(norm="charbonnier")
+    },
+    "cycle_consistency": {"cycle_consistency": reconstruction.cycle_consistency()},
+    "identity": {"identity": reconstruction.identity()},
     "every": {"lazy": every(3, penalties.r1(1.0))},
     "after": {"later": after(3, penalties.r2(lambda step: 0.1 * step))},
     "until": {"before": until(5, penalties.drift(0.1))},
@@ -83,8 +90,29 @@ def scaled(term, weight):
 
 
 def networks():
+    """Networks whose generator starts from an input too, and a classifier of two outputs."""
     nets = tiny.networks(labels=True)
-    return nets._replace(classify=lambda params, samples: nets.classify(params, samples)[:, :2])
+
+    def generate(params, latents, label=None, input=None, **_):
+        return nets.generate(params, latents + 0.5 * input, label)
+
+    return nets._replace(
+        generate=generate,
+        score=lambda params, samples, label=None, **_: nets.score(params, samples, label),
+        features=lambda params, samples, label=None, **_: nets.features(params, samples, label),
+        classify=lambda params, samples, **_: nets.classify(params, samples)[:, :2],
+    )
+
+
+def batch():
+    """Points, labels of two classes, the generator's inputs, and which samples count."""
+    draws = np.random.default_rng(7)
+    points = tiny.batch(labels=True)
+    return points | {
+        "label": points["label"] % 2,
+        "input": jnp.asarray(draws.normal(size=points["real"].shape)),
+        "mask": jnp.asarray([[1.0], [0.0], [1.0], [0.5], [1.0]]),
+    }
 
 
 @functools.cache
@@ -117,21 +145,20 @@ def program(steps):
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_gradients_match_finite_differences(float64, objective, steps):
-    run, batch = program(steps), tiny.batch(labels=True)
-    batch |= {"label": batch["label"] % 2}
+    run, points = program(steps), batch()
     players = networks().init(jax.random.key(1))
     towards = [tiny.direction(player) for player in players]
     for penalty, extra in PENALTIES.items():
         named = OBJECTIVES[objective] | extra
         weights = jnp.asarray([float(name in named) for name in TERMS])
-        losses_and_gradients = run(*players, weights, batch)
+        losses_and_gradients = run(*players, weights, points)
         for side in range(2):
 
             def loss(params, side=side, weights=weights):
                 return run(
                     *(params if i == side else player for i, player in enumerate(players)),
                     weights,
-                    batch,
+                    points,
                 )[side][0]
 
             slope = tiny.dot(losses_and_gradients[side][1], towards[side])
@@ -144,13 +171,13 @@ def test_gradients_match_finite_differences(float64, objective, steps):
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_pair_builds(objective):
     """As a user would build it: its two terms alone, looking ahead."""
-    batch = tiny.batch(labels=True)
+    points = batch()
     players = [Player(params) for params in networks().init(jax.random.key(1))]
     for extra in PENALTIES.values():
         game = unrolled(adversarial(networks(), OBJECTIVES[objective] | extra), 2, optax.sgd(0.05))
         sgd = players[1]._replace(opt_state=optax.sgd(0.05).init(players[1].params))
         loss, (metrics, memory) = jax.eval_shape(
-            game.generator, players[0].params, sgd, batch, CONTEXT
+            game.generator, players[0].params, sgd, points, CONTEXT
         )
         assert loss.shape == () and all(metric.shape == () for metric in metrics.values())
         assert jax.tree.structure(memory) == jax.tree.structure(MEMORY)
@@ -160,7 +187,7 @@ def test_the_table_has_every_term():
     """Every public function that makes a term has a row above."""
     made = {
         name
-        for room in (losses, penalties, regularisers)
+        for room in (losses, penalties, regularisers, reconstruction)
         for name, function in inspect.getmembers(room, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == room.__name__
