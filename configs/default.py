@@ -45,6 +45,9 @@ def get_config() -> ConfigDict:
     config.discriminator_optimizer = "adam(learning_rate=2e-4, b1=0.5)"
     config.ema_decay = 0.0  # of the generator's parameters; the EMA is what gets sampled
     config.ema_warmup = ""  # or "num_updates", "rampup" [gan_jax.training.schedules]
+    # Several EMAs, in place of ema_decay, as in "ema(decay=0.999) + power_ema(std=0.05)"; the first
+    # is what gets sampled, the others by sample.py --ema=... [gan_jax.training.moving_averages]
+    config.ema = ""
 
     # A run directory, or RUN@STEP, whose parameters this run starts from; those of another shape
     # are drawn anew. An optimizer's last stage freeze(paths=...) names those that stay as they are.

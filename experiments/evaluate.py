@@ -12,6 +12,9 @@ are printed and not computed again, unless --again is given.
 there); without --metrics, those that are recorded. Scores that were measured differently are not
 compared.
 
+--ema takes one of the run's config.ema, or a power_ema of another std, which is then made of those
+in the checkpoints of the run. Its scores are recorded in emas.jsonl, not in metrics.jsonl.
+
 FID's Inception network is not part of this package: convert its public weights once, and pass them
 as --weights:
 
@@ -66,9 +69,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--num", type=int, help="generated samples, in place of each metric's own")
     parser.add_argument("--seed", type=int, default=0, help="of the generated samples")
     parser.add_argument("--weights", default="", help=".npz file of the extractor's weights")
+    parser.add_argument("--ema", default="", help="a moving average (default: the first)")
     parser.add_argument("--again", action="store_true", help="compute what is recorded again")
     parser.add_argument("--compare", metavar="WORKDIR", help="another run to compare with")
     flags = parser.parse_args(arguments)
+    if flags.ema and flags.compare:
+        raise UserError("--ema scores one run: leave --compare out")
     if flags.num is not None and flags.num < 2:
         raise UserError(f"--num must be at least 2, not {flags.num}")
     if not 0 <= flags.seed < 2**31:
@@ -105,14 +111,17 @@ def score_checkpoint(
             "gan_jax.evaluation.protocols"
         )
     protocols = build_protocols(metrics, flags.num, flags.weights)
-    run = load(run_dir, step)
+    run = load(run_dir, step, flags.ema)
+    file = run_dir / ("emas.jsonl" if flags.ema else "metrics.jsonl")
     real = run.experiment.real_samples()
     generated = evaluation.GeneratedSamples(run.sampler, real, flags.seed)
     evaluation.check_protocols(protocols, real, generated)
-    known = [] if flags.again else evaluation.read_score_records(run_dir / "metrics.jsonl")
+    known = [] if flags.again else evaluation.read_score_records(file)
     records: list[Mapping[str, Any]] = []
     for protocol in evaluation.sort_protocols(protocols):
         description = {"step": run.step} | protocol.describe(real, flags.seed)
+        if flags.ema:
+            description |= {"ema": flags.ema}
         record = evaluation.find_record(known, description)
         remark = "recorded before; --again computes it again"
         is_new = record is None
@@ -122,7 +131,7 @@ def score_checkpoint(
         records.append(record)
         print(evaluation.format_record(record, protocol.caveat(real), remark), flush=True)
         if is_new:
-            log = JsonLines(run_dir / "metrics.jsonl")
+            log = JsonLines(file)
             log.scalars(run.step, {**record, "time": time.time()})
             log.close()
     return records

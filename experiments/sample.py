@@ -2,8 +2,11 @@
 
     python experiments/sample.py --workdir=runs/ring --num=64 --out=samples.png [--step=5000]
     python experiments/sample.py --workdir=runs/mnist --out=threes.npy --label=3
+    python experiments/sample.py --workdir=runs/x --out=x.png --ema='power_ema(std=0.08)'
 
-An --out that ends in .npy gets the array itself, samples [num, ...] float32.
+An --out that ends in .npy gets the array itself, samples [num, ...] float32. --ema
+takes one of the run's config.ema, or a power_ema of another std, which is then made of those in the
+checkpoints of the run.
 """
 
 import argparse
@@ -31,7 +34,7 @@ def sample(arguments: list[str]) -> None:
     from gan_jax.experiment.loading import load
     from gan_jax.loggers import sample_plots
 
-    run = load(flags.workdir, flags.step)
+    run = load(flags.workdir, flags.step, flags.ema)
     dataset = run.experiment.dataset
     check_sampling(flags, dataset.shape, dataset.classes)
     label, columns = sample_plots.labels_by_row(flags.num, dataset.classes)
@@ -61,6 +64,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--num", type=int, default=64, help="how many (default: 64)")
     parser.add_argument("--step", type=int, help="of the checkpoint (default: the newest)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ema", default="", help="a moving average (default: the first)")
     parser.add_argument("--label", type=int, help="of one class only, if the networks take labels")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     flags = parser.parse_args(arguments)

@@ -248,14 +248,21 @@ def _build_stage(
             objective=_unrolled(settings, objective, discriminator_optimizer),
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
-            ema_decay=_ema_decay(settings, numbers),
+            ema_decay=_ema_decays(settings, numbers),
         )
         return skip_nonfinite(step) if settings.nonfinite == "skip" else step
 
     def init(rng: PRNGKey) -> TrainState:
         generator_optimizer, discriminator_optimizer = optimizers({})
         objective = _build_objective(settings, networks, augmentations, batch_size, {})
-        return init_state(networks, generator_optimizer, discriminator_optimizer, rng, objective)
+        return init_state(
+            networks,
+            generator_optimizer,
+            discriminator_optimizer,
+            rng,
+            objective,
+            emas=max(len(settings.ema), 1),
+        )
 
     return Stage(networks, make_step, _preparation(resolution), batch_size), init
 
@@ -336,7 +343,11 @@ def _build_optimizer(
     return optax.chain(*build_parts(field, parts, numbers))
 
 
-def _ema_decay(settings: Settings, numbers: Hyperparameters) -> schedules.Decay:
+def _ema_decays(
+    settings: Settings, numbers: Hyperparameters
+) -> schedules.Decay | tuple[schedules.Decay, ...]:
+    if settings.ema:
+        return tuple(build_parts("ema", settings.ema))
     decay: float = numbers.get("ema_decay", settings.ema_decay)
     if settings.ema_warmup == "num_updates":
         return schedules.ema_num_updates(decay)

@@ -35,19 +35,21 @@ RESUMABLE = frozenset(
 )
 """Fields that a resumed run may change: none of them changes the numbers of a step."""
 
-ORDERED = ("augmentation", "generator_optimizer", "discriminator_optimizer")
-"""Fields of parts that are applied one after the other: another order is another run."""
+ORDERED = ("augmentation", "generator_optimizer", "discriminator_optimizer", "ema")
+"""Fields of parts whose order matters, and which may name a part more than once."""
 
 
 def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
     """Returns ``{path: (old, new)}`` of the leaves that differ; None if one has no such leaf.
 
-    Optimizers or augmentations in another order differ by the texts of their whole field.
+    Fields whose parts are in another order, or named more than once, differ by their whole text.
     """
     a, b = flat(old), flat(new)
     for field in ORDERED:
         before, after = getattr(old, field), getattr(new, field)
-        if _names(before) != _names(after) and set(_names(before)) == set(_names(after)):
+        names, names_after = _names(before), _names(after)
+        is_reordered = names != names_after and set(names) == set(names_after)
+        if is_reordered or len(names) + len(names_after) > len(set(names)) + len(set(names_after)):
             a[field], b[field] = parts_text(before), parts_text(after)
     paths = sorted(a.keys() | b.keys())
     return {path: (a.get(path), b.get(path)) for path in paths if a.get(path) != b.get(path)}

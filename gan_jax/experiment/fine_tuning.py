@@ -101,6 +101,9 @@ def transfer(state: TrainState, source: TrainState) -> Transfer:
         generator=state.generator._replace(params=generator),
         discriminator=state.discriminator._replace(params=discriminator),
         generator_ema=generator_ema,
+        other_emas=tuple(
+            take_over("other_emas", average, source.generator_ema) for average in state.other_emas
+        ),
     )
     return Transfer(started, len(counted["kept"]), counted["grown"], counted["new"])
 

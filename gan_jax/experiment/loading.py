@@ -10,7 +10,9 @@ from gan_jax.distributed import mesh
 from gan_jax.errors import UserError
 from gan_jax.experiment import checkpoint_reading
 from gan_jax.experiment.builder import Experiment, build
+from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.differences import warn_if_changed
+from gan_jax.experiment.ema_choice import choose_ema
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.validation import check_settings
@@ -28,7 +30,7 @@ class LoadedRun:
       step: the steps trained.
       experiment: what the settings describe.
       state: the parameters and optimizer states of both networks, and the generator's EMA.
-      sampler: samples of the generator's EMA.
+      sampler: samples of the generator's EMA, or of the one that was asked for.
     """
 
     run_dir: Path
@@ -68,15 +70,18 @@ class LoadedRun:
         return self.sampler(jax.random.key(seed), n, labels)
 
 
-def load(run_dir: str | Path, step: int | None = None) -> LoadedRun:
+def load(run_dir: str | Path, step: int | None = None, ema: str = "") -> LoadedRun:
     """Loads a run from its directory, also while another process trains it.
 
     Args:
       run_dir: ``"runs/x"``; of a population the directory of a member, ``"runs/x/members/000"``.
       step: of which checkpoint; None: the newest that is sound.
+      ema: the moving average that is sampled, one of ``config.ema`` such as "power_ema(std=0.05)",
+        or a `power_ema` of another std, which is then made of those in all checkpoints up to the
+        step; empty: the first.
 
     Raises:
-      UserError: no run, no checkpoint, or none of that step.
+      UserError: no run, no checkpoint, none of that step, or no such average.
     """
     run_dir = Path(run_dir)
     settings = read_settings(run_dir)
@@ -91,7 +96,21 @@ def load(run_dir: str | Path, step: int | None = None) -> LoadedRun:
     if restored is None:
         raise UserError(f"{run_dir} has no checkpoint yet")
     warn_if_changed(directory / str(restored.step), restored.record, settings)
-    sampler = experiment.sampler(restored.state, restored.step)
+    sampled = restored.state
+    if ema:
+
+        def read(step: int) -> TrainState:
+            of_step = checkpoint_reading.restore(
+                directory.absolute(), abstract_state(experiment), step
+            )
+            assert of_step is not None  # a step that is missing raises
+            state: TrainState = of_step.state
+            return state
+
+        steps = [saved for saved in saved_steps(directory) if 0 < saved <= restored.step]
+        chosen = choose_ema(ema, settings.ema, restored.state, steps, read)
+        sampled = sampled._replace(generator_ema=chosen)
+    sampler = experiment.sampler(sampled, restored.step)
     return LoadedRun(run_dir, restored.step, experiment, restored.state, sampler)
 
 

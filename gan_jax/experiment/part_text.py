@@ -53,7 +53,7 @@ def parts_text(parts: Iterable[Part]) -> str:
     return " + ".join(map(str, parts))
 
 
-def parse_parts(text: str) -> tuple[Part, ...]:
+def parse_parts(text: str, repeats: bool = False) -> tuple[Part, ...]:
     """Parses parts, which are joined by ``+`` or by commas.
 
     A setting is a number, a string, a tuple, true or false, or a part. A bare word is a string, so
@@ -61,6 +61,7 @@ def parse_parts(text: str) -> tuple[Part, ...]:
 
     Args:
       text: ``"wasserstein + gradient_penalty(weight=10)"``; empty for no parts.
+      repeats: whether a name may be there more than once.
 
     Returns:
       The parts in their order.
@@ -76,7 +77,7 @@ def parse_parts(text: str) -> tuple[Part, ...]:
         raise ValueError("it has too many parts, or parts within parts") from error
     names = collections.Counter(part.name for part in parts)
     for name, count in names.items():
-        if count > 1:
+        if count > 1 and not repeats:
             raise ValueError(f"it names {name} twice")
     return parts
 

@@ -18,7 +18,7 @@ from gan_jax.data import Dataset
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
 from gan_jax.experiment.signatures import hints
-from gan_jax.game import Networks, Term
+from gan_jax.game import Array, Networks, Term
 from gan_jax.objectives import (
     augmentation,
     losses,
@@ -28,7 +28,13 @@ from gan_jax.objectives import (
     timing,
 )
 from gan_jax.objectives.augmentation import Augmentation
-from gan_jax.training import alternating_updates, joint_updates, optimizers
+from gan_jax.training import (
+    alternating_updates,
+    joint_updates,
+    moving_averages,
+    optimizers,
+    schedules,
+)
 from gan_jax.training.steps import TrainStep
 
 
@@ -53,12 +59,19 @@ NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
     "networks": Namespace((networks,), Networks),
     "objective": Namespace(
-        (losses, penalties, regularisers, reconstruction, timing), Term, inner=(optax,)
+        (losses, penalties, regularisers, reconstruction, timing),
+        Term,
+        inner=(schedules, optax),
     ),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
-    "generator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
-    "discriminator_optimizer": Namespace((optimizers, optax), optax.GradientTransformation),
+    "generator_optimizer": Namespace(
+        (optimizers, optax), optax.GradientTransformation, inner=(schedules,)
+    ),
+    "discriminator_optimizer": Namespace(
+        (optimizers, optax), optax.GradientTransformation, inner=(schedules,)
+    ),
+    "ema": Namespace((moving_averages, schedules), Callable[[Array], Array], inner=(optax,)),
     "metrics": Namespace((protocols,), Protocol),
 }
 """The namespace of each field that holds named parts."""

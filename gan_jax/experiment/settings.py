@@ -98,6 +98,11 @@ class Settings:
     # Fields that came later have a default, so that an older config.json can be read.
     nonfinite: str = "stop"
     init_from: str = ""
+    ema: Parts = ()
+
+
+REPEATABLE = ("ema",)
+"""Fields of parts that may name a part more than once."""
 
 
 def parse(config: ConfigDict | Mapping[str, Any]) -> Settings:
@@ -247,7 +252,7 @@ def _parse_parts(path: str, kind: Any, value: Any) -> Any:
             f"config.{path} takes text like 'name(key=value) + other', not {_shown(value)}"
         )
     try:
-        parts = parse_parts(value)
+        parts = parse_parts(value, repeats=path in REPEATABLE)
     except ValueError as error:
         raise UserError(
             f"config.{path} takes parts like 'name(key=value) + other', not {brief(value)}: "

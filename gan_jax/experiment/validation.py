@@ -62,6 +62,11 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
     _check_extra_discriminator_steps(settings.extra_discriminator_steps)
     if not 0 <= settings.ema_decay < 1:
         raise UserError(f"config.ema_decay must be in [0, 1), not {settings.ema_decay}")
+    if settings.ema and (settings.ema_decay or settings.ema_warmup):
+        raise UserError(
+            "config.ema names all moving averages: leave config.ema_decay at 0 and "
+            "config.ema_warmup empty, or name that one in config.ema too"
+        )
     for field, choices in CHOICES.items():
         _check_choice(f"config.{field}", getattr(settings, field), choices)
     _check_choice("config.wandb.mode", settings.wandb.mode, ("offline", "online"))

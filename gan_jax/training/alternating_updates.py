@@ -34,7 +34,7 @@ def alternating(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay = 0.0,
+    ema_decay: Decay | tuple[Decay, ...] = 0.0,
     reuse: bool = False,
 ) -> TrainStep:
     """Returns the step of alternating updates: the discriminator on each batch, then the generator.
@@ -50,7 +50,8 @@ def alternating(
       generator_optimizer: the generator's optimizer.
       discriminator_optimizer: the discriminator's optimizer.
       ema_decay: the decay b of the generator's moving average, ``a <- b a + (1 - b) theta``, or a
-        function of the step; 0 keeps the newest parameters.
+        function of the step, see `moving_averages`; 0 keeps the newest parameters. A tuple: one for
+        each of the averages of ``init_state(..., emas=n)``.
       reuse: whether the generator learns from the samples of the last discriminator step, latents
         and all, which are generated once for both. Otherwise it draws its own, as in the paper.
 

@@ -57,7 +57,7 @@ def simultaneous(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay = 0.0,
+    ema_decay: Decay | tuple[Decay, ...] = 0.0,
 ) -> TrainStep:
     """Returns the step in which both players move at once, each against the other as it was.
 
@@ -90,7 +90,7 @@ def consensus(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay = 0.0,
+    ema_decay: Decay | tuple[Decay, ...] = 0.0,
     weight: float = 10.0,
 ) -> TrainStep:
     """Returns the simultaneous step along ``v + weight J^T v``, J the Jacobian of the field v.
@@ -123,7 +123,7 @@ def symplectic(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay = 0.0,
+    ema_decay: Decay | tuple[Decay, ...] = 0.0,
     weight: float = 1.0,
     align: bool = True,
 ) -> TrainStep:
@@ -169,7 +169,7 @@ def extragradient(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay = 0.0,
+    ema_decay: Decay | tuple[Decay, ...] = 0.0,
 ) -> TrainStep:
     """Returns the step from where both players are, along the field of where a first step leads.
 
@@ -235,7 +235,7 @@ def _joint_step(
     objective: Objective,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: Decay,
+    ema_decay: Decay | tuple[Decay, ...],
     direction: Direction,
 ) -> TrainStep:
     """The simultaneous step along ``direction(field, at, field(at))``."""

@@ -57,6 +57,7 @@ def first_nonfinite_parameter(state: TrainState, player: str = "") -> str:
         order.sort(key=lambda name: name != player)
     parameters: dict[str, Any] = {f"{name}/params": getattr(state, name).params for name in order}
     parameters["generator_ema"] = state.generator_ema
+    parameters["other_emas"] = state.other_emas
     for name, tree in parameters.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             array = np.asarray(jax.device_get(leaf))

@@ -1,6 +1,7 @@
-"""Schedules: the decay of the moving average, and the number of discriminator steps."""
+"""Schedules: of numbers, of a moving average's decay, of the number of discriminator steps."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -8,6 +9,7 @@ from gan_jax.game import Array
 
 __all__ = [
     "Decay",
+    "cosine",
     "discriminator_steps_at",
     "discriminator_steps_before",
     "ema_num_updates",
@@ -16,7 +18,35 @@ __all__ = [
 
 Decay = float | Callable[[Array], Array]
 """The decay of the generator's moving average: a number, or a function from the step (int32 scalar)
-to one (float32 scalar), such as `ema_num_updates` and `ema_rampup` return."""
+to one (float32 scalar), such as those here and in `moving_averages` return."""
+
+
+def cosine(start: float, end: float, steps: float) -> Callable[[Any], Any]:
+    """Returns the schedule that goes from one number to another by half a period of a cosine.
+
+    ``end + (start - end) (1 + cos(pi min(step / steps, 1))) / 2``. Unlike optax's it may grow, from
+    0 too.
+
+    Args:
+      start: the number at step 0.
+      end: the number from ``steps`` on.
+      steps: how long it takes.
+
+    Raises:
+      ValueError: it takes no step.
+
+    References:
+      Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024), the authors'
+      code: learning rate, beta2, gamma, half-life of the moving average.
+    """
+    if not steps > 0:
+        raise ValueError(f"cosine takes a positive number of steps, not {steps}")
+
+    def schedule(step: Any) -> Array:
+        share = jnp.minimum(jnp.asarray(step) / steps, 1.0)
+        return end + (start - end) * (1 + jnp.cos(jnp.pi * share)) / 2
+
+    return schedule
 
 
 def ema_num_updates(decay: float) -> Callable[[Array], Array]:

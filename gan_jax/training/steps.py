@@ -39,6 +39,7 @@ class TrainState(NamedTuple):
       discriminator: parameters and optimizer state of the discriminator.
       generator_ema: moving average of the generator's parameters, from which samples are drawn.
       memory: what the objective's terms remember, by their names; empty if none does.
+      other_emas: further moving averages of the generator, if there are several.
     """
 
     step: Array
@@ -46,6 +47,7 @@ class TrainState(NamedTuple):
     discriminator: Player
     generator_ema: Params
     memory: Memory = {}  # noqa: RUF012 - a NamedTuple's default; nobody changes it
+    other_emas: tuple[Params, ...] = ()
 
 
 class TrainStep(Protocol):
@@ -79,6 +81,7 @@ def init_state(
     discriminator_optimizer: optax.GradientTransformation,
     rng: PRNGKey,
     objective: Objective | None = None,
+    emas: int = 1,
 ) -> TrainState:
     """Returns the state before the first step, drawn from one key.
 
@@ -88,6 +91,7 @@ def init_state(
       discriminator_optimizer: the discriminator's optimizer.
       rng: the key.
       objective: what will be minimised; only needed if its terms remember anything.
+      emas: how many moving averages of the generator there are.
     """
     warn_if_slow()
     generator, discriminator = networks.init(rng)
@@ -97,6 +101,7 @@ def init_state(
         discriminator=Player(discriminator, discriminator_optimizer.init(discriminator)),
         generator_ema=jax.tree.map(jnp.copy, generator),
         memory=initial_memory(objective) if objective else {},
+        other_emas=tuple(jax.tree.map(jnp.copy, generator) for _ in range(1, emas)),
     )
 
 
@@ -197,11 +202,22 @@ def next_state(
     generator: Player,
     discriminator: Player,
     memory: Memory,
-    ema_decay: Decay,
+    ema_decay: Decay | tuple[Decay, ...],
 ) -> TrainState:
-    """Returns the state after a step: players moved, step counted, moving average updated."""
-    decay = ema_decay(state.step) if callable(ema_decay) else ema_decay
-    average = optax.incremental_update(generator.params, state.generator_ema, 1.0 - decay)
-    # A decay with a dtype of its own must not change that of the average.
-    average = optax.tree.cast_like(average, state.generator_ema)
-    return TrainState(state.step + 1, generator, discriminator, average, memory)
+    """Returns the state after a step: players moved, step counted, moving averages updated."""
+    decays = ema_decay if isinstance(ema_decay, tuple) else (ema_decay,)
+    averages = (state.generator_ema, *state.other_emas)
+    if len(decays) != len(averages):
+        raise ValueError(
+            f"there are {len(decays)} decays for {len(averages)} moving averages: make the state "
+            f"by init_state(..., emas={len(decays)})"
+        )
+
+    def moved(average: Params, decay: Decay) -> Params:
+        share = 1.0 - (decay(state.step) if callable(decay) else decay)
+        new = optax.incremental_update(generator.params, average, share)
+        # A decay with a dtype of its own must not change that of the average.
+        return optax.tree.cast_like(new, average)
+
+    first, *others = map(moved, averages, decays)
+    return TrainState(state.step + 1, generator, discriminator, first, memory, tuple(others))
