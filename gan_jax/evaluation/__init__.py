@@ -16,6 +16,7 @@ from gan_jax.evaluation.records import (
     read_score_records,
     records_of_step,
     score_names,
+    score_records,
 )
 from gan_jax.evaluation.sample_sources import (
     ConditionalSampleFunction,
@@ -45,5 +46,6 @@ __all__ = [
     "read_score_records",
     "records_of_step",
     "score_names",
+    "score_records",
     "sort_protocols",
 ]

@@ -1,6 +1,6 @@
 """Records of scores in a `metrics.jsonl`: reading, finding and comparing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ def read_score_records(path: str | Path) -> list[dict[str, Any]]:
         records = read_json_lines(path)
     except FileNotFoundError:
         return []
-    return [record for record in records if _is_score_record(record)]
+    return score_records(records)
+
+
+def score_records(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns those of the JSON objects of a `metrics.jsonl` that are records of scores."""
+    return [record for record in objects if _is_score_record(record)]
 
 
 FIELD_TYPES: Mapping[str, tuple[type, ...]] = {

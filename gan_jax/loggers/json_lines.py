@@ -4,7 +4,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -119,14 +119,19 @@ def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     Raises:
       FileNotFoundError: there is no such file.
     """
+    return merge_rows(files.read_json_lines(path))
+
+
+def merge_rows(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows of `read_metrics` from the JSON objects of a ``metrics.jsonl``, in order."""
     rows: dict[tuple[int, str, int], dict[str, Any]] = {}
-    for row in files.read_json_lines(path):
+    for row in objects:
         step, protocol, seed = row.get("step"), row.get("protocol"), row.get("seed")
         protocol = "" if protocol is None else protocol
         seed = 0 if seed is None else seed
         if isinstance(protocol, str) and _is_integer(step) and _is_integer(seed):
             key = (step, protocol, seed)
-            rows[key] = rows.get(key, {}) | row
+            rows[key] = rows.get(key, {}) | dict(row)
     return [rows[key] for key in sorted(rows)]
 
 

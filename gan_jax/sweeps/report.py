@@ -19,6 +19,7 @@ from gan_jax.sweeps.space import SEED
 
 RESULTS_FILE = "results.csv"
 SENSITIVITY_FILE = "sensitivity.csv"
+PICTURES = ("parallel_coordinates.png", "heat_maps.png")
 
 HEAT_MAPS = 6
 """The largest number of pairs of parameters that are drawn, the largest effects first."""
@@ -227,7 +228,7 @@ def _draw(plan: Plan, analysis: sensitivity.Analysis, scored: _ScoredRuns) -> No
         plan.sweep.maximize,
         logarithmic,
     )
-    with files.replacing(plan.workdir / "parallel_coordinates.png") as file:
+    with files.replacing(plan.workdir / PICTURES[0]) as file:
         drawing.savefig(file, format="png", dpi=120)
     _draw_heat_maps(plan, ranked, short, scored)
 
@@ -255,7 +256,7 @@ def _draw_heat_maps(
             plan.sweep.metric,
             plan.sweep.maximize,
         )
-    with files.replacing(plan.workdir / "heat_maps.png") as file:
+    with files.replacing(plan.workdir / PICTURES[1]) as file:
         drawing.savefig(file, format="png", dpi=120)
 
 
