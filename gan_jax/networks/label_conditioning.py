@@ -61,7 +61,7 @@ def append_code(x: Array, code: Array | None) -> Array:
     """
     if code is None:
         return x
-    code = code.reshape(len(code), *[1] * (x.ndim - 2), -1).astype(x.dtype)
+    code = code.reshape(code.shape[0], *[1] * (x.ndim - 2), -1).astype(x.dtype)
     return jnp.concatenate([x, jnp.broadcast_to(code, (*x.shape[:-1], code.shape[-1]))], -1)
 
 

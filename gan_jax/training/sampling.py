@@ -54,6 +54,16 @@ class Sampler:
         self._batch_size = divisible_batch_size(batch_size)
 
     @property
+    def networks(self) -> Networks:
+        """The networks."""
+        return self._networks
+
+    @property
+    def params(self) -> Params:
+        """The generator's parameters, standing statistics included."""
+        return self._params
+
+    @property
     def takes_labels(self) -> bool:
         """Whether the generator is given labels."""
         return self._classes > 0
@@ -61,7 +71,7 @@ class Sampler:
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
-        conditions = self._conditions(np.arange(1), None)
+        conditions = self.conditions(np.arange(1))
 
         def generate(params: Params, key: PRNGKey) -> Array:
             sample_index = jnp.arange(1)
@@ -94,7 +104,7 @@ class Sampler:
         """
         sample_index = np.arange(first, first + n)
         batch = {"sample_index": sample_index.astype(np.int32)}
-        batch |= self._conditions(sample_index, label)
+        batch |= self.conditions(sample_index, label)
         return self._in_batches(_sample_program(self._networks), (self._params, rng), batch)
 
     def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
@@ -112,10 +122,11 @@ class Sampler:
         """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call."""
         sample_index = np.arange(len(latents))
         batch = {"latents": latents, "sample_index": sample_index.astype(np.int32)}
-        batch |= self._conditions(sample_index, label)
+        batch |= self.conditions(sample_index, label)
         return self._in_batches(_generate_program(self._networks), self._params, batch)
 
-    def _conditions(self, sample_index: np.ndarray, label: np.ndarray | None) -> HostBatch:
+    def conditions(self, sample_index: np.ndarray, label: np.ndarray | None = None) -> HostBatch:
+        """Returns what the generator is given for samples of these indices ``[n]``, by name."""
         n = len(sample_index)
         conditions: HostBatch = {}
         if label is not None:

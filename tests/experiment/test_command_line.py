@@ -1,7 +1,9 @@
 """The commands as they are typed."""
 
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,29 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
     assert not (root / "s.png").exists()
 
 
+def test_export_writes_a_checkpoint_as_programs(compared, root, tmp_path):
+    run, out = compared[0] / "vanilla", tmp_path / "gan.zip"
+    exported = typed(
+        root, "export.py", f"--workdir={run}", f"--out={out}", "--discriminator", "--platforms=cpu"
+    )
+    assert exported.returncode == 0 and "step 20, for cpu" in exported.stdout, exported.stderr
+    difference = float(exported.stdout.rpartition("by at most ")[2])
+    assert difference < 1e-5
+    with zipfile.ZipFile(out) as file:
+        names = set(file.namelist())
+        metadata = json.loads(file.read("metadata.json"))
+    assert {"generator/sample.jax", "discriminator/score.jax", "README.txt"} <= names
+    assert metadata["step"] == 20 and metadata["config"]["networks"].startswith("mlp")
+    for arguments, says in (
+        ((f"--out={out}",), "exists"),
+        (("--out=g.onnx",), "--out ends in .zip"),
+        (("--out=g.zip", "--platforms=cpu,gpu"), "--platforms are some of cpu, cuda, rocm, tpu"),
+    ):
+        refused = typed(root, "export.py", f"--workdir={run}", *arguments)
+        assert refused.returncode == 2 and says in refused.stderr, refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -137,7 +162,9 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("script", ["sample.py", "evaluate.py", "compare.py", "sweep.py"])
+@pytest.mark.parametrize(
+    "script", ["sample.py", "evaluate.py", "compare.py", "sweep.py", "export.py"]
+)
 def test_help_does_not_wait_for_jax(script, root):
     """Only the help of train.py does, which lists all that a config can name."""
     run = f"runpy.run_path({str(root / 'experiments' / script)!r}, run_name='__main__')"
