@@ -76,15 +76,16 @@ def play_round(
             networks, function, discriminator, samples, conditioning, index, rng, use=3
         )
 
-    def generate(latents: Array | None = None, /, **changed: Array) -> Array:
-        given = conditioning | changed
-        made: Array = call(networks, "generate", generator, latents, given, index, rng, use=0)
-        return made
+    def of_latents(function: str) -> Callable[..., Array]:
+        """A part of the generator as a function of latents and changed conditions."""
 
-    def styles(latents: Array | None = None, /, **changed: Array) -> Array:
-        given = conditioning | changed
-        made: Array = call(networks, "styles", generator, latents, given, index, rng, use=0)
-        return made
+        def generated(latents: Array | None = None, /, **changed: Array) -> Array:
+            given = conditioning | changed
+            at = given.pop("sample_index", index)
+            made: Array = call(networks, function, generator, latents, given, at, rng, use=0)
+            return made
+
+        return generated
 
     # A classifier that saw the label would have nothing to learn.
     unlabelled = {name: value for name, value in conditioning.items() if name != "label"}
@@ -101,10 +102,10 @@ def play_round(
         features=of_samples("features", conditioning),
         latents=batch.get("latents"),
         latent=None if networks.latent is None else lambda key: _drawn(networks, key, index),
-        generate=generate,
+        generate=of_latents("generate"),
         conditions=conditioning,
         step=context.step,
-        styles=None if networks.styles is None else styles,
+        styles=None if networks.styles is None else of_latents("styles"),
         generator_params=generator,
         discriminator_params=discriminator,
     )

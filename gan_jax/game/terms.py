@@ -24,7 +24,8 @@ class RegenerateFn(Protocol):
 
         Args:
           latents: ``[batch, ...]``; None for a generator that takes none.
-          **conditions: replace those of the batch.
+          **conditions: replace those of the batch. ``sample_index``, ``[batch]``, is needed if
+            there are fewer samples than in the batch, and the generator draws.
         """
         ...
 

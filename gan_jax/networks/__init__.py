@@ -13,6 +13,7 @@ from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
+from gan_jax.networks.stylegan2 import stylegan2
 
 __all__ = [
     "NetworksFactory",
@@ -29,4 +30,5 @@ __all__ = [
     "r3gan",
     "resnet",
     "sngan",
+    "stylegan2",
 ]

@@ -264,12 +264,14 @@ def _uses_fast_forms() -> bool:
 
 
 def _padding(
-    size: Sequence[int], kernel: Sequence[int], stride: int
+    size: Sequence[int], kernel: Sequence[int], stride: int, pad: bool
 ) -> tuple[tuple[int, int], ...]:
     """Zeros before and after such that the output has ``ceil(size / stride)`` pixels.
 
-    Odd kernels are centred at stride 1 and 2.
+    Odd kernels are centred at stride 1 and 2. There are no zeros without ``pad``.
     """
+    if not pad:
+        return ((0, 0),) * len(size)
     padding = []
     for n, k in zip(size, kernel, strict=True):
         low = (k - 1) // 2
@@ -278,38 +280,46 @@ def _padding(
     return tuple(padding)
 
 
-def conv(x: Array, kernel: Array, stride: int = 1, groups: int = 1) -> Array:
+def conv(x: Array, kernel: Array, stride: int = 1, groups: int = 1, pad: bool = True) -> Array:
     """Computes a convolution, ``y[i] = sum_t kernel[t] x[stride i + t - (k - 1) // 2]`` per axis.
+
+    Without ``pad``: ``y[i] = sum_t kernel[t] x[stride i + t]``, where all of the kernel is inside.
 
     Args:
       x: ``[batch, height, width, in]``; zeros are assumed outside.
       kernel: ``[k, k, in / groups, out]``.
       stride: pixels of the input per pixel of the output.
       groups: groups of channels that are convolved separately.
+      pad: whether to pad the image with zeros.
 
     Returns:
-      ``[batch, ceil(height / stride), ceil(width / stride), out]``.
+      ``[batch, ceil(height / stride), ceil(width / stride), out]``; without ``pad``
+      ``[batch, (height - k) // stride + 1, (width - k) // stride + 1, out]``.
     """
     size, taps = x.shape[1:3], kernel.shape[:2]
-    geometry = Geometry(size, taps, stride, _padding(size, taps, stride), groups)
+    geometry = Geometry(size, taps, stride, _padding(size, taps, stride, pad), groups)
     form: Callable[[Geometry, Array, Array], Array] = _conv if _uses_fast_forms() else _lax_conv
     return form(geometry, x, kernel)
 
 
-def transposed_conv(x: Array, kernel: Array, stride: int, size: tuple[int, int]) -> Array:
+def transposed_conv(
+    x: Array, kernel: Array, stride: int, size: tuple[int, int], pad: bool = True
+) -> Array:
     """Computes a transposed convolution: the transpose of :func:`conv` at that stride.
 
     Args:
       x: ``[batch, height, width, in]``.
       kernel: ``[k, k, in, out]``.
       stride: pixels of the output per pixel of the input.
-      size: height and width of the output; ``ceil(size / stride)`` must be ``(height, width)``.
+      size: height and width of the output, of which :func:`conv` must make ``(height, width)``:
+        ``ceil(size / stride)``, or without ``pad`` ``(size - k) // stride + 1``.
+      pad: that of :func:`conv`.
 
     Returns:
       ``[batch, *size, out]``.
     """
     taps = kernel.shape[:2]
-    geometry = Geometry(tuple(size), taps, stride, _padding(size, taps, stride), 1)
+    geometry = Geometry(tuple(size), taps, stride, _padding(size, taps, stride, pad), 1)
     form: Callable[[Geometry, Array, Array], Array] = _dgrad if _uses_fast_forms() else _lax_dgrad
     return form(geometry, x, jnp.swapaxes(kernel, 2, 3))
 

@@ -84,4 +84,6 @@ def packed(
         standing=single.standing,
         features=None if joined.features is None else features,
         independent_scores=False,
+        random=tuple(name for name in single.random if name in ("generate", "styles")),
+        styles=single.styles,
     )

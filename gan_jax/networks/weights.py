@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
-from gan_jax.networks import convolution, initializers, spectral
+from gan_jax.networks import convolution, filtered_resampling, initializers, spectral
 from gan_jax.networks.initializers import Initializer, variance_scaling
 from gan_jax.networks.layers import along_channels
 
@@ -75,6 +75,10 @@ class WeightLayer(nn.Module):
         section 4.1); "spectral", divided by its largest singular value (see `spectral`).
       gain: of equalised kernels.
       dtype: of the computation.
+      bias_init: initializer of the bias.
+      learning_rate_multiplier: the layer learns at this multiple of the learning rate under Adam:
+        an equalised kernel is divided by it at the start, and kernel and bias are multiplied by it
+        each time they are used (Karras et al., StyleGAN (2019), appendix C).
     """
 
     features: int
@@ -83,13 +87,17 @@ class WeightLayer(nn.Module):
     weight: str = "plain"
     gain: float = math.sqrt(2.0)
     dtype: DTypeLike = jnp.float32
+    bias_init: Initializer = initializers.zeros
+    learning_rate_multiplier: float = 1.0
 
     def kernel(self, *shape: int) -> Array:
         """Returns the kernel of that shape, ``[..., in, out]``, rescaled, in the layer's dtype."""
         kernel: Array
         if self.weight == "equalised":
-            kernel = self.param("kernel", initializers.normal(1.0), shape, jnp.float32)
-            kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:-1])))
+            multiplier = self.learning_rate_multiplier
+            init = initializers.normal(1.0 / multiplier)
+            kernel = self.param("kernel", init, shape, jnp.float32)
+            kernel = kernel * (multiplier * self.gain / math.sqrt(math.prod(shape[:-1])))
         else:
             kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         if self.weight == "spectral":
@@ -100,7 +108,9 @@ class WeightLayer(nn.Module):
         """Adds the bias, if there is one, to ``[batch, ..., features]``."""
         if not self.bias:
             return x
-        bias: Array = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
+        bias: Array = self.param("bias", self.bias_init, (self.features,), jnp.float32)
+        if self.learning_rate_multiplier != 1.0:
+            bias = bias * self.learning_rate_multiplier
         return x + along_channels(bias.astype(x.dtype), x)
 
     def _singular_vector(self, shape: tuple[int, ...]) -> Array:
@@ -129,7 +139,8 @@ class Conv(WeightLayer):
       stride: pixels of the input per pixel of the output.
       groups: groups of channels that are convolved separately.
       resample: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means
-        of 2x2 blocks); "none". With resampling the stride is 1, without groups.
+        of 2x2 blocks), "filtered down" halves it through a low-pass filter (see
+        `filtered_resampling`); "none". With resampling the stride is 1, without groups.
     """
 
     size: int = 3
@@ -145,6 +156,8 @@ class Conv(WeightLayer):
             return self.add_bias(convolution.upsample_conv(x, kernel))
         if self.resample == "down":
             return self.add_bias(convolution.conv_downsample(x, kernel))
+        if self.resample == "filtered down":
+            return self.add_bias(filtered_resampling.conv_downsample(x, kernel))
         return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups))
 
 

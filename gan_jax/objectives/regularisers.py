@@ -75,7 +75,8 @@ def path_length(weight: Weight = 2.0, decay: float = 0.99, share: int = 2) -> Te
     Args:
       weight: the weight of the penalty.
       decay: of the average.
-      share: the part of the batch, 1 / share.
+      share: lengths are taken on every sample of the batch that this number divides; it should
+        divide the samples of each device.
 
     Raises:
       UserError: in the loss, if the generator takes no latents.
@@ -89,9 +90,11 @@ def path_length(weight: Weight = 2.0, decay: float = 0.99, share: int = 2) -> Te
         if round.latent is None or round.generate is None:
             raise UserError("path_length needs a generator of latents")
         generate = round.generate
-        part = max(len(round.sample_index) // share, 1)
-        conditions = {name: value[:part] for name, value in round.conditions.items()}
-        latents = round.latent(round.rng)[:part]
+        # Every such sample, not the first ones: any split over devices takes the same.
+        sample_index = round.sample_index[::share]
+        conditions = {name: value[::share] for name, value in round.conditions.items()}
+        conditions["sample_index"] = sample_index
+        latents = round.latent(round.rng)[::share]
         image = functools.partial(generate, **conditions)
         if round.styles is not None:
             latents = round.styles(latents, **conditions)
@@ -102,7 +105,7 @@ def path_length(weight: Weight = 2.0, decay: float = 0.99, share: int = 2) -> Te
         def draw(key: PRNGKey) -> Array:
             return jax.random.normal(key, samples.shape[1:], samples.dtype)
 
-        noise = per_sample(noise_key, round.sample_index[:part], draw)
+        noise = per_sample(noise_key, sample_index, draw)
         pixels = samples[0, ..., 0].size if samples.ndim > 2 else 1
         (slopes,) = transposed_jacobian(noise / jnp.sqrt(pixels))
         squares = jnp.sum(jnp.square(slopes), axis=-1)

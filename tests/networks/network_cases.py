@@ -93,6 +93,19 @@ CASES = {
         3,
         {"width": 4, "group_width": 4, "blocks": 1, "latent_size": 4},
     ),
+    "stylegan2": (
+        networks.stylegan2,
+        (8, 8, 1),
+        3,
+        {
+            "latent_size": 4,
+            "style_size": 4,
+            "mapping_layers": 1,
+            "channel_base": 32,
+            "channel_max": 4,
+            "noise": False,  # it is drawn from keys, which these tests do not give
+        },
+    ),
     "packed": (networks.packed, (2,), 0, {"networks": partial(networks.mlp, latent_size=3)}),
 }
 

@@ -12,7 +12,7 @@ from gan_jax.errors import UserError
 from gan_jax.game import Player, adversarial
 from gan_jax.objectives import losses
 
-SLOW = ("resnet large", "dcgan odd")
+SLOW = ("resnet large", "dcgan odd", "stylegan2")
 """Whose programs take 10 seconds or more to compile."""
 
 
@@ -98,11 +98,22 @@ def test_a_generator_with_layer_norm_has_no_standing_statistics():
     assert build("dcgan concatenation", norm="layer").standing is None
 
 
-COMPARING = ("mlp image", "dcgan concatenation", "dcgan", "dcgan odd", "progan", "packed")
+COMPARING = (
+    "mlp image",
+    "dcgan concatenation",
+    "dcgan",
+    "dcgan odd",
+    "progan",
+    "stylegan2",
+    "packed",
+)
 """Cases whose discriminators compare samples: by BatchNorm, minibatch layers or packs."""
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case == "stylegan2" else ()) for case in CASES],
+)
 def test_scores_are_independent_unless_a_layer_compares_samples(case):
     nets, shape, label = build(case), CASES[case][1], labels_of(case)
     params = jittered(nets.init(jax.random.key(0))[1])
@@ -277,6 +288,7 @@ REFUSED = {
     ),
     "no power of two": (lambda: networks.progan((28, 28, 1)), "square images"),
     "an unknown phase": (lambda: networks.progan((32, 32, 1), resolution=64), "resolution"),
+    "a share above 1": (lambda: networks.stylegan2((8, 8, 1), mixing=1.5), "mixing"),
     "groups that do not fit": (lambda: networks.r3gan((32, 32, 3), width=6), "group_width"),
     "a label given": (
         lambda: networks.mlp((2,)).score({}, jnp.zeros((1, 2)), label=LABEL),
