@@ -1,5 +1,7 @@
 """Games whose step must not depend on how it is mapped, for tests of devices and of processes."""
 
+import functools
+
 import jax
 import numpy as np
 import optax
@@ -8,7 +10,7 @@ from gan_jax import data, networks
 from gan_jax.distributed import multihost
 from gan_jax.distributed.mesh import compute_replicated
 from gan_jax.game import adversarial
-from gan_jax.objectives import losses, penalties
+from gan_jax.objectives import losses, penalties, slicing
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import alternating, fused, init_state
 
@@ -24,6 +26,7 @@ CASES = {
         {"labels": "auxiliary"},
         0,
     ),
+    "SAN unrolled 2 steps": (slicing.san(losses.hinge()), {}, 2),
 }
 
 
@@ -31,9 +34,11 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
     """How two mapped steps of SGD move each player's parameters, and their metrics."""
     terms, settings, unroll = CASES[case]
     classes = CLASSES if settings else 0
-    nets = networks.dcgan(
-        (8, 8, 1), classes, width=4, latent_size=3, discriminator_norm="batch", **settings
+    dcgan = functools.partial(
+        networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
     )
+    make = functools.partial(networks.san, networks=dcgan) if "SAN" in case else dcgan
+    nets = make((8, 8, 1), classes)
     objective = unrolled(adversarial(nets, terms), unroll, SGD)
     run = mapping(fused(alternating(objective, SGD, SGD), data.decode))
     draws = np.random.default_rng(0)

@@ -25,6 +25,7 @@ from gan_jax.objectives import (
     penalties,
     reconstruction,
     regularisers,
+    slicing,
     timing,
 )
 from gan_jax.objectives.augmentation import Augmentation
@@ -59,7 +60,7 @@ NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
     "networks": Namespace((networks,), Networks),
     "objective": Namespace(
-        (losses, penalties, regularisers, reconstruction, timing),
+        (losses, penalties, regularisers, reconstruction, slicing, timing),
         Term,
         inner=(schedules, optax),
     ),

@@ -14,6 +14,7 @@ from gan_jax.networks.progan import progan
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 from gan_jax.networks.stylegan2 import stylegan2
+from gan_jax.networks.slicing import san
 
 __all__ = [
     "NetworksFactory",
@@ -29,6 +30,7 @@ __all__ = [
     "progan",
     "r3gan",
     "resnet",
+    "san",
     "sngan",
     "stylegan2",
 ]

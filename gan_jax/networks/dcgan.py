@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
+from gan_jax.networks.attention import attend_at, check_attention
 from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import Norm, append_minibatch_features, nonlinearity
 from gan_jax.networks.linen_pair import LinenPair
@@ -31,6 +32,7 @@ class Generator(nn.Module):
       activation: of the hidden layers.
       slope: of a leaky ReLU.
       output: activation of the last layer.
+      attention: height of the map with self-attention, 0 for none.
       settings: those that all networks share.
     """
 
@@ -44,6 +46,7 @@ class Generator(nn.Module):
     activation: str
     slope: float
     output: str
+    attention: int
     settings: CommonSettings
 
     @nn.compact
@@ -57,6 +60,7 @@ class Generator(nn.Module):
         project = self._dense(height * width * self.widths[0], "project")
         x = self._activate(project(x), "project")
         x = x.reshape(-1, height, width, self.widths[0])
+        x = attend_at(self.attention, x, dtype=settings.dtype)
         last = len(self.sizes) - 1
         hidden_maps = range(1, last + 1) if self.final_conv else range(1, last)
         for index in hidden_maps:
@@ -70,6 +74,7 @@ class Generator(nn.Module):
                 name=f"up_{index}",
             )
             x = self._activate(up(append_code(x, code)), str(index))
+            x = attend_at(self.attention, x, dtype=settings.dtype)
         output: Conv | TransposedConv
         if self.final_conv:
             output = Conv(
@@ -105,6 +110,7 @@ class Discriminator(nn.Module):
       first_norm: whether the first layer is normalised.
       affine: whether norms have a gain and an offset.
       slope: of the leaky ReLU.
+      attention: height of the map with self-attention, 0 for none.
       settings: those that all networks share.
     """
 
@@ -114,6 +120,7 @@ class Discriminator(nn.Module):
     first_norm: bool
     affine: bool
     slope: float
+    attention: int
     settings: CommonSettings
 
     @nn.compact
@@ -137,6 +144,7 @@ class Discriminator(nn.Module):
                 name=f"down_{index}",
             )
             x = self._activate(down(append_code(x, code)), norm, str(index))
+            x = attend_at(self.attention, x, settings.weight, settings.dtype)
         x = append_code(x.reshape(len(x), -1), code)
         if self.hidden:
             norm = settings.discriminator_layer_norm
@@ -220,6 +228,7 @@ class DcganSettings(TypedDict, total=False):
     activation: str
     slope: float
     output: str
+    attention: int
     minibatch: str
     labels: str | None
     embedding_size: int
@@ -246,6 +255,7 @@ def dcgan(
     activation: str = "relu",
     slope: float = 0.2,
     output: str = "tanh",
+    attention: int = 0,
     minibatch: str = "none",
     labels: str | None = None,
     embedding_size: int = 0,
@@ -280,6 +290,8 @@ def dcgan(
       slope: of the discriminator's leaky ReLU, and of the generator's if ``activation`` is
         "leaky_relu".
       output: the generator's last activation, "tanh" for images in [-1, 1].
+      attention: the height of the feature maps, one in each network, after which there is
+        self-attention (SAGAN, see `attention.SelfAttention`); 0 for none.
 
     Settings of other papers:
 
@@ -299,6 +311,9 @@ def dcgan(
     sizes = halvings(shape, depth)
     nonlinearity(activation)
     nonlinearity(output)
+    hidden_heights = {height for height, _ in sizes[:-1]}
+    full_height = {shape[0]} if final_conv else set()
+    check_attention(attention, hidden_heights | full_height, hidden_heights)
     settings = CommonSettings(
         classes=classes,
         latent_size=latent_size,
@@ -330,6 +345,7 @@ def dcgan(
         activation=activation,
         slope=slope,
         output=output,
+        attention=attention,
         settings=settings,
     )
     discriminator = Discriminator(
@@ -339,6 +355,7 @@ def dcgan(
         first_norm=first_norm,
         affine=affine,
         slope=slope,
+        attention=attention,
         settings=settings,
     )
     return LinenPair(generator, discriminator, tuple(shape), settings).networks()

@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks
+from gan_jax.networks.attention import attend_at, check_attention
 from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import Norm, nonlinearity
 from gan_jax.networks.linen_pair import LinenPair
@@ -91,6 +92,7 @@ class Generator(nn.Module):
       widths: channels at each size, smallest size first.
       channels: of the image.
       output: the last activation.
+      attention: height of the map with self-attention, 0 for none.
       settings: those that all networks share.
     """
 
@@ -98,6 +100,7 @@ class Generator(nn.Module):
     widths: tuple[int, ...]
     channels: int
     output: str
+    attention: int
     settings: CommonSettings
 
     @nn.compact
@@ -116,6 +119,7 @@ class Generator(nn.Module):
             height * width * self.widths[0], SHORTCUT_INIT, dtype=settings.dtype, name="project"
         )
         x = project(x).reshape(-1, height, width, self.widths[0])
+        x = attend_at(self.attention, x, dtype=settings.dtype)
         for index, features in enumerate(self.widths[1:]):
             block = Block(
                 features,
@@ -127,6 +131,7 @@ class Generator(nn.Module):
                 name=f"block_{index}",
             )
             x = block(x, label)
+            x = attend_at(self.attention, x, dtype=settings.dtype)
         x = jax.nn.relu(Norm(settings.norm, dtype=settings.dtype, name="norm")(x))
         x = Conv(self.channels, SHORTCUT_INIT, dtype=settings.dtype, name="output")(x)
         return nonlinearity(self.output)(x)
@@ -140,6 +145,7 @@ class Discriminator(nn.Module):
       downs: how many blocks, from the first on, halve the image.
       stem: channels of a convolution before the blocks, 0 for none.
       pooling: of the last feature map, "mean", "sum" or "flatten".
+      attention: height of the map with self-attention, 0 for none.
       settings: those that all networks share.
     """
 
@@ -147,6 +153,7 @@ class Discriminator(nn.Module):
     downs: int
     stem: int
     pooling: str
+    attention: int
     settings: CommonSettings
 
     @nn.compact
@@ -176,6 +183,8 @@ class Discriminator(nn.Module):
                 name=f"block_{index}",
             )
             x = block(x)
+            if is_halving:
+                x = attend_at(self.attention, x, settings.weight, settings.dtype)
         if self.pooling != "flatten":
             last_norm = norm if self.stem else "none"
             x = jax.nn.relu(Norm(last_norm, dtype=settings.dtype, name="norm")(x))
@@ -230,6 +239,7 @@ class ResnetSettings(TypedDict, total=False):
     norm: str
     discriminator_norm: str | None
     output: str
+    attention: int
     labels: str | None
     embedding_size: int
     dtype: DTypeLike
@@ -249,6 +259,7 @@ def resnet(
     norm: str = "batch",
     discriminator_norm: str | None = None,
     output: str = "tanh",
+    attention: int = 0,
     labels: str | None = None,
     embedding_size: int = 0,
     dtype: DTypeLike = jnp.float32,
@@ -277,6 +288,8 @@ def resnet(
         "flatten".
       discriminator_norm: None: "none"; above 32, "layer".
       output: "tanh" for images in [-1, 1], "sigmoid" for [0, 1].
+      attention: the height of the feature maps, one in each network, after which there is
+        self-attention (SAGAN, see `attention.SelfAttention`); 0 for none.
 
     Raises:
       UserError: an unknown name, or a shape that the widths cannot make.
@@ -311,6 +324,9 @@ def resnet(
             f"the discriminator cannot halve images of {shape[0]}x{shape[1]} {downs} times "
             f"in {len(discriminator_widths)} blocks"
         )
+    heights = {shape[0] // 2**index for index in range(len(generator_widths))}
+    seen_heights = {shape[0] // 2 ** (index + 1) for index in range(downs)}
+    check_attention(attention, heights, seen_heights)
     settings = CommonSettings(
         classes=classes,
         latent_size=latent_size,
@@ -327,6 +343,7 @@ def resnet(
         widths=tuple(generator_widths),
         channels=shape[2],
         output=output,
+        attention=attention,
         settings=settings,
     )
     discriminator = Discriminator(
@@ -334,6 +351,7 @@ def resnet(
         downs=downs,
         stem=stem,
         pooling=pooling,
+        attention=attention,
         settings=settings,
     )
     return LinenPair(generator, discriminator, tuple(shape), settings).networks()

@@ -3,7 +3,7 @@
 Losses and penalties, which are terms, and functions from objective to objective.
 """
 
-from gan_jax.objectives import losses, penalties, reconstruction, regularisers
+from gan_jax.objectives import losses, penalties, reconstruction, regularisers, slicing
 from gan_jax.objectives.accumulation import accumulated
 from gan_jax.objectives.augmentation import augmented
 from gan_jax.objectives.saddle_point import saddle
@@ -20,6 +20,7 @@ __all__ = [
     "reconstruction",
     "regularisers",
     "saddle",
+    "slicing",
     "unrolled",
     "until",
 ]

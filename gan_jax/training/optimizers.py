@@ -138,7 +138,9 @@ def average_over(axis_name: str) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.init_empty_state, update)
 
 
-def orthogonal_regularization(weight: float = 1e-4) -> optax.GradientTransformation:
+def orthogonal_regularization(
+    weight: float = 1e-4, unit_norm: bool = False
+) -> optax.GradientTransformation:
     """Returns the stage that adds the gradient of ``weight sum_W |W^T W (1 - I)|_F^2``.
 
     Filters may have any length, but should be orthogonal. W are the kernels, leaves of two axes or
@@ -148,12 +150,14 @@ def orthogonal_regularization(weight: float = 1e-4) -> optax.GradientTransformat
 
     Args:
       weight: 1e-4 in the paper, on the generator.
+      unit_norm: whether filters should also have a length of 1: ``weight sum_W |W^T W - I|_F^2``,
+        the older form, with the gradient ``4 weight W (W^T W - I)``.
 
     Raises:
       ValueError: in ``update``, if it is called without the parameters.
 
     References:
-      Brock et al., "Large Scale GAN Training" (2019), eq. 3.
+      Brock et al., "Large Scale GAN Training" (2019), eqs. 2 (unit_norm) and 3.
     """
 
     def add_gradient(gradient: Array, kernel: Array) -> Array:
@@ -161,8 +165,8 @@ def orthogonal_regularization(weight: float = 1e-4) -> optax.GradientTransformat
             return gradient
         filters = kernel.reshape(-1, kernel.shape[-1])
         gram = filters.T @ filters
-        off_diagonal = gram - jnp.diag(jnp.diag(gram))
-        return gradient + 4 * weight * (filters @ off_diagonal).reshape(kernel.shape)
+        wanted = jnp.eye(len(gram)) if unit_norm else jnp.diag(jnp.diag(gram))
+        return gradient + 4 * weight * (filters @ (gram - wanted)).reshape(kernel.shape)
 
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None

@@ -46,6 +46,14 @@ def test_orthogonal_regularization_adds_the_gradient_of_its_formula(float64):
     updates, _ = stage.update(gradient, stage.init(params), params)
     expected = jax.tree.map(jnp.add, gradient, jax.grad(formula)(params))
     tiny.assert_trees_close(updates, expected, rtol=1e-12)
+
+    def unit_formula(params):
+        w = params["conv"].reshape(-1, 4)
+        return 0.3 * jnp.sum(jnp.square(w.T @ w - jnp.eye(4)))
+
+    pull, _ = orthogonal_regularization(0.3, unit_norm=True).update(gradient, (), params)
+    expected = jax.tree.map(jnp.add, gradient, jax.grad(unit_formula)(params))
+    tiny.assert_trees_close(pull, expected, rtol=1e-12)
     square = {
         "w": jnp.linalg.qr(jnp.asarray(draws.normal(size=(5, 3))))[0] * jnp.array([[1.0, 2.0, 3.0]])
     }
