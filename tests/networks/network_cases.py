@@ -106,7 +106,12 @@ CASES = {
             "noise": False,  # it is drawn from keys, which these tests do not give
         },
     ),
-    "dcgan attention": (networks.dcgan, (8, 8, 1), 0, {"width": 8, "attention": 4}),
+    "dcgan attention": (
+        networks.dcgan,
+        (8, 8, 1),
+        0,
+        {"width": 8, "attention": 4, "discriminator_norm": "layer"},
+    ),
     "san": (networks.san, (2,), 3, {"networks": partial(networks.mlp, latent_size=3)}),
     "packed": (networks.packed, (2,), 0, {"networks": partial(networks.mlp, latent_size=3)}),
 }
