@@ -25,6 +25,7 @@ SLOW = {
     "objective_sensitivity",
     "parallel_lines",
     "ring_and_grid",
+    "san_and_r3gan",
     "toy_generators",
     "two_gaussians",
     "unrolled_ring",
