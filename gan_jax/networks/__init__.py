@@ -13,8 +13,8 @@ from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
-from gan_jax.networks.stylegan2 import stylegan2
 from gan_jax.networks.slicing import san
+from gan_jax.networks.stylegan2 import stylegan2
 
 __all__ = [
     "NetworksFactory",
