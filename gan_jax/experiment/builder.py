@@ -15,7 +15,7 @@ from gan_jax.evaluation import RealSamples
 from gan_jax.experiment import part_building
 from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
-from gan_jax.experiment.part_text import Part
+from gan_jax.experiment.part_text import Part, labels
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, Term, adversarial
 from gan_jax.networks import spectral
@@ -294,8 +294,8 @@ def _build_objective(
     numbers: Hyperparameters,
 ) -> Objective:
     terms: dict[str, Term] = {}
-    for part in settings.objective:
-        term: Term = build_part("objective", part, numbers)
+    for label, part in zip(labels(settings.objective), settings.objective, strict=True):
+        term: Term = build_part("objective", part, numbers, label)
         name = term.name or _term_name(part)
         if name in terms:
             raise UserError(f"config.objective has two terms that are named {name}")

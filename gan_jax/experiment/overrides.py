@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gan_jax.errors import UserError
-from gan_jax.experiment.part_text import Part, parse_value, parts_text
+from gan_jax.experiment.part_text import Part, labels, parse_value, parts_text
 from gan_jax.experiment.settings import (
     Parts,
     Settings,
@@ -67,17 +67,15 @@ def flat(settings: Settings) -> dict[str, Any]:
 def part_leaves(parts: Parts | Part) -> dict[str, Any]:
     """Returns the leaves below some parts by path: ``{"adam.b1": 0.5}``."""
     leaves: dict[str, Any] = {}
-    for part in parts if isinstance(parts, tuple) else (parts,):
-        _add_part(leaves, "", part)
+    _add_parts(leaves, "", parts if isinstance(parts, tuple) else (parts,))
     return leaves
 
 
 def _add_leaves(leaves: dict[str, Any], path: str, value: Any) -> None:
     if isinstance(value, Part):
-        _add_part(leaves, f"{path}.", value)
+        _add_parts(leaves, f"{path}.", (value,))
     elif isinstance(value, tuple) and value and all(isinstance(part, Part) for part in value):
-        for part in value:
-            _add_part(leaves, f"{path}.", part)
+        _add_parts(leaves, f"{path}.", value)
     elif isinstance(value, Mapping):
         for key, entry in value.items():
             leaves[f"{path}.{key}"] = entry
@@ -88,11 +86,12 @@ def _add_leaves(leaves: dict[str, Any], path: str, value: Any) -> None:
         leaves[path] = value
 
 
-def _add_part(leaves: dict[str, Any], prefix: str, part: Part) -> None:
-    if not part.settings:
-        leaves[f"{prefix}{part.name}"] = {}
-    for key, value in part.settings.items():
-        _add_leaves(leaves, f"{prefix}{part.name}.{key}", value)
+def _add_parts(leaves: dict[str, Any], prefix: str, parts: Parts) -> None:
+    for label, part in zip(labels(parts), parts, strict=True):
+        if not part.settings:
+            leaves[f"{prefix}{label}"] = {}
+        for key, value in part.settings.items():
+            _add_leaves(leaves, f"{prefix}{label}.{key}", value)
 
 
 def _members_values(path: str, value: Any) -> tuple[Any, ...]:
@@ -130,25 +129,26 @@ def _parts_replaced(
 ) -> Parts | Part:
     """Returns parts with one setting of one of them replaced; building it checks the setting."""
     several = parts if isinstance(parts, tuple) else (parts,)
-    named = next((part for part in several if _names(keys, part)), None)
-    if named is None:
+    by_label = dict(zip(labels(several), several, strict=True))
+    label = next((label for label in by_label if _names(keys, label)), None)
+    if label is None:
         text = parts_text(several) or "empty"
         raise UserError(f"unknown config key {above}.{keys[0]}: {above} is {text}")
-    rest = keys[len(named.name.split(".")) :]
+    named, rest = by_label[label], keys[len(label.split(".")) :]
     if not rest:
         raise UserError(
             f"config.{path} cannot be set alone: set all of {above}, "
             "as in 'adam(learning_rate=0.0001)'"
         )
-    changed = _setting_replaced(named, path, rest, value, f"{above}.{named.name}")
+    changed = _setting_replaced(named, path, rest, value, f"{above}.{label}")
     if not isinstance(parts, tuple):
         return changed
     return tuple(changed if part is named else part for part in parts)
 
 
-def _names(keys: Sequence[str], part: Part) -> bool:
-    """Whether keys begin with the name of a part, in which there may be dots."""
-    name = part.name.split(".")
+def _names(keys: Sequence[str], label: str) -> bool:
+    """Whether keys begin with the label of a part, in which there may be dots."""
+    name = label.split(".")
     return list(keys[: len(name)]) == name
 
 

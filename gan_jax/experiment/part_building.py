@@ -15,7 +15,7 @@ import optax
 
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol
-from gan_jax.experiment.part_text import Part, parse_parts, parts_text
+from gan_jax.experiment.part_text import Part, labels, parse_parts, parts_text
 from gan_jax.experiment.registry import NAMESPACES, resolve, resolve_setting
 from gan_jax.experiment.signatures import check_type, parameters_of
 from gan_jax.game import Term
@@ -32,6 +32,7 @@ def build_part(
     field: str,
     part: Part,
     hyperparameters: Hyperparameters = types.MappingProxyType({}),
+    label: str | None = None,
     **context: Any,
 ) -> Any:
     """Calls the function that a part names, with the part's settings.
@@ -40,6 +41,7 @@ def build_part(
       field: of the config, a key of `NAMESPACES`.
       part: the function's name and its settings.
       hyperparameters: values that replace settings of this part, by full path.
+      label: what the part is called in paths; None: its name.
       **context: arguments that come from the rest of the run, such as ``shape`` for networks; each
         is passed if the function takes it, and cannot be set by the part.
 
@@ -50,7 +52,8 @@ def build_part(
       UserError: an unknown name or setting, a missing one, or a value of another type.
     """
     function = resolve(field, part.name)
-    made = _call(f"{field}.{part.name}", field, function, part, hyperparameters, context)
+    path = f"{field}.{label or part.name}"
+    made = _call(path, field, function, part, hyperparameters, context)
     _check_result(field, part, made)
     return made
 
@@ -61,7 +64,10 @@ def build_parts(
     hyperparameters: Hyperparameters = types.MappingProxyType({}),
 ) -> list[Any]:
     """Builds parts in their order: see `build_part`."""
-    return [build_part(field, part, hyperparameters) for part in parts]
+    return [
+        build_part(field, part, hyperparameters, label)
+        for label, part in zip(labels(parts), parts, strict=True)
+    ]
 
 
 def takes(field: str, part: Part, setting: str) -> bool:

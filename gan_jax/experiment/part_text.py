@@ -61,7 +61,8 @@ def parse_parts(text: str, repeats: bool = False) -> tuple[Part, ...]:
 
     Args:
       text: ``"wasserstein + gradient_penalty(weight=10)"``; empty for no parts.
-      repeats: whether a name may be there more than once.
+      repeats: whether a name may be there more than once. Functions of terms always may, each time
+        for another term: ``every(n=16, term=r1) + every(n=4, term=path_length)``.
 
     Returns:
       The parts in their order.
@@ -75,11 +76,32 @@ def parse_parts(text: str, repeats: bool = False) -> tuple[Part, ...]:
         parts = tuple(_Parser(text.strip()).parts())
     except RecursionError as error:
         raise ValueError("it has too many parts, or parts within parts") from error
-    names = collections.Counter(part.name for part in parts)
-    for name, count in names.items():
+    names = collections.Counter((part.name, _term_name(part)) for part in parts)
+    for (name, term), count in names.items():
         if count > 1 and not repeats:
-            raise ValueError(f"it names {name} twice")
+            raise ValueError(f"it names {name} twice{term and f' for {term}'}")
     return parts
+
+
+def _term_name(part: Part) -> str:
+    """The name of the term that a part is a function of, as in ``every(n=16, term=r1)``."""
+    term = part.settings.get("term", "")
+    return term.name if isinstance(term, Part) else str(term)
+
+
+def labels(parts: Iterable[Part]) -> list[str]:
+    """Returns what parts are called in paths: their names, and ``name_2`` for the second of a name.
+
+    In ``every(n=16, term=r1) + every(n=4, term=path_length)`` the path of the 4 is
+    ``objective.every_2.n``.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    found = []
+    for part in parts:
+        counts[part.name] += 1
+        count = counts[part.name]
+        found.append(part.name if count == 1 else f"{part.name}_{count}")
+    return found
 
 
 def parse_value(text: str) -> Any:

@@ -21,6 +21,17 @@ def in_checkout(root, monkeypatch):
     monkeypatch.chdir(root)
 
 
+def test_the_second_part_of_a_name_is_changed_by_its_number():
+    settings = load_settings(
+        RING, ["objective=hinge + every(n=16, term=r1) + every(n=4, term=path_length)"]
+    )
+    changed = with_value(settings, "objective.every_2.n", 8)
+    assert str(changed.objective[1]) == "every(n=16, term='r1')"
+    assert str(changed.objective[2]) == "every(n=8, term='path_length')"
+    assert differences(settings, changed) == {"objective.every_2.n": (4, 8)}
+    assert loads(dumps(changed)) == changed
+
+
 @pytest.mark.parametrize(
     ("flag", "path", "value"),
     [
@@ -49,6 +60,11 @@ def in_checkout(root, monkeypatch):
         (
             "objective=wasserstein + gradient_penalty(weight=3)",
             "objective.gradient_penalty.weight",
+            3,
+        ),
+        (
+            "objective=hinge + every(n=16, term=r1) + every(n=4, term=path_length(weight=3))",
+            "objective.every_2.term.path_length.weight",
             3,
         ),
         ("objective=my_losses:tv(weight=3)", "objective.my_losses:tv.weight", 3),
@@ -104,6 +120,7 @@ def test_a_flag_sets_one_leaf(flag, path, value):
         ("discriminator_steps", "needs a value"),
         ("objective=wasserstein +", "takes parts like"),
         ("objective=hinge + hinge", "names hinge twice"),
+        ("objective=every(n=2, term=r1) + every(n=4, term=r1)", "names every twice for r1"),
         ("objective=hinge(1)", "takes parts like"),
         ("objective=__import__('os').system('x')", "takes parts like"),
         ("dataset=ring + grid", "names one part"),
