@@ -2,6 +2,7 @@
 
     python experiments/sample.py --workdir=runs/ring --num=64 --out=samples.png [--step=5000]
     python experiments/sample.py --workdir=runs/mnist --out=threes.npy --label=3
+    python experiments/sample.py --workdir=runs/stylegan2 --out=samples.png --truncation=0.7
     python experiments/sample.py --workdir=runs/x --out=x.png --ema='power_ema(std=0.08)'
 
 An --out that ends in .npy gets the array itself, samples [num, ...] float32. --ema
@@ -34,7 +35,7 @@ def sample(arguments: list[str]) -> None:
     from gan_jax.experiment.loading import load
     from gan_jax.loggers import sample_plots
 
-    run = load(flags.workdir, flags.step, flags.ema)
+    run = load(flags.workdir, flags.step, flags.ema, flags.truncation)
     dataset = run.experiment.dataset
     check_sampling(flags, dataset.shape, dataset.classes)
     label, columns = sample_plots.labels_by_row(flags.num, dataset.classes)
@@ -66,6 +67,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ema", default="", help="a moving average (default: the first)")
     parser.add_argument("--label", type=int, help="of one class only, if the networks take labels")
+    parser.add_argument(
+        "--truncation", type=float, help="of the styles of a StyleGAN2, such as 0.7"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     flags = parser.parse_args(arguments)
     if Path(flags.out).suffix not in BYTES_PER_NUMBER:

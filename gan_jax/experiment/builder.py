@@ -143,10 +143,33 @@ class Experiment:
         fade = float(progressive_growing.fade(self.phases, step)) if fading else None
         return self.stages[stage], fade
 
-    def sampler(self, state: TrainState, steps: int) -> Sampler:
-        """Returns a sampler of the generator's EMA in the state after ``steps`` steps."""
+    def sampler(self, state: TrainState, steps: int, truncation: float | None = None) -> Sampler:
+        """Returns a sampler of the generator's EMA in the state after ``steps`` steps.
+
+        Args:
+          state: of the run.
+          steps: how many it has trained.
+          truncation: of styles, see `networks.stylegan2`; None: none.
+
+        Raises:
+          UserError: the generator has no styles to truncate.
+        """
         stage, fade = self.stage_after(steps)
-        return sampler(stage.networks, state.generator_ema, classes=self.dataset.classes, fade=fade)
+        conditions = None
+        if truncation is not None:
+            if stage.networks.styles is None:
+                raise UserError(
+                    "truncation needs a generator with styles, such as stylegan2: "
+                    f"that of {self.settings.networks.name} has none"
+                )
+            conditions = lambda index: {"truncation": np.full(len(index), truncation, np.float32)}
+        return sampler(
+            stage.networks,
+            state.generator_ema,
+            classes=self.dataset.classes,
+            fade=fade,
+            conditions=conditions,
+        )
 
     def load_split(self, split: str) -> Dataset:
         """Builds another split of the dataset. Raises UserError if there is no such split."""

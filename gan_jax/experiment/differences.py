@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_jax.errors import UserError
 from gan_jax.experiment.overrides import flat
-from gan_jax.experiment.part_text import Part, parts_text
+from gan_jax.experiment.part_text import Part, labels, parts_text
 from gan_jax.experiment.settings import Settings, parse
 
 SHOWN = 4
@@ -42,14 +42,13 @@ ORDERED = ("augmentation", "generator_optimizer", "discriminator_optimizer", "em
 def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
     """Returns ``{path: (old, new)}`` of the leaves that differ; None if one has no such leaf.
 
-    Fields whose parts are in another order, or named more than once, differ by their whole text.
+    Fields whose parts are in another order differ by their whole text.
     """
     a, b = flat(old), flat(new)
     for field in ORDERED:
         before, after = getattr(old, field), getattr(new, field)
-        names, names_after = _names(before), _names(after)
-        is_reordered = names != names_after and set(names) == set(names_after)
-        if is_reordered or len(names) + len(names_after) > len(set(names)) + len(set(names_after)):
+        names, names_after = labels(before), labels(after)
+        if names != names_after and set(names) == set(names_after):
             a[field], b[field] = parts_text(before), parts_text(after)
     paths = sorted(a.keys() | b.keys())
     return {path: (a.get(path), b.get(path)) for path in paths if a.get(path) != b.get(path)}
@@ -111,7 +110,3 @@ def _is_of_parts(value: object) -> bool:
 
 def _text(value: Part | tuple[Part, ...]) -> str:
     return parts_text((value,) if isinstance(value, Part) else value)
-
-
-def _names(parts: tuple[Part, ...]) -> list[str]:
-    return [part.name for part in parts]

@@ -70,7 +70,9 @@ class LoadedRun:
         return self.sampler(jax.random.key(seed), n, labels)
 
 
-def load(run_dir: str | Path, step: int | None = None, ema: str = "") -> LoadedRun:
+def load(
+    run_dir: str | Path, step: int | None = None, ema: str = "", truncation: float | None = None
+) -> LoadedRun:
     """Loads a run from its directory, also while another process trains it.
 
     Args:
@@ -79,9 +81,10 @@ def load(run_dir: str | Path, step: int | None = None, ema: str = "") -> LoadedR
       ema: the moving average that is sampled, one of ``config.ema`` such as "power_ema(std=0.05)",
         or a `power_ema` of another std, which is then made of those in all checkpoints up to the
         step; empty: the first.
+      truncation: of the styles that are sampled, see `networks.stylegan2`; None: none.
 
     Raises:
-      UserError: no run, no checkpoint, none of that step, or no such average.
+      UserError: no run, no checkpoint, none of that step, no such average, or no styles.
     """
     run_dir = Path(run_dir)
     settings = read_settings(run_dir)
@@ -110,7 +113,7 @@ def load(run_dir: str | Path, step: int | None = None, ema: str = "") -> LoadedR
         steps = [saved for saved in saved_steps(directory) if 0 < saved <= restored.step]
         chosen = choose_ema(ema, settings.ema, restored.state, steps, read)
         sampled = sampled._replace(generator_ema=chosen)
-    sampler = experiment.sampler(sampled, restored.step)
+    sampler = experiment.sampler(sampled, restored.step, truncation)
     return LoadedRun(run_dir, restored.step, experiment, restored.state, sampler)
 
 

@@ -126,5 +126,5 @@ def test_settings_of_averages_are_checked_and_compared():
     with pytest.raises(UserError, match=r"leave config.ema_decay at 0"):
         check_settings(settings(ema=EMAS, ema_decay=0.9))
     changed = settings(ema=EMAS.replace("0.05", "0.06"))
-    assert list(identity_differences(settings(ema=EMAS), changed)) == ["ema"]
+    assert list(identity_differences(settings(ema=EMAS), changed)) == ["ema.power_ema.std"]
     assert not identity_differences(settings(ema=EMAS), settings(ema=EMAS))
