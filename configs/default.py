@@ -16,6 +16,9 @@ def get_config() -> ConfigDict:
     config.dataset = "ring"  # [gan_jax.data]
     config.networks = "mlp"  # [gan_jax.networks]
     config.objective = "non_saturating"  # sum of terms [gan_jax.losses, gan_jax.penalties]
+    # What the objective is turned into, in order [gan_jax.objectives.saddle_point,
+    # gan_jax.objectives.weighting]: "saddle", or the adaptive weight of VQGAN.
+    config.transformations = ""
     config.unroll = 0  # discriminator updates that the generator looks ahead
     config.unroll_resample = False  # new latents in each look-ahead update
     config.unroll_stop_gradient = False  # look ahead, but do not learn through the look-ahead

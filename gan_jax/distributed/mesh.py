@@ -22,7 +22,7 @@ Tree = TypeVar("Tree")
 class BatchFunction(Protocol):
     """A function of a batch that computes each sample without looking at the others."""
 
-    def __call__(self, shared: Any, batch: Any, /) -> Array:
+    def __call__(self, shared: Any, batch: Any, /) -> Any:
         """Computes the result of each sample.
 
         Args:
@@ -30,7 +30,7 @@ class BatchFunction(Protocol):
           batch: a pytree with leaves ``[b, ...]``.
 
         Returns:
-          The results ``[b, ...]``.
+          The results, an array or a pytree of arrays ``[b, ...]``.
         """
         ...
 
@@ -87,9 +87,8 @@ def batch_parallel(function: BatchFunction) -> BatchFunction:
     def global_array(leaf: np.ndarray) -> Array:
         return jax.make_array_from_callback(leaf.shape, split, lambda index: leaf[index])
 
-    def call(shared: Any, batch: Any, /) -> Array:
-        result: Array = program(shared, jax.tree.map(global_array, batch))
-        return result
+    def call(shared: Any, batch: Any, /) -> Any:
+        return program(shared, jax.tree.map(global_array, batch))
 
     return call
 

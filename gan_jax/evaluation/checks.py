@@ -104,6 +104,11 @@ def _check_generated(protocol: Protocol, generated: GeneratedSamples) -> None:
             f"the metric {protocol.name} needs generated samples of known classes: pass real "
             "samples with labels, and a function (rng, n, label) or a sampler of such classes"
         )
+    if "reconstructions" in protocol.needs and not generated.has_reconstructions:
+        raise UserError(
+            f"the metric {protocol.name} needs an autoencoder, such as the networks vqgan, and a "
+            "sampler of it"
+        )
     available = available_samples(generated.source)
     if available is not None and available < protocol.samples:
         raise UserError(

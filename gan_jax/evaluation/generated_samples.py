@@ -111,6 +111,25 @@ class GeneratedSamples:
         samples: Array = self.source.generate(latents, labels)  # type: ignore[attr-defined]
         return self._as_shown(samples)
 
+    @property
+    def has_reconstructions(self) -> bool:
+        """Whether samples are reconstructions of real ones."""
+        return bool(getattr(self.source, "reconstructs", False))
+
+    def reconstructions(self, n: int) -> Iterator[dict[str, Array]]:
+        """Yields n reconstructions in chunks, by name: ``"real"``, ``"fake"`` and other outputs.
+
+        Reconstructed images are clipped to [-1, 1].
+
+        Raises:
+          SampleNotFinite: a reconstruction has a NaN or an infinity.
+        """
+        for chunk in chunks(n):
+            made = self.source.reconstruct(  # type: ignore[attr-defined]
+                evaluation_key(self.seed), chunk.stop - chunk.start, chunk.start
+            )
+            yield made | {"fake": self._as_shown(made["fake"])}
+
     def features(self, extractor: Extractor, n: int) -> Array:
         """Returns features ``[n, d]`` float32 of the first n samples, and holds them for reuse."""
         held = self._features.get(extractor.hash)

@@ -67,7 +67,7 @@ class Protocol:
     split: str | None = None
     whole_split: bool = False
     holds: Literal["", "features", "samples"] = ""
-    needs: tuple[Literal["labels", "latents"], ...] = ()
+    needs: tuple[Literal["labels", "latents", "reconstructions"], ...] = ()
     settings: str = ""
     check_data: Callable[[RealSamples], None] | None = None
 

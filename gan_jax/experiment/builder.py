@@ -1,5 +1,6 @@
 """From settings to an experiment: the dataset, the networks and the train step of each stage."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import RealSamples
 from gan_jax.experiment import part_building
 from gan_jax.experiment.config_files import extend_python_path
+from gan_jax.experiment.held_out import held_out_samples
 from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.part_text import Part, labels
 from gan_jax.experiment.settings import Settings
@@ -26,7 +28,7 @@ from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import progressive_growing, schedules
 from gan_jax.training.nonfinite import skip_nonfinite
 from gan_jax.training.progressive_growing import Phase
-from gan_jax.training.sampling import Sampler, sampler
+from gan_jax.training.sampling import ConditionsFn, Sampler, sampler
 from gan_jax.training.steps import TrainState, TrainStep, init_state
 
 StepFactory = Callable[[Hyperparameters], TrainStep]
@@ -155,7 +157,7 @@ class Experiment:
           UserError: the generator has no styles to truncate.
         """
         stage, fade = self.stage_after(steps)
-        conditions = None
+        conditions = self._held_out_samples if stage.networks.autoencoder else None
         if truncation is not None:
             if stage.networks.styles is None:
                 raise UserError(
@@ -170,6 +172,10 @@ class Experiment:
             fade=fade,
             conditions=conditions,
         )
+
+    @functools.cached_property
+    def _held_out_samples(self) -> ConditionsFn:
+        return held_out_samples(self.dataset, self.load_split)
 
     def load_split(self, split: str) -> Dataset:
         """Builds another split of the dataset. Raises UserError if there is no such split."""
@@ -339,7 +345,10 @@ def _build_objective(
     if _is_on(settings, "gradient_regularisation"):
         weight = numbers.get("gradient_regularisation", settings.gradient_regularisation)
         objective = penalties.gradient_regularised(objective, weight)
-    return accumulated(objective, settings.accumulation_steps)
+    objective = accumulated(objective, settings.accumulation_steps)
+    for part in settings.transformations:
+        objective = build_part("transformations", part, numbers, objective=objective)
+    return objective
 
 
 def _unrolled(

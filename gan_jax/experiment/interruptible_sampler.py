@@ -30,6 +30,16 @@ class InterruptibleSampler:
         """Whether the generator is given latents."""
         return self._sampler.takes_latents
 
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the generator is an autoencoder."""
+        return self._sampler.reconstructs
+
+    def reconstruct(self, rng: PRNGKey, n: int, first: int = 0) -> dict[str, np.ndarray]:
+        """Draws reconstructions: see `Sampler`."""
+        self._before_batch()
+        return self._sampler.reconstruct(rng, n, first)
+
     def __call__(
         self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
     ) -> np.ndarray:

@@ -24,6 +24,7 @@ from gan_jax.experiment.settings import Settings
 VARIABLE_FIELDS = (
     "seed",
     "objective",
+    "transformations",
     "generator_optimizer",
     "discriminator_optimizer",
     "update_rule",

@@ -18,15 +18,18 @@ from gan_jax.data import Dataset
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
 from gan_jax.experiment.signatures import hints
-from gan_jax.game import Array, Networks, Term
+from gan_jax.game import Array, Networks, Objective, Term
 from gan_jax.objectives import (
     augmentation,
+    autoencoding,
     losses,
     penalties,
     reconstruction,
     regularisers,
+    saddle_point,
     slicing,
     timing,
+    weighting,
 )
 from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.training import (
@@ -60,10 +63,11 @@ NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
     "networks": Namespace((networks,), Networks),
     "objective": Namespace(
-        (losses, penalties, regularisers, reconstruction, slicing, timing),
+        (losses, penalties, regularisers, reconstruction, autoencoding, slicing, timing),
         Term,
         inner=(schedules, optax),
     ),
+    "transformations": Namespace((saddle_point, weighting), Objective),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace(

@@ -133,7 +133,12 @@ class RunWriter:
         dataset, number = self.experiment.dataset, self.settings.num_samples
         label, columns = sample_plots.labels_by_row(number, dataset.classes)
         sampler = self.experiment.sampler(state, step)
-        samples = sampler(evaluation_key(self.settings.seed), number, label)
+        key_of_samples = evaluation_key(self.settings.seed)
+        if sampler.reconstructs:
+            pairs = sampler.reconstruct(key_of_samples, number)
+            samples, columns = sample_plots.side_by_side(pairs["real"], pairs["fake"])
+        else:
+            samples = sampler(key_of_samples, number, label)
         histograms: dict[str, np.ndarray] = {}
         if step and self.settings.wandb.use:
             histograms = score_histograms(self.experiment, state, step, key)

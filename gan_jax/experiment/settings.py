@@ -99,6 +99,7 @@ class Settings:
     nonfinite: str = "stop"
     init_from: str = ""
     ema: Parts = ()
+    transformations: Parts = ()
 
 
 REPEATABLE = ("ema",)

@@ -15,6 +15,7 @@ from gan_jax.game.batches import (
     conditions,
     per_sample,
     sample_indices,
+    without_fakes,
 )
 from gan_jax.game.networks import (
     ClassifyFn,
@@ -23,6 +24,7 @@ from gan_jax.game.networks import (
     InitFn,
     LatentFn,
     Networks,
+    OutputsFn,
     ScoreFn,
     StandingFn,
     call,
@@ -59,6 +61,7 @@ __all__ = [
     "Metrics",
     "Networks",
     "Objective",
+    "OutputsFn",
     "PRNGKey",
     "Params",
     "Player",
@@ -83,4 +86,5 @@ __all__ = [
     "sample_indices",
     "show_scores",
     "update",
+    "without_fakes",
 ]

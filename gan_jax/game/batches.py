@@ -15,14 +15,18 @@ Batch = dict[str, Array]
 
 ``"real"`` holds the real samples. ``"sample_index"``, ``[batch]`` int32, is each sample's position
 in the global batch (0, 1, 2, ... if absent). ``"fake"`` and ``"latents"`` are generated samples to
-score instead of fresh ones, and the latents that they were generated from. Every other entry
+score instead of fresh ones, and the latents that they were generated from; ``"outputs"``, a dict of
+arrays, is what the generator computed beside them. Every other entry
 (``"label"``, ``"fade"``, an image, an embedding), ``[batch, ...]`` each, is a condition that both
 networks are given by that name.
 """
 Metrics = dict[str, Array]
 """Scalars by name, such as ``"discriminator/wasserstein"``."""
 
-NOT_CONDITIONS = ("real", "fake", "latents", "sample_index")
+GENERATED = ("fake", "latents", "outputs")
+"""The entries of a batch that come from the generator."""
+
+NOT_CONDITIONS = ("real", "sample_index", *GENERATED)
 
 
 def per_sample(rng: PRNGKey, sample_index: Array, draw: Callable[[PRNGKey], Any]) -> Any:
@@ -47,6 +51,11 @@ def sample_indices(batch: Batch) -> Array:
     if "sample_index" in batch:
         return batch["sample_index"]
     return jnp.arange(len(batch["real"]), dtype=jnp.int32)
+
+
+def without_fakes(batch: Batch) -> Batch:
+    """Returns the entries of a batch that do not come from the generator."""
+    return {name: value for name, value in batch.items() if name not in GENERATED}
 
 
 def conditions(batch: Batch) -> Batch:
@@ -77,9 +86,10 @@ def check_batch(batch: Batch, *axes: str) -> None:
             f"batch['real'] is {jnp.result_type(batch['real'])}, not float: images of bytes become "
             "floats in [-1, 1] by gan_jax.data.decode(batch)"
         )
-    for name, array in batch.items():
-        if jnp.ndim(array) < len(axes):
-            raise TypeError(
-                f"batch leaves are {shape}; batch[{name!r}] is {list(jnp.shape(array))}: "
-                "add the missing axis with x[None]"
-            )
+    for name, entry in batch.items():
+        for array in jax.tree.leaves(entry):
+            if jnp.ndim(array) < len(axes):
+                raise TypeError(
+                    f"batch leaves are {shape}; batch[{name!r}] is {list(jnp.shape(array))}: "
+                    "add the missing axis with x[None]"
+                )

@@ -121,6 +121,23 @@ class StylesFn(Protocol):
         ...
 
 
+class OutputsFn(Protocol):
+    """A generator that also returns what it computes on the way, such as a bottleneck's losses."""
+
+    def __call__(
+        self, params: Params, latents: Any, /, *args: Any, **conditions: Any
+    ) -> tuple[Array, dict[str, Array]]:
+        """Returns the samples of ``generate``, and arrays ``[batch, ...]`` by name.
+
+        Args:
+          params: the generator's parameters.
+          latents: as in `GenerateFn`.
+          *args: none.
+          **conditions: as in `GenerateFn`.
+        """
+        ...
+
+
 class Networks(NamedTuple):
     """A generator and a discriminator of any library, as plain functions of pytrees of arrays.
 
@@ -143,6 +160,11 @@ class Networks(NamedTuple):
       random: which of these functions draw (dropout, noise), such as ``("generate",)``. They are
         passed ``rng``, a key for each sample, ``[batch]``.
       styles: generator parameters, latents -> intermediate latents, as those of StyleGAN.
+      outputs: generator parameters, latents, conditions -> samples as ``generate`` returns them,
+        and what else the generator computes, ``[batch, ...]`` by name. Terms find it as
+        ``round.outputs``.
+      autoencoder: whether the generator, ``generate`` and ``outputs``, is also given the real
+        samples, as the condition ``real``.
     """
 
     init: InitFn
@@ -155,6 +177,8 @@ class Networks(NamedTuple):
     independent_scores: bool = False
     random: tuple[str, ...] = ()
     styles: StylesFn | None = None
+    outputs: OutputsFn | None = None
+    autoencoder: bool = False
 
 
 def draw_latents(networks: Networks, rng: PRNGKey, sample_index: Array) -> Array | None:

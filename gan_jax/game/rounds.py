@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,17 @@ from gan_jax.game.terms import Round
 
 
 def generate_fakes(networks: Networks, generator: Params, batch: Batch, rng: PRNGKey) -> Batch:
-    """Returns the batch with fresh ``"fake"``, and the ``"latents"`` that they were made from."""
+    """Returns the batch with fresh ``"fake"``, and the ``"latents"`` that they were made from.
+
+    With ``"outputs"`` too, if the networks have them.
+    """
     check_batch(batch, "batch")
     index = sample_indices(batch)
     latents = draw_latents(networks, jax.random.fold_in(rng, 0), index)
-    fake = call(networks, "generate", generator, latents, conditions(batch), index, rng, use=0)
+    given = _generator_conditions(networks, batch)
+    function = "generate" if networks.outputs is None else "outputs"
+    made = call(networks, function, generator, latents, given, index, rng, use=0)
+    fake, outputs = (made, None) if networks.outputs is None else made
     if batch["real"].shape == fake.shape[1:]:
         # Only here is the shape of a sample known.
         raise TypeError(
@@ -39,8 +45,13 @@ def generate_fakes(networks: Networks, generator: Params, batch: Batch, rng: PRN
             f"generate returned samples {list(fake.shape)}, but the real ones are "
             f"{list(batch['real'].shape)}"
         )
-    generated = {"fake": fake} if latents is None else {"fake": fake, "latents": latents}
-    return batch | generated
+    generated = {"fake": fake, "latents": latents, "outputs": outputs}
+    return batch | {name: value for name, value in generated.items() if value is not None}
+
+
+def _generator_conditions(networks: Networks, batch: Batch) -> Batch:
+    given = conditions(batch)
+    return given | {"real": batch["real"]} if networks.autoencoder else given
 
 
 def play_round(
@@ -80,7 +91,7 @@ def play_round(
         """A part of the generator as a function of latents and changed conditions."""
 
         def generated(latents: Array | None = None, /, **changed: Array) -> Array:
-            given = conditioning | changed
+            given = _generator_conditions(networks, batch) | changed
             at = given.pop("sample_index", index)
             made: Array = call(networks, function, generator, latents, given, at, rng, use=0)
             return made
@@ -106,6 +117,7 @@ def play_round(
         conditions=conditioning,
         step=context.step,
         styles=None if networks.styles is None else of_latents("styles"),
+        outputs=cast(Any, batch.get("outputs")),
         generator_params=generator,
         discriminator_params=discriminator,
     )

@@ -58,6 +58,8 @@ class Round(NamedTuple):
       memory: what the term remembers, if it keeps a memory: see `Term`.
       styles: latents ``[batch, ...]`` -> the generator's intermediate latents ``[batch, ...]``;
         None if it has none.
+      outputs: what the generator computed beside ``fake``, ``[batch, ...]`` by name; None if the
+        networks have no ``outputs``, or ``fake`` came with the batch, without them.
       generator_params: the generator's parameters.
       discriminator_params: the discriminator's parameters.
     """
@@ -79,6 +81,7 @@ class Round(NamedTuple):
     step: Array | int = 0
     memory: Any = None
     styles: RegenerateFn | None = None
+    outputs: Mapping[str, Array] | None = None
     generator_params: Params = None
     discriminator_params: Params = None
 

@@ -1,5 +1,6 @@
 """Pictures of a generator's samples: grids of images, points, densities over training."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -33,6 +34,21 @@ def labels_by_row(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
         return None, None
     columns = n // classes
     return np.minimum(np.arange(n) // columns, classes - 1), columns
+
+
+def side_by_side(*images: np.ndarray) -> tuple[np.ndarray, int]:
+    """Arranges images that belong together next to each other, such as inputs and reconstructions.
+
+    Args:
+      *images: arrays ``[n, ...]`` of one shape.
+
+    Returns:
+      ``[n * len(images), ...]``, and the number of columns of a grid in which they stay together.
+    """
+    groups = np.stack(images, 1)
+    rows = math.ceil(math.sqrt(len(groups) * len(images)))
+    columns = len(images) * math.ceil(len(groups) / rows)
+    return groups.reshape(-1, *groups.shape[2:]), columns
 
 
 def real_to_compare(dataset: Dataset, n: int) -> np.ndarray | None:

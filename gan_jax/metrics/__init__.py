@@ -42,13 +42,33 @@ if TYPE_CHECKING:
     from gan_jax.metrics.features import Extractor
     from gan_jax.metrics.inception import inception_extractor
     from gan_jax.metrics.lenet import lenet_extractor
+    from gan_jax.metrics.perceptual import (
+        LayerNetwork,
+        perceptual_distance,
+        perceptual_distances,
+    )
+    from gan_jax.metrics.perceptual_networks import (
+        layer_network,
+        layers_of_alexnet,
+        layers_of_efficientnet,
+        layers_of_lenet,
+        layers_of_vgg16,
+    )
 
 # These need Flax, which takes a second to import, and are imported when they are first used.
 _LAZY = {
     "Extractor": "features",
+    "LayerNetwork": "perceptual",
     "efficientnet_extractor": "efficientnet",
     "inception_extractor": "inception",
+    "layer_network": "perceptual_networks",
+    "layers_of_alexnet": "perceptual_networks",
+    "layers_of_efficientnet": "perceptual_networks",
+    "layers_of_lenet": "perceptual_networks",
+    "layers_of_vgg16": "perceptual_networks",
     "lenet_extractor": "lenet",
+    "perceptual_distance": "perceptual",
+    "perceptual_distances": "perceptual",
 }
 
 __all__ = [
@@ -58,6 +78,7 @@ __all__ = [
     "FeatureStatistics",
     "InceptionScore",
     "KernelDistance",
+    "LayerNetwork",
     "Memorisation",
     "ModeCoverage",
     "NearestNeighbours",
@@ -80,6 +101,11 @@ __all__ = [
     "kernel_distance_full",
     "kl_divergence",
     "label_coverage",
+    "layer_network",
+    "layers_of_alexnet",
+    "layers_of_efficientnet",
+    "layers_of_lenet",
+    "layers_of_vgg16",
     "lenet_extractor",
     "logistic_regression",
     "memorisation",
@@ -90,6 +116,8 @@ __all__ = [
     "parzen_log_likelihood",
     "parzen_log_likelihoods",
     "parzen_sigma",
+    "perceptual_distance",
+    "perceptual_distances",
     "perceptual_path_length",
     "precision_recall",
     "sliced_wasserstein",

@@ -102,6 +102,7 @@ class EfficientNetLite0(nn.Module):
             for i in range(stage.blocks):
                 x = Block(stage, stage.stride if i == 0 else 1, name=f"block{index}")(x)
                 index += 1
+            self.sow("layers", "outputs", x)
         x = _relu6(_norm("bn1")(_conv(1280, 1, 1, "conv_head")(x)))
         return x.mean(axis=(1, 2))
 
@@ -149,11 +150,24 @@ def _relu6(x: jax.Array) -> jax.Array:
     return jnp.clip(x, 0, 6)
 
 
+def layers(variables: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    """Computes the output of each stage, ``[b, h, w, c]``, for images in [-1, 1] of any size."""
+    _, state = EfficientNetLite0().apply(variables, _scaled(images), mutable=["layers"])
+    outputs: tuple[jax.Array, ...] = state["layers"]["outputs"]
+    return outputs
+
+
 def _features(variables: Any, images: jax.Array) -> jax.Array:
-    resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
-    features = EfficientNetLite0().apply(variables, ((resized + 1) * 127.5 - 127) / 128)
+    features = EfficientNetLite0().apply(variables, _scaled(images))
     assert isinstance(features, jax.Array)
     return features
+
+
+def _scaled(images: jax.Array) -> jax.Array:
+    """Images of the network's size, ``(x - 127) / 128`` of 8-bit values."""
+    resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
+    scaled: jax.Array = ((resized + 1) * 127.5 - 127) / 128
+    return scaled
 
 
 def _flax_name(name: str) -> str:

@@ -50,9 +50,11 @@ class LeNet(nn.Module):
     def __call__(self, x: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
         for width, padding in ((16, "SAME"), (32, "VALID")):
             x = nn.relu(nn.Conv(width, (5, 5), padding=padding, precision="highest")(x))
+            self.sow("layers", "outputs", x)
             x = _max_pool(x)
         x = nn.Dropout(0.3, deterministic=not train)(x.reshape(len(x), -1))
         features = nn.relu(nn.Dense(DIMENSION, precision="highest")(x))
+        self.sow("layers", "outputs", features[:, None, None])
         dropped = nn.Dropout(0.3, deterministic=not train)(features)
         return features, nn.Dense(CLASSES, precision="highest", name="head")(dropped)
 
@@ -169,16 +171,28 @@ def save(params: Params, file: BinaryIO) -> None:
     np.savez_compressed(file, **arrays)
 
 
+def layers(variables: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    """Computes the features of each layer, ``[b, h, w, c]``, of images as `lenet_extractor`'s."""
+    _, state = LeNet().apply({"params": variables}, _cropped(images), mutable=["layers"])
+    outputs: tuple[jax.Array, ...] = state["layers"]["outputs"]
+    return outputs
+
+
 def _features(variables: Any, images: jax.Array) -> jax.Array:
+    features, _ = LeNet().apply({"params": variables}, _cropped(images))
+    assert isinstance(features, jax.Array)
+    return features
+
+
+def _cropped(images: jax.Array) -> jax.Array:
+    """Images without the border of those of 32 x 32 pixels."""
     if images.shape[1:3] == (32, 32):
         images = images[:, 2:-2, 2:-2]
     if images.shape[1:] != (SIDE, SIDE, 1):
         raise ValueError(
             f"images: found shape {images.shape}, expected [n, 28, 28, 1] or [n, 32, 32, 1]"
         )
-    features, _ = LeNet().apply({"params": variables}, images)
-    assert isinstance(features, jax.Array)
-    return features
+    return images
 
 
 def _initial_params(rng: jax.Array) -> Params:

@@ -15,6 +15,7 @@ from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 from gan_jax.networks.slicing import san
 from gan_jax.networks.stylegan2 import stylegan2
+from gan_jax.networks.vqgan import vqgan
 
 __all__ = [
     "NetworksFactory",
@@ -33,4 +34,5 @@ __all__ = [
     "san",
     "sngan",
     "stylegan2",
+    "vqgan",
 ]

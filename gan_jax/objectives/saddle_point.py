@@ -14,6 +14,8 @@ from gan_jax.game import (
     check_objective,
 )
 
+__all__ = ["saddle"]
+
 
 def saddle(objective: Objective) -> Objective:
     """Returns the objective whose generator minimises the negated loss of the discriminator.

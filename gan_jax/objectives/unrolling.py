@@ -17,6 +17,7 @@ from gan_jax.game import (
     as_context,
     check_objective,
     update,
+    without_fakes,
 )
 from gan_jax.objectives.differentiability import check_differentiable
 
@@ -79,7 +80,7 @@ def unrolled(
         if objective.generate_fakes:
             # Generated once, so that every step sees the same samples.
             batch = objective.generate_fakes(own, batch, context.rng)
-        seen = _without_fakes(batch) if resample else batch
+        seen = without_fakes(batch) if resample else batch
 
         def look_ahead(player: Player, k: Array) -> tuple[Player, None]:
             key = jax.random.fold_in(context.rng, k) if resample else context.rng
@@ -97,7 +98,3 @@ def unrolled(
         return objective.generator(own, ahead, batch, context)
 
     return objective._replace(generator=generator_loss)
-
-
-def _without_fakes(batch: Batch) -> Batch:
-    return {name: leaf for name, leaf in batch.items() if name not in ("fake", "latents")}

@@ -1,7 +1,7 @@
 """Samples of a trained generator."""
 
 import functools
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +105,10 @@ class Sampler:
         sample_index = np.arange(first, first + n)
         batch = {"sample_index": sample_index.astype(np.int32)}
         batch |= self.conditions(sample_index, label)
-        return self._in_batches(_sample_program(self._networks), (self._params, rng), batch)
+        samples: np.ndarray = self._in_batches(
+            _sample_program(self._networks), (self._params, rng), batch
+        )
+        return samples
 
     def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
         """Draws the latents ``[n, ...]`` float32 of samples ``first`` to ``first + n``.
@@ -116,14 +119,47 @@ class Sampler:
         if not self.takes_latents:
             raise UserError("this generator takes no latents")
         batch = {"sample_index": np.arange(first, first + n, dtype=np.int32)}
-        return self._in_batches(_latents_program(self._networks), rng, batch)
+        latents: np.ndarray = self._in_batches(_latents_program(self._networks), rng, batch)
+        return latents
 
     def generate(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
         """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call."""
         sample_index = np.arange(len(latents))
         batch = {"latents": latents, "sample_index": sample_index.astype(np.int32)}
         batch |= self.conditions(sample_index, label)
-        return self._in_batches(_generate_program(self._networks), self._params, batch)
+        samples: np.ndarray = self._in_batches(
+            _generate_program(self._networks), self._params, batch
+        )
+        return samples
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the generator is an autoencoder."""
+        return self._networks.autoencoder
+
+    def reconstruct(self, rng: PRNGKey, n: int, first: int = 0) -> dict[str, np.ndarray]:
+        """Draws samples of an autoencoder, with what they were made from.
+
+        Args:
+          rng: as in a call.
+          n: how many samples.
+          first: the index of the first sample.
+
+        Returns:
+          ``"real"``, what was reconstructed, and ``"fake"``, ``[n, ...]`` float32 each; and the
+          generator's other outputs, such as ``"codes"``, by name.
+
+        Raises:
+          UserError: the generator is no autoencoder, or has no ``outputs``.
+        """
+        if not self.reconstructs or self._networks.outputs is None:
+            raise UserError("this generator reconstructs no samples: it is no autoencoder")
+        sample_index = np.arange(first, first + n)
+        batch = {"sample_index": sample_index.astype(np.int32)}
+        batch |= self.conditions(sample_index, None)
+        program = _outputs_program(self._networks)
+        made: HostBatch = self._in_batches(program, (self._params, rng), batch)
+        return {"real": batch["real"]} | made
 
     def conditions(self, sample_index: np.ndarray, label: np.ndarray | None = None) -> HostBatch:
         """Returns what the generator is given for samples of these indices ``[n]``, by name."""
@@ -139,7 +175,7 @@ class Sampler:
             conditions |= self._given_conditions(sample_index)
         return conditions
 
-    def _in_batches(self, program: BatchFunction, shared: Params, batch: HostBatch) -> np.ndarray:
+    def _in_batches(self, program: BatchFunction, shared: Params, batch: HostBatch) -> Any:
         """The results of a program for all samples, in batches of one size; the last is filled
         up."""
         size, n = self._batch_size, len(next(iter(batch.values())))
@@ -150,8 +186,8 @@ class Sampler:
             part = {
                 name: pad_batch(leaf[start : start + size], size) for name, leaf in batch.items()
             }
-            results.append(np.asarray(program(shared, part), np.float32))
-        return np.concatenate(results)[:n]
+            results.append(jax.tree.map(_on_host, program(shared, part)))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n], *results)
 
 
 def sampler(
@@ -190,6 +226,12 @@ def sampler(
     return Sampler(networks, params, classes, fade, batch_size, conditions)
 
 
+def _on_host(leaf: Array) -> np.ndarray:
+    """An array on the host, in float32 unless it holds integers."""
+    kind = np.int32 if jnp.issubdtype(leaf.dtype, jnp.integer) else np.float32
+    return np.asarray(leaf, kind)
+
+
 # Programs are cached by networks: evaluations during training make many samplers of the same ones.
 
 
@@ -204,6 +246,22 @@ def _sample_program(networks: Networks) -> BatchFunction:
             networks, "generate", params, latents, conditions, sample_index, rng, use=0
         )
         return samples
+
+    return batch_parallel(sample)
+
+
+@functools.lru_cache(maxsize=16)
+def _outputs_program(networks: Networks) -> BatchFunction:
+    def sample(shared: tuple[Params, PRNGKey], batch: dict[str, Array]) -> dict[str, Array]:
+        params, rng = shared
+        conditions = dict(batch)
+        sample_index = conditions.pop("sample_index")
+        latents = draw_latents(networks, rng, sample_index)
+        fake, outputs = call(
+            networks, "outputs", params, latents, conditions, sample_index, rng, use=0
+        )
+        made: dict[str, Array] = outputs | {"fake": fake}
+        return made
 
     return batch_parallel(sample)
 

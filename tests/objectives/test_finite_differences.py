@@ -17,7 +17,16 @@ import pytest
 import tiny
 
 from gan_jax.game import Context, Player, Term, adversarial
-from gan_jax.objectives import after, every, losses, penalties, reconstruction, regularisers, until
+from gan_jax.objectives import (
+    after,
+    autoencoding,
+    every,
+    losses,
+    penalties,
+    reconstruction,
+    regularisers,
+    until,
+)
 from gan_jax.objectives.f_divergences import DIVERGENCES
 from gan_jax.objectives.unrolling import unrolled
 
@@ -61,6 +70,9 @@ PENALTIES = {
     },
     "cycle_consistency": {"cycle_consistency": reconstruction.cycle_consistency()},
     "identity": {"identity": reconstruction.identity()},
+    "codebook": {"codebook": autoencoding.codebook()},
+    "commitment": {"commitment": autoencoding.commitment()},
+    "kl": {"kl": autoencoding.kl(0.5)},
     "every": {"lazy": every(3, penalties.r1(1.0))},
     "after": {"later": after(3, penalties.r2(lambda step: 0.1 * step))},
     "until": {"before": until(5, penalties.drift(0.1))},
@@ -96,8 +108,15 @@ def networks():
     def generate(params, latents, label=None, input=None, **_):
         return nets.generate(params, latents + 0.5 * input, label)
 
+    def outputs(params, latents, **conditions):
+        samples = generate(params, latents, **conditions)
+        norms = jnp.sum(jnp.square(samples), 1)
+        kl = jnp.sum(latents, 1) * params["out"]["b"][0]
+        return samples, {"codebook": norms, "commitment": jnp.sin(samples), "kl": kl}
+
     return nets._replace(
         generate=generate,
+        outputs=outputs,
         score=lambda params, samples, label=None, **_: nets.score(params, samples, label),
         features=lambda params, samples, label=None, **_: nets.features(params, samples, label),
         classify=lambda params, samples, **_: nets.classify(params, samples)[:, :2],
@@ -187,13 +206,14 @@ def test_the_table_has_every_term():
     """Every public function that makes a term has a row above."""
     made = {
         name
-        for room in (losses, penalties, regularisers, reconstruction)
+        for room in (losses, penalties, regularisers, reconstruction, autoencoding)
         for name, function in inspect.getmembers(room, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == room.__name__
         and function.__annotations__.get("return") is Term
     }
+    # `perceptual` needs images: tests/objectives/test_autoencoding.py.
     assert (
-        made - {"f_gan"} <= TERMS.keys()
+        made - {"f_gan", "generator_output", "perceptual"} <= TERMS.keys()
         and {f"f_gan_{name}" for name in DIVERGENCES} <= TERMS.keys()
     )

@@ -31,6 +31,7 @@ from gan_jax.evaluation.protocols.neighbours import (
     precision_recall,
 )
 from gan_jax.evaluation.protocols.paths import perceptual_path_length, ppl
+from gan_jax.evaluation.protocols.reconstructions import reconstruction
 
 __all__ = [
     "cas",
@@ -53,6 +54,7 @@ __all__ = [
     "ppl",
     "pr",
     "precision_recall",
+    "reconstruction",
     "sliced_wasserstein",
     "stacked_modes",
     "swd",
