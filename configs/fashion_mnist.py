@@ -39,6 +39,7 @@ def get_config(variant: str = "dcgan") -> ConfigDict:
     config.networks = "dcgan(width=32)"
     config.ema_decay = 0.999
     config.ema_warmup = "num_updates"
+    config.metrics = "fd_lenet"
     config.steps_per_call = 25
     config.log_every = 100
     config.sample_every = config.checkpoint_every = config.evaluate_every = 500

@@ -100,6 +100,7 @@ def score_checkpoint(
     from gan_jax.experiment.loading import load
     from gan_jax.experiment.part_building import build_protocols
     from gan_jax.experiment.run_directory import read_settings
+    from gan_jax.loggers.bars import spinner
     from gan_jax.loggers.json_lines import JsonLines
 
     metrics = read_settings(run_dir).metrics
@@ -126,7 +127,8 @@ def score_checkpoint(
         remark = "recorded before; --again computes it again"
         is_new = record is None
         if record is None:
-            record = {**description, **evaluation.compute_scores(protocol, generated)}
+            with spinner(f"computing {protocol.name}"):
+                record = {**description, **evaluation.compute_scores(protocol, generated)}
             remark = ""
         records.append(record)
         print(evaluation.format_record(record, protocol.caveat(real), remark), flush=True)

@@ -58,7 +58,8 @@ def train(arguments: list[str]) -> None:
         if not multihost.is_main_process():
             return
     shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
-    print_line("  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
+    whose = f"means of {len(members)} members:  " if members else ""
+    print_line(whose + "  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,7 @@
 
 from gan_jax.evaluation.checks import check_metric_name, check_protocols
 from gan_jax.evaluation.generated_samples import GeneratedSamples, evaluation_key
-from gan_jax.evaluation.protocol import STEP_METRIC_PREFIXES, Protocol
+from gan_jax.evaluation.protocol import STEP_METRIC_PREFIXES, Protocol, is_result
 from gan_jax.evaluation.real_samples import RealData, RealSamples
 from gan_jax.evaluation.records import (
     comparable_pairs,
@@ -43,6 +43,7 @@ __all__ = [
     "evaluation_key",
     "find_record",
     "format_record",
+    "is_result",
     "read_score_records",
     "records_of_step",
     "score_names",

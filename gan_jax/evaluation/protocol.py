@@ -19,6 +19,15 @@ RESIZE_METHODS = {
 STEP_METRIC_PREFIXES = ("generator/", "discriminator/", "scores/", "augmentation/")
 """How the names of metrics that are measured at each train step begin."""
 
+NOT_RESULTS = ("step", "time", "seed", "steps_per_second", "skipped_updates", "roll_backs")
+"""Entries of a row of metrics that say how a run went, not what it learned."""
+
+
+def is_result(name: str) -> bool:
+    """Returns whether an entry of a row of metrics is a result, such as a score."""
+    return not name.startswith(STEP_METRIC_PREFIXES) and name not in NOT_RESULTS
+
+
 MAX_SAMPLES = 2**30
 """Generated samples per protocol; twice as many indices still fit into int32."""
 

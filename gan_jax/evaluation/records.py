@@ -184,5 +184,5 @@ def _brief(value: Any) -> str:
 
 
 def _format_score(value: float | None) -> str:
-    """JSON has no NaN: it is written as null."""
-    return "nan" if value is None else f"{value:.6g}"
+    """JSON has no NaN, which stands for what is undefined: it is written as null."""
+    return "undefined" if value is None else f"{value:.6g}"

@@ -104,7 +104,7 @@ class Loop:
         else:
             self._draw(self.executor.to_host(state), 0)
         progress = Progress(self.settings.steps, first, quiet=not multihost.is_main_process())
-        with contextlib.closing(self.batches(first)) as batches:
+        with contextlib.closing(progress), contextlib.closing(self.batches(first)) as batches:
             while (item := self._next(batches)) is not None:
                 chunk, batch = item
                 state = self._call(chunk, state, batch, progress, is_first=chunk.first == first)
@@ -160,6 +160,7 @@ class Loop:
     def _after_call(self, state: TrainState, chunk: Chunk, number: int, progress: Progress) -> int:
         """Does what is due; returns the number of the signal that stops the run, or 0."""
         step = chunk.end
+        progress.show(step)
         due = due_after(self.settings, step, stopping=bool(number))
         if not (due.log or due.evaluate or due.draw):
             return number
@@ -168,6 +169,7 @@ class Loop:
             state = self.executor.to_host(state)
         scores: Values = {}
         if due.evaluate:
+            progress.show(step, "evaluating")
             try:
                 scores = self._evaluate(state, step)
             except StopRequested:

@@ -1,8 +1,11 @@
 """How a run starts: its directories are opened and locked, and its newest state is restored."""
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import jax
 
 from gan_jax.distributed import multihost
 from gan_jax.errors import UserError
@@ -59,7 +62,7 @@ def start_or_resume(
     steps = executor.experiment.settings.steps
     if first < steps and multihost.is_main_process():
         how = f"resuming at step {first}" if restored else "starting"
-        print_line(f"{title}: {how}, {steps} steps")
+        print_line(f"{title}: {how}, {steps} steps; {_describe(executor)}")
     return _state(executor, writers, restored, source), first
 
 
@@ -99,6 +102,22 @@ def roll_back(
         if multihost.is_main_process():
             print_line(f"{member}{reason}; back to step {step}, with another key")
     return _state(executor, writers, restored, source), step
+
+
+def _describe(executor: Executor) -> str:
+    """Returns devices, precision and the numbers of parameters of a run."""
+    devices = jax.devices()
+    kind = devices[0].device_kind if devices[0].platform != "cpu" else "CPU"
+    plural = "" if len(devices) == 1 else "s"
+    state = abstract_state(executor.experiment)
+    sizes = [
+        sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(player.params))
+        for player in (state.generator, state.discriminator)
+    ]
+    return (
+        f"{len(devices)} {kind} device{plural}, {executor.experiment.settings.precision}, "
+        f"{sizes[0]:,} parameters of the generator and {sizes[1]:,} of the discriminator"
+    )
 
 
 def is_postponed(writers: Sequence[RunWriter], step: int) -> bool:

@@ -18,6 +18,9 @@ from gan_jax.loggers import json_lines
 CONFIG, METRICS, CHECKPOINTS, SAMPLES = "config.json", "metrics.jsonl", "checkpoints", "samples"
 """What a run directory holds."""
 
+LOSSES = "losses.png"
+"""The picture of a run's losses, drawn anew with each sample grid."""
+
 DIVERGED = "diverged"
 """The file that says why a run cannot go on: its numbers are no longer finite."""
 

@@ -21,11 +21,18 @@ from gan_jax.experiment.interruptible_sampler import InterruptibleSampler
 from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.part_text import Part, parts_text
 from gan_jax.experiment.roll_backs import RollBacks
-from gan_jax.experiment.run_directory import CHECKPOINTS, DIVERGED, METRICS, POSTPONED, SAMPLES
+from gan_jax.experiment.run_directory import (
+    CHECKPOINTS,
+    DIVERGED,
+    LOSSES,
+    METRICS,
+    POSTPONED,
+    SAMPLES,
+)
 from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import PRNGKey
-from gan_jax.loggers import Logger, json_lines, sample_plots, wandb
+from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, wandb
 from gan_jax.training.steps import TrainState
 
 
@@ -215,12 +222,21 @@ class RunWriter:
     ) -> None:
         with self._tolerating_storage_failures():
             sample_plots.save_samples(path, samples, real, columns)
+            self._draw_losses()
         if not path.exists():
             return
         for logger in self._loggers:
             logger.image(step, SAMPLES, path)
             if histograms:
                 logger.histograms(step, histograms)
+
+    def _draw_losses(self) -> None:
+        rows = json_lines.read_metrics(self.run_dir / METRICS)
+        rows = [row for row in rows if "protocol" not in row]
+        if rows:
+            drawing = loss_plots.loss_plot([json_lines.metrics_in(row) for row in rows])
+            with files.replacing(self.run_dir / LOSSES) as file:
+                drawing.savefig(file, format="png", dpi=100)
 
     @contextlib.contextmanager
     def _tolerating_storage_failures(self) -> Iterator[None]:

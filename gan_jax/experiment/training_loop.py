@@ -37,6 +37,7 @@ from gan_jax.experiment.signals import (
     StopSignals,
 )
 from gan_jax.experiment.watchdog import Watchdog
+from gan_jax.loggers import wandb
 from gan_jax.loggers.progress import print_line
 
 __all__ = ["StoppedBySignal", "TrainingDiverged", "run"]
@@ -96,6 +97,10 @@ def run(
             return _mean_metrics(directories)
         for writer in writers:
             writer.start()
+        if settings.wandb.use and multihost.is_main_process():
+            where = wandb.describe_folders(directories, settings.wandb.mode)
+            print_line(where)
+            resources.callback(print_line, where)
         watchdog = resources.enter_context(Watchdog())
         loop = Loop(
             settings, executor, writers, protocols, real, stop, watchdog, preemption_seconds

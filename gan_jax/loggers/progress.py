@@ -1,12 +1,17 @@
 """Lines that show the progress of a run in the terminal."""
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from gan_jax.loggers.bars import Bar
 from gan_jax.loggers.logger import Scalars
+
+UNDEFINED = "undefined"
+"""What is shown of a number that does not exist, such as a mean over no samples."""
 
 
 def print_line(line: str) -> None:
@@ -16,7 +21,10 @@ def print_line(line: str) -> None:
 
 
 class Progress:
-    """Prints step, rate, time left and the main metrics of a run, or of a population."""
+    """Prints step, rate, time left and the main metrics of a run, or of a population.
+
+    A terminal also shows a bar, until `close`.
+    """
 
     def __init__(self, steps: int, start: int, quiet: bool = False) -> None:
         """Starts the clock.
@@ -30,6 +38,15 @@ class Progress:
         self._quiet = quiet
         self._step = start
         self._time = time.perf_counter()
+        self._bar = Bar("compiling", steps, quiet)
+
+    def show(self, step: int, doing: str = "training") -> None:
+        """Shows in the bar how many steps are done, and what is being done."""
+        self._bar.update(doing, step)
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self._bar.close()
 
     def restart(self, step: int) -> None:
         """Starts the clock again at a step: what came before does not count in the next rate."""
@@ -70,6 +87,8 @@ class Progress:
                 f"{name} {format_values([member[name] for member in metrics])}"
                 for name in metrics[0]
             )
+            if len(metrics) > 1:
+                shown = f"median [lowest, highest] of {len(metrics)}:  {shown}"
             width = len(str(self.steps))
             self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
         self.restart(step)
@@ -81,17 +100,26 @@ class Progress:
 
 
 def format_values(values: Sequence[float]) -> str:
-    """Formats one value as it is, and several as ``"median [lowest, highest]"``."""
+    """Formats one value as it is, and several as ``"median [lowest, highest]"``.
+
+    Undefined values are left out, and those that are left are counted.
+    """
     if len(values) == 1:
         return format_number(values[0])
+    defined = [value for value in values if not math.isnan(value)]
+    if not defined:
+        return UNDEFINED
     median, lowest, highest = (
-        format_number(value) for value in (float(np.median(values)), min(values), max(values))
+        format_number(value) for value in (float(np.median(defined)), min(defined), max(defined))
     )
-    return f"{median} [{lowest}, {highest}]"
+    remark = "" if len(defined) == len(values) else f" ({len(defined)} defined)"
+    return f"{median} [{lowest}, {highest}]{remark}"
 
 
 def format_number(value: float) -> str:
-    """Formats a number with four digits; whole numbers below a million in full."""
+    """Formats a number with four digits; whole numbers below a million in full, NaN in words."""
+    if math.isnan(value):
+        return UNDEFINED
     if float(value).is_integer() and abs(value) < 1e6:
         return f"{value:.0f}"
     return f"{value:.4g}"

@@ -36,6 +36,21 @@ _init_lock = (
 )  # members of a population start together: `wandb.init` does not allow it
 
 
+def describe_folders(run_dirs: Sequence[Path], mode: str) -> str:
+    """Returns a line that says where W&B's files are, and how to upload what was logged offline.
+
+    Args:
+      run_dirs: the run directories that are logged.
+      mode: ``"offline"`` or ``"online"``.
+    """
+    above = run_dirs[0] if len(run_dirs) == 1 else run_dirs[0].parent / "*"
+    how = "offline" if mode == "offline" else "online, or offline if it cannot be reached,"
+    return (
+        f"W&B logs {how} in {above / 'wandb'}; "
+        f"`wandb sync {above / 'wandb' / 'offline-run-*'}` uploads what was logged offline"
+    )
+
+
 class WandbLogger:
     """A `Logger` that writes a W&B run. If W&B fails, it warns once, and training goes on without.
 

@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.evaluation import STEP_METRIC_PREFIXES
+from gan_jax.evaluation import is_result
 from gan_jax.report.runs import Run
 
 NOT_METRICS = ("step", "time", "seed")
-
-OF_THE_LOOP = ("steps_per_second", "skipped_updates", "roll_backs")
-"""Metrics of how a run went, not of what it learned."""
 
 LOSSES = ("discriminator/loss", "generator/loss")
 
@@ -50,11 +47,6 @@ def encode(runs: Sequence[Run], most_rows: int) -> Curves:
     ]
     names = sorted({name for run in curves for name in run}, key=_order)
     return Curves(names, [_base64(steps) for steps in index_of], curves)
-
-
-def is_result(name: str) -> bool:
-    """Returns whether a metric is a result, such as a score, and not measured at each step."""
-    return not name.startswith(STEP_METRIC_PREFIXES) and name not in (*NOT_METRICS, *OF_THE_LOOP)
 
 
 def _columns(

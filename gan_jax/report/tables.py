@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gan_jax.evaluation import score_names
+from gan_jax.evaluation import is_result, score_names
 from gan_jax.evaluation.records import COMPARED_FIELDS
 from gan_jax.experiment.differences import identity_differences
 from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.part_text import Part, parts_text
 from gan_jax.experiment.run_name import format_value, short_names
 from gan_jax.experiment.settings import Settings
-from gan_jax.report.curves import is_result
 from gan_jax.report.health import CHECKS
 from gan_jax.report.runs import Run
 

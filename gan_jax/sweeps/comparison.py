@@ -10,6 +10,8 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.errors import UserError
+from gan_jax.evaluation import is_result
+from gan_jax.loggers.progress import format_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,10 +143,16 @@ def _draw_images(workdir: Path, captions: Mapping[str, str]) -> "Figure":
 
 
 def summarize_metrics(metrics: Mapping[str, float]) -> str:
-    """Returns the step and the mode coverage of a run: ``"step 25,000, 8 modes covered"``."""
+    """Returns the step and the results of a run: ``"step 25,000, 8 modes covered"``.
+
+    Of the modes, the two numbers that say most are named.
+    """
     parts = [f"step {metrics.get('step', 0):,}"]
     if metrics.get("modes/covered") is not None:
         parts.append(f"{metrics['modes/covered']:.0f} modes covered")
     if metrics.get("modes/high_quality") is not None:
         parts.append(f"{metrics['modes/high_quality']:.1%} high-quality samples")
+    for name, value in metrics.items():
+        if is_result(name) and not name.startswith("modes/") and value is not None:
+            parts.append(f"{name} {format_number(value)}")
     return ", ".join(parts)

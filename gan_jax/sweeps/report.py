@@ -211,6 +211,11 @@ def _print_sensitivity(plan: Plan, analysis: sensitivity.Analysis) -> None:
     for line in table:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         print("  ".join(cells).rstrip())
+    if analysis.cut:
+        print(
+            "the grid is cut: combinations are missing, so the shares overlap and do not sum to "
+            "100%"
+        )
 
 
 def _draw(plan: Plan, analysis: sensitivity.Analysis, scored: _ScoredRuns) -> None:

@@ -1,6 +1,7 @@
 """Which hyperparameter moves a metric, more than the seed does: an analysis of variance."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -62,11 +63,14 @@ class Analysis(NamedTuple):
       seeds: the share of the variance among runs that differ only in their seeds; NaN without such
         runs.
       runs: the number of runs.
+      cut: of a grid, whether combinations are missing. The parameters are then not balanced, so
+        that their shares overlap and no longer add up.
     """
 
     effects: tuple[Effect, ...]
     seeds: float
     runs: int
+    cut: bool
 
 
 def levels(values: Sequence[Any]) -> Levels:
@@ -172,7 +176,11 @@ def analyse(
         effects.append(_effect(name, parameter_levels, metric, total, p_value, deviation, maximize))
     effects.sort(key=lambda effect: -effect.share)
     share_of_seeds = within / total if degrees_of_freedom and total else np.nan
-    return Analysis(tuple(effects), share_of_seeds, n)
+    columns = [*texts.values(), np.array([str(seed) for seed in seeds])]
+    cut = grid and len(set(_cells(columns, n).tolist())) < math.prod(
+        len(np.unique(column)) for column in columns
+    )
+    return Analysis(tuple(effects), share_of_seeds, n, cut)
 
 
 def _effect(

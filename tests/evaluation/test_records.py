@@ -76,7 +76,7 @@ def test_a_record_is_one_line():
     modes = record(
         protocol="modes", split=None, extractor=None, **{"modes/covered": 8, "modes/kl": None}
     )
-    assert format_record(modes) == "modes  covered 8  kl nan  (step 4, n 10000, seed 0)"
+    assert format_record(modes) == "modes  covered 8  kl undefined  (step 4, n 10000, seed 0)"
 
 
 def test_the_newest_scores_of_two_runs_are_a_table():

@@ -131,6 +131,7 @@ def test_members_are_ordinary_runs(together, root, tmp_path):
     for folder in folders:
         assert {path.name for path in folder.iterdir()} == {
             "config.json",
+            "losses.png",
             "metrics.jsonl",
             "checkpoints",
             "samples",

@@ -25,6 +25,7 @@ from gan_jax.experiment.loading import load
 from gan_jax.experiment.run_directory import last_metrics, opened, read_settings
 from gan_jax.experiment.settings import Settings
 from gan_jax.loggers import json_lines
+from gan_jax.loggers.images import read_image
 from gan_jax.training import fused
 
 TINY = [
@@ -75,6 +76,7 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
         f"step_{step:08d}.png" for step in (0, 20, 40, 60)
     ]
     assert np.load(uninterrupted / "samples" / "step_00000060.npy").shape == (20, 2)
+    assert read_image(uninterrupted / "losses.png").shape[2] == 3
     assert final_state(uninterrupted)[0] == 60
     assert last_metrics(uninterrupted)["step"] == 60
 

@@ -23,3 +23,16 @@ def test_progress_shows_step_rate_and_time_left(capsys):
     # Of the members of a population: the median, the lowest and the highest.
     shown.report(60, [{"loss": 3.0}, {"loss": 1.0}, {"loss": 2.0}])
     assert "loss 2 [1, 3]" in capsys.readouterr().out
+
+
+def test_what_is_undefined_is_said_in_words():
+    assert progress.format_number(math.nan) == "undefined"
+    assert progress.format_values([math.nan]) == "undefined"
+    assert progress.format_values([math.nan, math.nan]) == "undefined"
+    assert progress.format_values([3.0, math.nan, 1.0]) == "2 [1, 3] (2 defined)"
+
+
+def test_lines_of_a_population_say_that_they_show_medians(capsys):
+    shown = progress.Progress(100, 0)
+    shown.report(60, [{"loss": 3.0}, {"loss": 1.0}, {"loss": 2.0}])
+    assert "median [lowest, highest] of 3:  loss 2 [1, 3]" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,3 +277,14 @@ def test_a_queue_that_is_full_drops_rows_and_does_not_block(tmp_path, monkeypatc
     assert time.perf_counter() - began < 5
     release.set()
     log.close()
+
+
+def test_the_folder_of_wandb_and_the_command_that_uploads_it_are_named():
+    alone = wandb_logger.describe_folders([Path("runs/x")], "offline")
+    assert alone == (
+        "W&B logs offline in runs/x/wandb; `wandb sync runs/x/wandb/offline-run-*` uploads what "
+        "was logged offline"
+    )
+    members = [Path("runs/x/members/000"), Path("runs/x/members/001")]
+    together = wandb_logger.describe_folders(members, "online")
+    assert "`wandb sync runs/x/members/*/wandb/offline-run-*`" in together

@@ -50,3 +50,5 @@ def test_points_are_drawn_over_training(tmp_path, capsys):
 
 def test_a_run_without_modes_is_summarized_by_its_step():
     assert comparison.summarize_metrics({"step": 1500, "generator/loss": 1.0}) == "step 1,500"
+    metrics = {"step": 9, "time": 1.0, "fd_lenet_10k": 49.25, "generator/loss": 1.0}
+    assert comparison.summarize_metrics(metrics) == "step 9, fd_lenet_10k 49.25"

@@ -48,6 +48,22 @@ def test_shares_of_a_grid_are_those_of_the_model_and_add_up_to_one():
     assert (lowest.best, lowest.effect) == ("0", pytest.approx(-4.0))
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_cut_grid_says_so_and_its_shares_overlap(seeds):
+    a, b, seed = design(3, 3, seeds).T
+    y = 1.0 * a + 1.0 * b
+    whole = sensitivity.analyse({"a": a, "b": b}, seed, y, True, grid=True)
+    assert not whole.cut and sum(effect.share for effect in whole.effects) == pytest.approx(1)
+    kept = np.abs(a - b) < 2  # without two corners: a and b are correlated
+    columns = {"a": a[kept], "b": b[kept]}
+    cut = sensitivity.analyse(columns, seed[kept], y[kept], True, grid=True)
+    assert cut.cut and sum(effect.share for effect in cut.effects) == pytest.approx(1.5)
+    assert not sensitivity.analyse(columns, seed[kept], y[kept], True, grid=False).cut
+    of_levels = a < 2  # a grid of fewer values is whole
+    columns = {"a": a[of_levels], "b": b[of_levels]}
+    assert not sensitivity.analyse(columns, seed[of_levels], y[of_levels], True, grid=True).cut
+
+
 def test_an_effect_beyond_chance_has_a_small_p_value():
     a, b, seed = design(2, 2, 6).T
     y = 1.0 * a + np.random.default_rng(0).normal(size=24) * 0.2
