@@ -19,7 +19,7 @@ from gan_jax.experiment.part_text import Part, labels, parse_parts, parts_text
 from gan_jax.experiment.registry import NAMESPACES, resolve, resolve_setting
 from gan_jax.experiment.signatures import check_type, parameters_of
 from gan_jax.game import Term
-from gan_jax.networks import NetworksFactory
+from gan_jax.networks import FeatureMapsFn, NetworksFactory
 
 Hyperparameters = Mapping[str, Any]
 """Numbers that replace those of the settings, by the dotted path of their config field.
@@ -173,7 +173,7 @@ def _arguments(
             hint = did_you_mean(name, known) if known else "it has none"
             raise UserError(f"config.{path} has no setting {name!r}: {hint}")
         annotation = parameters[name][0]
-        if annotation is Term:
+        if annotation in (Term, FeatureMapsFn):
             value = _one_part(f"{path}.{name}", value)
         if annotation is NetworksFactory:
             arguments[name] = _networks_factory(f"{path}.{name}", value, context)

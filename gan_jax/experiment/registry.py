@@ -19,6 +19,7 @@ from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
 from gan_jax.experiment.signatures import hints
 from gan_jax.game import Array, Networks, Objective, Term
+from gan_jax.metrics import efficientnet
 from gan_jax.objectives import (
     augmentation,
     autoencoding,
@@ -61,7 +62,7 @@ class Namespace:
 
 NAMESPACES: Mapping[str, Namespace] = {
     "dataset": Namespace((data,), Dataset),
-    "networks": Namespace((networks,), Networks),
+    "networks": Namespace((networks,), Networks, inner=(efficientnet,)),
     "objective": Namespace(
         (losses, penalties, regularisers, reconstruction, autoencoding, slicing, timing),
         Term,

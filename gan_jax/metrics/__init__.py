@@ -38,7 +38,7 @@ from gan_jax.metrics.statistics import FeatureStatistics, feature_statistics, me
 from gan_jax.metrics.structural import ms_ssim, ssim
 
 if TYPE_CHECKING:
-    from gan_jax.metrics.efficientnet import efficientnet_extractor
+    from gan_jax.metrics.efficientnet import efficientnet_extractor, efficientnet_feature_maps
     from gan_jax.metrics.features import Extractor
     from gan_jax.metrics.inception import inception_extractor
     from gan_jax.metrics.lenet import lenet_extractor
@@ -60,6 +60,7 @@ _LAZY = {
     "Extractor": "features",
     "LayerNetwork": "perceptual",
     "efficientnet_extractor": "efficientnet",
+    "efficientnet_feature_maps": "efficientnet",
     "inception_extractor": "inception",
     "layer_network": "perceptual_networks",
     "layers_of_alexnet": "perceptual_networks",
@@ -89,6 +90,7 @@ __all__ = [
     "codebook_usage",
     "density_coverage",
     "efficientnet_extractor",
+    "efficientnet_feature_maps",
     "feature_statistics",
     "frechet_distance",
     "frechet_distance_by_size",

@@ -7,6 +7,7 @@ FD-EffNetLite0, never FID: it has a scale of its own and is not comparable with 
 import importlib.util
 import os
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -63,6 +64,50 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
       Tan and Le 2019, EfficientNet; TensorFlow's EfficientNet-Lite (2020) has no squeeze-excitation
       and uses ReLU6.
     """
+    weights = _load_weights()
+    head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
+    return Extractor(
+        name="efficientnet_lite0",
+        dimension=1280,
+        hash=weights_hash(weights),
+        apply=_features,
+        variables=_variables(weights),
+        head=head,
+        batch_size=batch_size,
+    )
+
+
+def efficientnet_feature_maps(
+    resolution: int = SIZE,
+) -> Callable[[jax.Array], tuple[jax.Array, ...]]:
+    """Loads EfficientNet-Lite0 as a function from images to its feature maps.
+
+    The maps are those after 2, 3, 5 and 7 stages, with 24, 40, 112 and 320 channels and sides of
+    resolution / 4, 8, 16 and 32: those that projected GANs see (Sauer et al. 2021).
+
+    Args:
+      resolution: images are resized to it (bilinear, pixel centres aligned).
+
+    Returns:
+      A function, pure and traceable, of images ``[b, h, w, c]`` in [-1, 1]; grey ones are repeated.
+
+    Raises:
+      ValueError: if the package is not installed, or holds another file than the known one; in the
+        function, if images have other than 1 or 3 channels.
+    """
+    variables = _variables(_load_weights())
+
+    def feature_maps(images: jax.Array) -> tuple[jax.Array, ...]:
+        if images.shape[3] not in (1, 3):
+            raise ValueError(f"images: found {images.shape[3]} channels, expected 1 or 3")
+        outputs = layers(variables, jnp.broadcast_to(images, (*images.shape[:3], 3)), resolution)
+        return tuple(outputs[stage] for stage in FEATURE_MAPS)
+
+    return feature_maps
+
+
+def _load_weights() -> dict[str, np.ndarray]:
+    """The weights by their names in Flax. Raises ValueError if they are not installed."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise ValueError(
@@ -72,20 +117,18 @@ def efficientnet_extractor(*, batch_size: int = 64) -> Extractor:
     digest = file_hash(path)
     if digest != SHA256:
         raise ValueError(f"{path}: found sha256 {digest}, expected {SHA256}")
-    weights = {_flax_name(name): array for name, array in read_state_dict(path).items()}
-    variables = variables_from_torch(
+    return {_flax_name(name): array for name, array in read_state_dict(path).items()}
+
+
+def _variables(weights: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The weights without the classifier as Flax's variables."""
+    return variables_from_torch(
         {name: array for name, array in weights.items() if not name.startswith("fc.")}
     )
-    head = (weights["fc.weight"].T.astype(np.float64), weights["fc.bias"].astype(np.float64))
-    return Extractor(
-        name="efficientnet_lite0",
-        dimension=1280,
-        hash=weights_hash(weights),
-        apply=_features,
-        variables=variables,
-        head=head,
-        batch_size=batch_size,
-    )
+
+
+FEATURE_MAPS = (1, 2, 4, 6)
+"""The stages whose output `efficientnet_feature_maps` returns."""
 
 
 class EfficientNetLite0(nn.Module):
@@ -150,9 +193,9 @@ def _relu6(x: jax.Array) -> jax.Array:
     return jnp.clip(x, 0, 6)
 
 
-def layers(variables: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+def layers(variables: Any, images: jax.Array, resolution: int = SIZE) -> tuple[jax.Array, ...]:
     """Computes the output of each stage, ``[b, h, w, c]``, for images in [-1, 1] of any size."""
-    _, state = EfficientNetLite0().apply(variables, _scaled(images), mutable=["layers"])
+    _, state = EfficientNetLite0().apply(variables, _scaled(images, resolution), mutable=["layers"])
     outputs: tuple[jax.Array, ...] = state["layers"]["outputs"]
     return outputs
 
@@ -163,9 +206,10 @@ def _features(variables: Any, images: jax.Array) -> jax.Array:
     return features
 
 
-def _scaled(images: jax.Array) -> jax.Array:
+def _scaled(images: jax.Array, resolution: int = SIZE) -> jax.Array:
     """Images of the network's size, ``(x - 127) / 128`` of 8-bit values."""
-    resized = jax.image.resize(images, (images.shape[0], SIZE, SIZE, images.shape[3]), "linear")
+    shape = (images.shape[0], resolution, resolution, images.shape[3])
+    resized = jax.image.resize(images, shape, "linear")
     scaled: jax.Array = ((resized + 1) * 127.5 - 127) / 128
     return scaled
 

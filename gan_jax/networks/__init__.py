@@ -11,6 +11,7 @@ from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
 from gan_jax.networks.progan import progan
+from gan_jax.networks.projected import FeatureMapsFn, projected
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
 from gan_jax.networks.slicing import san
@@ -18,6 +19,7 @@ from gan_jax.networks.stylegan2 import stylegan2
 from gan_jax.networks.vqgan import vqgan
 
 __all__ = [
+    "FeatureMapsFn",
     "NetworksFactory",
     "dcgan",
     "from_equinox",
@@ -29,6 +31,7 @@ __all__ = [
     "mlp",
     "packed",
     "progan",
+    "projected",
     "r3gan",
     "resnet",
     "san",

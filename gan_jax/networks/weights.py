@@ -137,6 +137,7 @@ class Conv(WeightLayer):
     Attributes:
       size: height and width of the kernel.
       stride: pixels of the input per pixel of the output.
+      pad: whether zeros are assumed outside of the image; otherwise the kernel stays inside.
       groups: groups of channels that are convolved separately.
       resample: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means
         of 2x2 blocks), "filtered down" halves it through a low-pass filter (see
@@ -147,6 +148,7 @@ class Conv(WeightLayer):
     stride: int = 1
     groups: int = 1
     resample: str = "none"
+    pad: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -158,7 +160,7 @@ class Conv(WeightLayer):
             return self.add_bias(convolution.conv_downsample(x, kernel))
         if self.resample == "filtered down":
             return self.add_bias(filtered_resampling.conv_downsample(x, kernel))
-        return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups))
+        return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups, self.pad))
 
 
 class TransposedConv(WeightLayer):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from oracles import REASON, oracle
 
-from gan_jax.metrics import efficientnet_extractor
+from gan_jax.metrics import efficientnet_extractor, efficientnet_feature_maps
+from gan_jax.metrics.torch_files import read_state_dict
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,20 @@ def test_it_recognises_a_palace_and_a_daisy(efficientnet):
     )
     extractor, _ = efficientnet
     assert extractor.logits(extractor(square)).argmax(axis=1).tolist() == [698, 985]
+
+
+@pytest.mark.slow
+def test_feature_maps_lead_to_the_features(efficientnet):
+    """The last map, through the last layer and the mean over its pixels."""
+    _, path = efficientnet
+    weights = {name: array for name, array in read_state_dict(path).items()}
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 224, 224, 1)).astype(np.float32)
+    maps = efficientnet_feature_maps()(images)
+    assert [x.shape[1:] for x in maps] == [(56, 56, 24), (28, 28, 40), (14, 14, 112), (7, 7, 320)]
+    kernel = weights["_conv_head.weight"][:, :, 0, 0].T
+    mean, variance, gain, offset = (
+        weights[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    last = (np.asarray(maps[-1]) @ kernel - mean) / np.sqrt(variance + 1e-3) * gain + offset
+    features = np.clip(last, 0, 6).mean((1, 2))
+    np.testing.assert_allclose(efficientnet[0](images), features, atol=2e-5)
