@@ -20,6 +20,9 @@ precision and recall of 2,000 samples under LeNet features:
     progan      3,000  1.2*  27 min         73  0.74 / 0.18   sound outlines, a grid inside;
                                                               38 steps/s while at 4x4
 
+`fd_lenet` is computed at each evaluation, against the test images. With images of your own, choose
+another metric, or none: `--config.metrics=`.
+
 *: the best rate over 100 steps of a run that shared the cores with other work, so a quiet machine
 is faster. A step of `wgan` or `wgan_gp` has five discriminator updates and takes about five times
 as long as a step of `dcgan`.

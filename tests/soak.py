@@ -59,7 +59,7 @@ RUNS = {
         "configs/fashion_mnist.py:dcgan",
         *("dataset=npz(path='{images}')", "networks=dcgan(width=8)", "batch_size=16"),
         *("steps=800", "steps_per_call=10", "log_every=10", "checkpoint_every=40"),
-        *("sample_every=80", "num_samples=16"),
+        *("sample_every=80", "num_samples=16", "metrics="),
     ),
 }
 """The config of each run, and what is set in it. Each row of metrics is of one call: where a signal

@@ -184,17 +184,29 @@ def _idx_directory(
 
 def _download(url: str, path: Path, checksum: str) -> None:
     """Downloads a file and compares its SHA-256 checksum. Raises OSError."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
     digest = hashlib.sha256()
-    done = 0
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(path, "wb") as file:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    bar = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with (
+        bar,
+        urllib.request.urlopen(url, timeout=TIMEOUT) as response,
+        open(path, "wb") as file,
+    ):
         size = int(response.headers.get("Content-Length") or 0)
+        task = bar.add_task(path.name, total=size or None)
         while block := response.read(1 << 18):
             file.write(block)
             digest.update(block)
-            done += len(block)
-            if sys.stderr.isatty():
-                _print(f"\r{path.name}: {done / 2**20:.1f} of {size / 2**20:.1f} MiB", end="")
-    _print(f"\r{path.name}: {done / 2**20:.1f} MiB downloaded")
+            bar.advance(task, len(block))
+    _print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB downloaded")
     if digest.hexdigest() != checksum:
         raise OSError(
             f"the download is not the published file: its SHA-256 is {digest.hexdigest()}"

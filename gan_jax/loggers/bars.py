@@ -64,4 +64,6 @@ def _make_bar() -> "Progress":
             return False
 
     columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
-    return Progress(*columns, console=VisibleCursor(), transient=True, refresh_per_second=4)
+    return Progress(
+        *columns, console=VisibleCursor(soft_wrap=True), transient=True, refresh_per_second=4
+    )
