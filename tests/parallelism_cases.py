@@ -10,7 +10,7 @@ from gan_jax import data, networks
 from gan_jax.distributed import multihost
 from gan_jax.distributed.mesh import compute_replicated
 from gan_jax.game import adversarial
-from gan_jax.objectives import losses, penalties, slicing
+from gan_jax.objectives import losses, penalties, reconstruction, slicing
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import alternating, fused, init_state
 
@@ -26,6 +26,11 @@ CASES = {
         {"labels": "auxiliary"},
         0,
     ),
+    "pix2pix with dropout": (
+        losses.least_squares() + reconstruction.reconstruction(10.0),
+        {"conditions": {"input": (8, 8, 1)}},
+        0,
+    ),
     "SAN unrolled 2 steps": (slicing.san(losses.hinge()), {}, 2),
 }
 
@@ -33,12 +38,8 @@ CASES = {
 def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """How two mapped steps of SGD move each player's parameters, and their metrics."""
     terms, settings, unroll = CASES[case]
-    classes = CLASSES if settings else 0
-    dcgan = functools.partial(
-        networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
-    )
-    make = functools.partial(networks.san, networks=dcgan) if "SAN" in case else dcgan
-    nets = make((8, 8, 1), classes)
+    classes = CLASSES if "labels" in settings else 0
+    nets = make_networks(case, classes, settings)
     objective = unrolled(adversarial(nets, terms), unroll, SGD)
     run = mapping(fused(alternating(objective, SGD, SGD), data.decode))
     draws = np.random.default_rng(0)
@@ -46,6 +47,8 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
         "real": draws.integers(0, 256, (2, 2, BATCH, 8, 8, 1), np.uint8),
         "sample_index": np.tile(np.arange(BATCH, dtype=np.int32), (2, 2, 1)),
     }
+    if "conditions" in settings:
+        batch["input"] = draws.integers(0, 256, (2, 2, BATCH, 8, 8, 1), np.uint8)
     if classes:
         batch["label"] = draws.integers(0, classes, (2, 2, BATCH)).astype(np.int32)
     batch = {name: leaf[:, :, multihost.process_slice(BATCH)] for name, leaf in batch.items()}
@@ -57,6 +60,16 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
     state, metrics = run(start, batch, key)
     moved = {player: flat(getattr(state, player).params) - before[player] for player in before}
     return moved, {name: np.asarray(values) for name, values in metrics.items()}
+
+
+def make_networks(case, classes, settings):
+    if "conditions" in settings:
+        return networks.pix2pix((8, 8, 1), width=2, layers=1, **settings)
+    dcgan = functools.partial(
+        networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
+    )
+    make = functools.partial(networks.san, networks=dcgan) if "SAN" in case else dcgan
+    return make((8, 8, 1), classes)
 
 
 def flat(tree) -> np.ndarray:

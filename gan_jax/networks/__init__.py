@@ -6,21 +6,30 @@ Each named function takes ``shape`` and ``classes`` first and returns `gan_jax.N
 from gan_jax.networks.adapters import from_equinox, from_linen, from_nnx
 from gan_jax.networks.dcgan import dcgan, infogan
 from gan_jax.networks.factory import NetworksFactory
+from gan_jax.networks.image_to_image import cyclegan, pix2pix
 from gan_jax.networks.latent_code import latent_code
 from gan_jax.networks.latents import latent_distribution
 from gan_jax.networks.mlp import mlp
 from gan_jax.networks.packing import packed
+from gan_jax.networks.patch_discriminator import MultiScaleDiscriminator, PatchDiscriminator
 from gan_jax.networks.progan import progan
 from gan_jax.networks.projected import FeatureMapsFn, projected
 from gan_jax.networks.r3gan import r3gan
 from gan_jax.networks.resnet import resnet, sngan
+from gan_jax.networks.resnet_translator import ResnetTranslator
 from gan_jax.networks.slicing import san
 from gan_jax.networks.stylegan2 import stylegan2
+from gan_jax.networks.unet import UNet
 from gan_jax.networks.vqgan import vqgan
 
 __all__ = [
     "FeatureMapsFn",
+    "MultiScaleDiscriminator",
     "NetworksFactory",
+    "PatchDiscriminator",
+    "ResnetTranslator",
+    "UNet",
+    "cyclegan",
     "dcgan",
     "from_equinox",
     "from_linen",
@@ -30,6 +39,7 @@ __all__ = [
     "latent_distribution",
     "mlp",
     "packed",
+    "pix2pix",
     "progan",
     "projected",
     "r3gan",

@@ -30,7 +30,7 @@ def from_linen(
     Args:
       generator: called as ``generator(latents, **conditions)``; returns samples ``[batch, ...]``.
       discriminator: called as ``discriminator(samples, **conditions)``; returns scores ``[batch]``,
-        so a last layer of one unit is followed by ``[:, 0]``.
+        so a last layer of one unit is followed by ``[:, 0]``, a map of them or a dict.
       latent: draws latents, ``(rng, batch size) -> [batch, ...]``, such as
         ``latent_distribution("normal", 64)``.
       conditions: an example of each condition, such as ``{"label": jnp.zeros(1, jnp.int32)}``, with
@@ -75,8 +75,8 @@ def from_linen(
     def generate(params: Params, latents: Array, **conditions: Any) -> Array:
         return cast(Array, generator.apply(params, latents, **conditions))
 
-    def score(params: Params, samples: Array, **conditions: Any) -> Array:
-        scores = cast(Array, discriminator.apply(params, samples, **conditions))
+    def score(params: Params, samples: Array, **conditions: Any) -> Any:
+        scores = discriminator.apply(params, samples, **conditions)
         return _checked_scores(scores, samples)
 
     return Networks(
@@ -126,7 +126,7 @@ def from_nnx(
         generator_rng, discriminator_rng = jax.random.split(rng)
         return make_generator(generator_rng), make_discriminator(discriminator_rng)
 
-    def score(params: Params, samples: Array, **conditions: Array) -> Array:
+    def score(params: Params, samples: Array, **conditions: Array) -> Any:
         scores = call_discriminator(params, samples, **conditions)
         return _checked_scores(scores, samples)
 
@@ -226,7 +226,7 @@ def from_equinox(
     def generate(params: Params, latents: Array, **conditions: Array) -> Array:
         return call(params, static_generator, latents, conditions)
 
-    def score(params: Params, samples: Array, **conditions: Array) -> Array:
+    def score(params: Params, samples: Array, **conditions: Array) -> Any:
         scores = call(params, static_discriminator, samples, conditions)
         return _checked_scores(scores, samples)
 
@@ -253,13 +253,15 @@ def _static_equinox(eqx: Any, make: "Callable[[PRNGKey], eqx.Module]", name: str
     return eqx.partition(module, eqx.is_inexact_array)[1]
 
 
-def _checked_scores(scores: Array, samples: Array) -> Array:
-    """The scores, if there is one per sample."""
+def _checked_scores(scores: Any, samples: Array) -> Any:
+    """The scores, if there is one per sample or a map of them, or a dict of either."""
     expected = samples.shape[:1]
-    if scores.shape != expected:
-        remedy = ": drop its last axis, of size 1" if scores.shape == (*expected, 1) else ""
-        raise ValueError(
-            f"the discriminator must return scores of shape {list(expected)}, one per sample, "
-            f"not {list(scores.shape)}{remedy}"
-        )
+    for leaf in jax.tree.leaves(scores):
+        is_column = leaf.shape == (*expected, 1)
+        if leaf.shape[:1] != expected or is_column:
+            remedy = ": drop its last axis, of size 1" if is_column else ""
+            raise ValueError(
+                f"the discriminator must return scores of shape {list(expected)}, one per sample, "
+                f"not {list(leaf.shape)}{remedy}"
+            )
     return scores

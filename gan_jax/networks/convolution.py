@@ -179,7 +179,10 @@ def _fast_conv(geometry: Geometry, x: Array, w: Array) -> Array:
     is_matrix_product = exceeds_image or _area(geometry.kernel) == 1
     if geometry.groups > 1 or not is_matrix_product or _is_cheap(geometry, len(x), w.shape):
         return _lax_conv(geometry, x, w)
-    height, width = (_ceil_div(n, geometry.stride) for n in geometry.size)
+    height, width = (
+        (n + sum(zeros) - k) // geometry.stride + 1
+        for n, k, zeros in zip(geometry.size, geometry.kernel, geometry.padding, strict=True)
+    )
     shape = (len(x), height, width, w.shape[3])
     return (_patches(geometry, x, shape) @ w.reshape(-1, w.shape[3])).reshape(shape)
 
@@ -264,14 +267,14 @@ def _uses_fast_forms() -> bool:
 
 
 def _padding(
-    size: Sequence[int], kernel: Sequence[int], stride: int, pad: bool
+    size: Sequence[int], kernel: Sequence[int], stride: int, zeros: int | None
 ) -> tuple[tuple[int, int], ...]:
-    """Zeros before and after such that the output has ``ceil(size / stride)`` pixels.
+    """The zeros before and after; None: such that the output has ``ceil(size / stride)`` pixels.
 
-    Odd kernels are centred at stride 1 and 2. There are no zeros without ``pad``.
+    Odd kernels are then centred at stride 1 and 2.
     """
-    if not pad:
-        return ((0, 0),) * len(size)
+    if zeros is not None:
+        return ((zeros, zeros),) * len(size)
     padding = []
     for n, k in zip(size, kernel, strict=True):
         low = (k - 1) // 2
@@ -280,30 +283,31 @@ def _padding(
     return tuple(padding)
 
 
-def conv(x: Array, kernel: Array, stride: int = 1, groups: int = 1, pad: bool = True) -> Array:
-    """Computes a convolution, ``y[i] = sum_t kernel[t] x[stride i + t - (k - 1) // 2]`` per axis.
-
-    Without ``pad``: ``y[i] = sum_t kernel[t] x[stride i + t]``, where all of the kernel is inside.
+def conv(
+    x: Array, kernel: Array, stride: int = 1, groups: int = 1, padding: int | None = None
+) -> Array:
+    """Computes a convolution, ``y[i] = sum_t kernel[t] x[stride i + t - low]`` per axis.
 
     Args:
       x: ``[batch, height, width, in]``; zeros are assumed outside.
       kernel: ``[k, k, in / groups, out]``.
       stride: pixels of the input per pixel of the output.
       groups: groups of channels that are convolved separately.
-      pad: whether to pad the image with zeros.
+      padding: zeros on each side, ``low``; None: ``(k - 1) // 2`` before, and as many after as give
+        the size below.
 
     Returns:
-      ``[batch, ceil(height / stride), ceil(width / stride), out]``; without ``pad``
-      ``[batch, (height - k) // stride + 1, (width - k) // stride + 1, out]``.
+      ``[batch, ceil(height / stride), ceil(width / stride), out]``; with ``padding``, sides of
+      ``(side + 2 padding - k) // stride + 1``.
     """
     size, taps = x.shape[1:3], kernel.shape[:2]
-    geometry = Geometry(size, taps, stride, _padding(size, taps, stride, pad), groups)
+    geometry = Geometry(size, taps, stride, _padding(size, taps, stride, padding), groups)
     form: Callable[[Geometry, Array, Array], Array] = _conv if _uses_fast_forms() else _lax_conv
     return form(geometry, x, kernel)
 
 
 def transposed_conv(
-    x: Array, kernel: Array, stride: int, size: tuple[int, int], pad: bool = True
+    x: Array, kernel: Array, stride: int, size: tuple[int, int], padding: int | None = None
 ) -> Array:
     """Computes a transposed convolution: the transpose of :func:`conv` at that stride.
 
@@ -312,14 +316,14 @@ def transposed_conv(
       kernel: ``[k, k, in, out]``.
       stride: pixels of the output per pixel of the input.
       size: height and width of the output, of which :func:`conv` must make ``(height, width)``:
-        ``ceil(size / stride)``, or without ``pad`` ``(size - k) // stride + 1``.
-      pad: that of :func:`conv`.
+        ``ceil(size / stride)``, or ``(size + 2 padding - k) // stride + 1``.
+      padding: that of :func:`conv`.
 
     Returns:
       ``[batch, *size, out]``.
     """
     taps = kernel.shape[:2]
-    geometry = Geometry(tuple(size), taps, stride, _padding(size, taps, stride, pad), 1)
+    geometry = Geometry(tuple(size), taps, stride, _padding(size, taps, stride, padding), 1)
     form: Callable[[Geometry, Array, Array], Array] = _dgrad if _uses_fast_forms() else _lax_dgrad
     return form(geometry, x, jnp.swapaxes(kernel, 2, 3))
 

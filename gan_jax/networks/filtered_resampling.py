@@ -76,7 +76,7 @@ def upsample_conv(x: Array, kernel: Array) -> Array:
       ``[batch, 2h, 2w, out]``.
     """
     size = (2 * x.shape[1] + 1, 2 * x.shape[2] + 1)
-    return low_pass(convolution.transposed_conv(x, 4 * kernel, 2, size, pad=False), 1)
+    return low_pass(convolution.transposed_conv(x, 4 * kernel, 2, size, padding=0), 1)
 
 
 def conv_downsample(x: Array, kernel: Array) -> Array:
@@ -91,4 +91,4 @@ def conv_downsample(x: Array, kernel: Array) -> Array:
     """
     if kernel.shape[:2] == (1, 1):
         return convolution.conv(downsample(x), kernel)
-    return convolution.conv(low_pass(x, 2), kernel, 2, pad=False)
+    return convolution.conv(low_pass(x, 2), kernel, 2, padding=0)

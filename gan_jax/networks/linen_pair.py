@@ -23,15 +23,37 @@ TRAINED_COLLECTIONS = ("params", "spectral")
 """The collections of variables that a network's parameters consist of."""
 
 
-def _apply(
+def apply_module(
     module: nn.Module,
     params: Params,
     inputs: Array,
     conditions: dict[str, Any],
     mutable: str | bool = False,
 ) -> Any:
-    """A module's result; with a mutable collection, the result and that collection."""
+    """Returns a module's result; with a mutable collection, the result and that collection."""
     return module.apply(params, inputs, **conditions, mutable=mutable)
+
+
+def init_module(
+    module: nn.Module, rng: PRNGKey, inputs: jax.ShapeDtypeStruct, **conditions: Any
+) -> Params:
+    """Draws the parameters of a module: its variables of the `TRAINED_COLLECTIONS`.
+
+    Args:
+      module: called as ``module(inputs, **conditions)``.
+      rng: the key.
+      inputs: the shape and dtype of its input, ``[batch, ...]``.
+      **conditions: likewise, of what it is given by name.
+    """
+
+    def init(rng: PRNGKey) -> Params:
+        # Lazy: shapes are inferred without a forward pass.
+        return module.lazy_init(rng, inputs, **conditions, mutable=TRAINED_COLLECTIONS)
+
+    variables = init_from_one_draw(init, rng)
+    if "spectral" in variables:
+        return spectral.iterate_vectors(variables, spectral.INITIAL_ITERATIONS)
+    return variables
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,34 +96,39 @@ class LinenPair:
         """Draws the parameters of both networks."""
         latents = jax.eval_shape(lambda key: self.settings.draw_latents(key, 2), rng)
         samples = jax.ShapeDtypeStruct((2, *self.shape), jnp.float32)
+        conditions: dict[str, Any] = {}
+        if self.settings.conditioning != "none":
+            conditions["label"] = jax.ShapeDtypeStruct((2,), jnp.int32)
         generator_rng, discriminator_rng = jax.random.split(rng)
         return (
-            self._init_module(self.generator, latents, generator_rng),
-            self._init_module(self.discriminator, samples, discriminator_rng),
+            init_module(self.generator, generator_rng, latents, **conditions),
+            init_module(self.discriminator, discriminator_rng, samples, **conditions),
         )
 
     def generate(self, params: Params, latents: Array, **conditions: Array) -> Array:
         """Returns samples ``[batch, *shape]``, float32 or wider."""
-        samples: Array = _apply(self.generator, params, latents, self._checked(conditions))
+        samples: Array = apply_module(self.generator, params, latents, self._checked(conditions))
         return samples.astype(jnp.promote_types(samples.dtype, jnp.float32))
 
     def score(self, params: Params, samples: Array, **conditions: Array) -> Array:
         """Returns scores ``[batch]``."""
         conditions = self._with_unused_label(samples, conditions)
         scores: Array
-        scores, _ = _apply(self.discriminator, params, samples, self._checked(conditions))
+        scores, _ = apply_module(self.discriminator, params, samples, self._checked(conditions))
         return scores
 
     def classify(self, params: Params, samples: Array, **conditions: Array) -> Array:
         """Returns label logits ``[batch, classes]``."""
         logits: Array
-        _, logits = _apply(self.discriminator, params, samples, conditions)
+        _, logits = apply_module(self.discriminator, params, samples, conditions)
         return logits
 
     def features(self, params: Params, samples: Array, **conditions: Array) -> Array:
         """Returns the input of the discriminator's head, ``[batch, features]``."""
         conditions = self._checked(self._with_unused_label(samples, conditions))
-        _, variables = _apply(self.discriminator, params, samples, conditions, mutable="features")
+        _, variables = apply_module(
+            self.discriminator, params, samples, conditions, mutable="features"
+        )
         features: Array
         (features,) = variables["features"]["head"]["features"]
         return features.reshape(len(samples), -1)
@@ -123,7 +150,7 @@ class LinenPair:
 
         def statistics(batch: tuple[Array, dict[str, Array]]) -> Any:
             latents, conditions = batch
-            _, variables = _apply(
+            _, variables = apply_module(
                 self.generator, trained, latents, conditions, mutable="statistics"
             )
             return variables["statistics"]
@@ -131,20 +158,6 @@ class LinenPair:
         batches = jax.tree.map(in_batches, (latents, self._checked(conditions)))
         by_batch = jax.lax.map(statistics, batches)
         return trained | {"statistics": jax.tree.map(lambda leaf: jnp.mean(leaf, 0), by_batch)}
-
-    def _init_module(self, module: nn.Module, inputs: jax.ShapeDtypeStruct, rng: PRNGKey) -> Params:
-        conditions: dict[str, Any] = {}
-        if self.settings.conditioning != "none":
-            conditions["label"] = jax.ShapeDtypeStruct((2,), jnp.int32)
-
-        def init(rng: PRNGKey) -> Params:
-            # Lazy: shapes are inferred without a forward pass.
-            return module.lazy_init(rng, inputs, **conditions, mutable=TRAINED_COLLECTIONS)
-
-        variables = init_from_one_draw(init, rng)
-        if "spectral" in variables:
-            return spectral.iterate_vectors(variables, spectral.INITIAL_ITERATIONS)
-        return variables
 
     def _checked(self, conditions: dict[str, Array]) -> dict[str, Array]:
         """The conditions without None; UserError if one is unknown or the label is missing."""

@@ -114,7 +114,7 @@ class MapDiscriminator(nn.Module):
             x = jax.nn.leaky_relu(BatchNorm(name=f"norm_{index}")(x), 0.2)
         size = min(4, *x.shape[1:3])
         features = LABEL_SIZE if self.classes else 1
-        x = self._conv(features, "score", size=size, bias=False, pad=False)(x)
+        x = self._conv(features, "score", size=size, bias=False, padding=0)(x)
         if not self.classes:
             return x[..., 0]
         shape = (self.classes, EMBEDDING_SIZE)

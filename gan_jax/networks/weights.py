@@ -132,23 +132,24 @@ class Dense(WeightLayer):
 class Conv(WeightLayer):
     """A convolution of images.
 
-    It maps ``[batch, h, w, in]`` to ``[batch, ceil(h / stride), ceil(w / stride), features]``.
+    It maps ``[batch, h, w, in]`` to ``[batch, ceil(h / stride), ceil(w / stride), features]``, or
+    to other sizes with ``padding``.
 
     Attributes:
       size: height and width of the kernel.
       stride: pixels of the input per pixel of the output.
-      pad: whether zeros are assumed outside of the image; otherwise the kernel stays inside.
       groups: groups of channels that are convolved separately.
       resample: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means
         of 2x2 blocks), "filtered down" halves it through a low-pass filter (see
-        `filtered_resampling`); "none". With resampling the stride is 1, without groups.
+        `filtered_resampling`); "none". With resampling the stride is 1, without groups and padding.
+      padding: zeros on each side; None: see `convolution.conv`.
     """
 
     size: int = 3
     stride: int = 1
     groups: int = 1
     resample: str = "none"
-    pad: bool = True
+    padding: int | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -160,7 +161,7 @@ class Conv(WeightLayer):
             return self.add_bias(convolution.conv_downsample(x, kernel))
         if self.resample == "filtered down":
             return self.add_bias(filtered_resampling.conv_downsample(x, kernel))
-        return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups, self.pad))
+        return self.add_bias(convolution.conv(x, kernel, self.stride, self.groups, self.padding))
 
 
 class TransposedConv(WeightLayer):

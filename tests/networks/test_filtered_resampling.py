@@ -50,7 +50,7 @@ def test_halving_with_a_convolution_is_that_of_the_filtered_image(size):
     spread[1:2, 1:2] = kernel if size == 1 else kernel[1:2, 1:2]
     spread = spread if size == 1 else kernel
     filtered = filtered_resampling.low_pass(IMAGES, 2)  # from pixel -1/2 on
-    expected = convolution.conv(filtered, spread, pad=False)[:, ::2, ::2]
+    expected = convolution.conv(filtered, spread, padding=0)[:, ::2, ::2]
     found = filtered_resampling.conv_downsample(IMAGES, kernel)
     assert found.shape == (2, 3, 2, 2)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
