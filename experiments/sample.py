@@ -13,10 +13,16 @@ checkpoints of the run.
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError, storage_failure
 from gan_jax.experiment.command_line import Parser, check_output, main
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gan_jax.experiment.builder import Experiment
 
 BYTES_PER_NUMBER = {".npy": 8, ".png": 40}
 """What drawing and writing takes per number of a sample: batches, the whole, and the picture."""
@@ -33,15 +39,21 @@ def sample(arguments: list[str]) -> None:
 
     from gan_jax import files
     from gan_jax.experiment.loading import load
-    from gan_jax.loggers import sample_plots
+    from gan_jax.loggers import sample_plots, translations
 
     run = load(flags.workdir, flags.step, flags.ema, flags.truncation)
     dataset = run.experiment.dataset
     check_sampling(flags, dataset.shape, dataset.classes)
+    given = conditions_of(run.experiment, flags) if dataset.conditions else None
+    if flags.conditions and given is None:
+        raise UserError(
+            "--conditions needs networks that start from images, unlike those of this run"
+        )
     label, columns = sample_plots.labels_by_row(flags.num, dataset.classes)
     if flags.label is not None:
         label, columns = np.full(flags.num, flags.label), None
-    samples = run.sampler(jax.random.key(flags.seed), flags.num, label)
+    start = None if given is None else {name: given[name] for name in dataset.conditions}
+    samples = run.sampler(jax.random.key(flags.seed), flags.num, label, conditions=start)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
@@ -49,6 +61,8 @@ def sample(arguments: list[str]) -> None:
                 np.save(file, samples)
         else:
             real = sample_plots.real_to_compare(dataset, flags.num)
+            if given is not None and translations.shows(dataset):
+                samples, columns = translations.beside_inputs(samples, given)
             sample_plots.save_samples(out, samples, real, columns)
     except OSError as error:
         if storage_failure(error):
@@ -70,6 +84,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--truncation", type=float, help="of the styles of a StyleGAN2, such as 0.7"
     )
+    parser.add_argument(
+        "--conditions", metavar="FOLDER", help="of images to start from (default: held-out ones)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     flags = parser.parse_args(arguments)
     if Path(flags.out).suffix not in BYTES_PER_NUMBER:
@@ -80,6 +97,35 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if not 0 <= flags.seed < 2**31:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
     return flags
+
+
+def conditions_of(experiment: "Experiment", flags: argparse.Namespace) -> "dict[str, np.ndarray]":
+    """Returns what samples are made from: held-out samples, or the images of a folder.
+
+    The held-out ones come with their targets, ``"real"``. With a folder ``flags.num`` becomes the
+    number of its images, if there are fewer.
+
+    Raises:
+      UserError: networks that start from something else than images, or no images.
+    """
+    import numpy as np
+
+    from gan_jax import data
+    from gan_jax.data.images import image_files, read_images
+
+    if not flags.conditions:
+        samples = data.samples_at(experiment.held_out, np.arange(flags.num))
+        return {name: samples[name] for name in ("real", *experiment.dataset.conditions)}
+    shape = experiment.dataset.conditions.get("input", ())
+    if set(experiment.dataset.conditions) != {"input"} or len(shape) < 3 or shape[-3] != shape[-2]:
+        raise UserError("--conditions needs networks that start from square images 'input' alone")
+    folder = Path(flags.conditions)
+    files = image_files(folder)[: flags.num]
+    flags.num = len(files)
+    images = read_images(folder, files, shape[-2], shape[-1])
+    if len(shape) == 4:  # both generators translate each image
+        images = np.stack([images, images], 1)
+    return {"input": np.asarray(data.decode({"input": images})["input"])}  # type: ignore[dict-item]
 
 
 def check_sampling(flags: argparse.Namespace, shape: tuple[int, ...], classes: int) -> None:

@@ -3,7 +3,13 @@
 All are pure functions of (seed, position in the stream).
 """
 
-from gan_jax.data.dataset import Dataset, batches, decode, prefetch
+from gan_jax.data.dataset import Dataset, batches, decode, prefetch, samples_at
+from gan_jax.data.image_pairs import (
+    paired_folder,
+    paired_shapes,
+    unpaired_folder,
+    unpaired_shapes,
+)
 from gan_jax.data.images import (
     fashion_mnist,
     folder,
@@ -38,14 +44,19 @@ __all__ = [
     "mixture",
     "mnist",
     "npz",
+    "paired_folder",
+    "paired_shapes",
     "parallel_lines",
     "prefetch",
     "ring",
     "ring_of_seven",
+    "samples_at",
     "stacked",
     "stacked_fashion_mnist",
     "stacked_mnist",
     "swiss_roll",
     "tfds",
     "three_classes",
+    "unpaired_folder",
+    "unpaired_shapes",
 ]

@@ -9,7 +9,7 @@ import math
 import operator
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import jax
@@ -42,7 +42,8 @@ class DrawFunction(Protocol):
 
         Returns:
           ``"real"``: uint8 images or float32 points ``[..., *shape]``; and, if the dataset was made
-          with labels, ``"label"``: int32 ``[...]``.
+          with labels, ``"label"``: int32 ``[...]``. Other entries, uint8 images or numbers
+          ``[..., *shape]``, are conditions.
         """
         ...
 
@@ -92,9 +93,12 @@ class Dataset:
         it returns NumPy arrays and needs a concrete seed.
       classes: the number of classes; 0 if batches carry no labels.
       arrays: all samples of a finite dataset: ``"real"`` ``[n, *shape]``, and ``"label"`` ``[n]``
-        if labels are known, even if batches do not carry them. None for distributions.
+        if labels are known, even if batches do not carry them, and the conditions. None for
+        distributions.
       centres: of a mixture of Gaussians, the means of its modes, float32 ``[modes, d]``.
       std: of a mixture of Gaussians, the standard deviation of every mode; None if they differ.
+      conditions: the shapes, by name, of what else batches carry for each sample, such as an image
+        ``"input"``, for both networks.
     """
 
     shape: tuple[int, ...]
@@ -103,6 +107,7 @@ class Dataset:
     arrays: dict[str, np.ndarray] | None = None
     centres: np.ndarray | None = None
     std: float | None = None
+    conditions: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_distribution(
@@ -167,6 +172,7 @@ class Dataset:
         *,
         centres: np.ndarray | None = None,
         std: float | None = None,
+        conditions: Mapping[str, np.ndarray] | None = None,
     ) -> "Dataset":
         """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
 
@@ -179,17 +185,26 @@ class Dataset:
           classes: the number of classes; batches carry labels if it is above 0.
           centres: see the attribute.
           std: see the attribute.
+          conditions: what else batches carry, ``[n, ...]`` by name: uint8 images, or numbers.
 
         Returns:
           The dataset.
 
         Raises:
-          UserError: there are no samples.
+          UserError: there are no samples, or not as many of a condition.
         """
         if not len(real):
             raise UserError("a dataset needs at least one sample")
-        arrays = {"real": real} if label is None else {"real": real, "label": label}
-        drawn_arrays = arrays if classes else {"real": real}
+        conditions = dict(conditions or {})
+        for name, array in conditions.items():
+            if len(array) != len(real):
+                raise UserError(f"there are {len(real)} samples, and {len(array)} of {name!r}")
+        arrays = {"real": real} | conditions
+        drawn_arrays = dict(arrays)
+        if label is not None:
+            arrays["label"] = label
+            if classes:
+                drawn_arrays["label"] = label
         indices = epoch_permutations(len(real))
 
         def draw(seed: Seed, positions: np.ndarray, /) -> Batch:
@@ -197,7 +212,28 @@ class Dataset:
             samples: Any = {name: array[index] for name, array in drawn_arrays.items()}
             return samples  # type: ignore[no-any-return]  # NumPy arrays do where JAX's are asked
 
-        return cls(real.shape[1:], draw, classes, arrays, centres, std)
+        shapes = {name: array.shape[1:] for name, array in conditions.items()}
+        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes)
+
+
+def samples_at(dataset: Dataset, index: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns samples by their index, decoded, with all that batches carry.
+
+    Args:
+      dataset: of arrays, which are taken in their order, again and again; or of a distribution, of
+        which these are the draws of seed 0.
+      index: ``[n]`` integers.
+
+    Returns:
+      ``"real"`` ``[n, *shape]`` and the conditions, images float32 in [-1, 1].
+    """
+    if dataset.arrays is None:
+        batch: Any = dataset.draw(0, index)
+    else:
+        names = ("real", *dataset.conditions)
+        batch = {name: dataset.arrays[name] for name in names}
+        batch = {name: array[index % len(array)] for name, array in batch.items()}
+    return {name: np.asarray(leaf) for name, leaf in decode(batch).items()}
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -309,17 +345,19 @@ def decode(batch: Batch) -> Batch:
     device.
 
     Args:
-      batch: a batch with samples ``"real"``.
+      batch: a batch with samples ``"real"``, and possibly images among its conditions.
 
     Returns:
-      The batch with decoded ``"real"``; samples that are floats already stay as they are.
+      The batch with decoded images; samples and conditions of other types stay as they are.
     """
-    real = batch["real"]
-    if real.dtype != jnp.uint8:
-        return batch
-    # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA hands it
-    # to a slower library.
-    return batch | {"real": (2 * real.astype(jnp.int32) - 255).astype(jnp.float32) / 255}
+    return {
+        # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA hands
+        # it to a slower library.
+        name: (2 * leaf.astype(jnp.int32) - 255).astype(jnp.float32) / 255
+        if leaf.dtype == jnp.uint8
+        else leaf
+        for name, leaf in batch.items()
+    }
 
 
 def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:

@@ -189,6 +189,28 @@ def folder(
       UserError: there are no images, one cannot be read, or one has no class.
     """
     root = Path(path)
+    files = image_files(root)
+    real = read_images(root, files, resolution, channels)
+    if not labels:
+        return Dataset.from_arrays(real)
+    without_class = [file for file in files if file.parent == root]
+    if without_class:
+        raise UserError(
+            f"{without_class[0]} has no class: with labels, each image is in a subdirectory "
+            f"of {root}"
+        )
+    names = [file.relative_to(root).parts[0] for file in files]
+    classes = sorted(set(names))
+    label = np.array([classes.index(name) for name in names], np.int32)
+    return Dataset.from_arrays(real, label, len(classes))
+
+
+def image_files(root: Path) -> list[Path]:
+    """Returns the PNG and JPEG files under a directory, in alphabetical order.
+
+    Raises:
+      UserError: there are none, or the directory cannot be read.
+    """
     try:
         files = sorted(
             file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
@@ -197,6 +219,24 @@ def folder(
         raise UserError(f"{root} cannot be read: {first_line(error)}") from error
     if not files:
         raise UserError(f"{root} has no images ({', '.join(SUFFIXES)})")
+    return files
+
+
+def read_images(root: Path, files: list[Path], resolution: int, channels: int) -> np.ndarray:
+    """Reads image files, cropped to their central square and resized.
+
+    Args:
+      root: what the files are called in an error.
+      files: PNG and JPEG files.
+      resolution: side of the images after resizing, see `decoding.resize`.
+      channels: 3 for colour, 1 for grey.
+
+    Returns:
+      ``[n, resolution, resolution, channels]`` uint8.
+
+    Raises:
+      UserError: an image cannot be read, or one of the numbers is out of range.
+    """
     if channels not in (1, 3):
         raise UserError(f"images have 1 or 3 channels, not {channels}")
     if not 1 <= resolution <= MAX_SIDE:
@@ -214,21 +254,12 @@ def folder(
             real[index] = decode_image(file, channels, resolution, upright=True)
         except Exception as error:  # Pillow raises many kinds for damaged files
             raise UserError(f"{file} cannot be read as an image: {first_line(error)}") from error
-    if not labels:
-        return Dataset.from_arrays(real)
-    without_class = [file for file in files if file.parent == root]
-    if without_class:
-        raise UserError(
-            f"{without_class[0]} has no class: with labels, each image is in a subdirectory "
-            f"of {root}"
-        )
-    names = [file.relative_to(root).parts[0] for file in files]
-    classes = sorted(set(names))
-    label = np.array([classes.index(name) for name in names], np.int32)
-    return Dataset.from_arrays(real, label, len(classes))
+    return real
 
 
-def npz(path: str | os.PathLike[str], labels: bool = False) -> Dataset:
+def npz(
+    path: str | os.PathLike[str], labels: bool = False, conditions: tuple[str, ...] = ()
+) -> Dataset:
     """The arrays of an ``.npz`` file.
 
     Args:
@@ -236,6 +267,8 @@ def npz(path: str | os.PathLike[str], labels: bool = False) -> Dataset:
         or finite floats ``[n, ...]``, which become float32 and are not scaled. ``"label"``
         ``[n]``, optional, holds integers from 0.
       labels: whether batches carry labels.
+      conditions: names of further arrays ``[n, ...]`` that batches carry, such as ``("input",)``:
+        uint8 images, or finite floats, as the samples.
 
     Returns:
       Samples of the shape in the file.
@@ -244,30 +277,35 @@ def npz(path: str | os.PathLike[str], labels: bool = False) -> Dataset:
       UserError: the file cannot be read, or does not hold these arrays.
     """
     try:
-        arrays = read_arrays(path, ("real", "label"))
+        arrays = read_arrays(path, ("real", "label", *conditions))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as an .npz file: {first_line(error)}") from error
     if "real" not in arrays:
         raise UserError(f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats")
+    for name in conditions:
+        if name in ("real", "label") or name not in arrays:
+            raise UserError(f"{path} has no array {name!r} to be a condition")
     real = _check_real(path, arrays["real"])
+    given = {name: _check_real(path, arrays[name], name) for name in conditions}
     if "label" in arrays:
         label = _check_label(path, arrays["label"], len(real))
-        return Dataset.from_arrays(real, label, int(label.max()) + 1 if labels else 0)
+        classes = int(label.max()) + 1 if labels else 0
+        return Dataset.from_arrays(real, label, classes, conditions=given)
     if labels:
         raise UserError(f"{path} has no array 'label'")
-    return Dataset.from_arrays(real)
+    return Dataset.from_arrays(real, conditions=given)
 
 
-def _check_real(path: str | os.PathLike[str], real: np.ndarray) -> np.ndarray:
-    """Returns the samples of an ``.npz`` file as uint8 or float32."""
+def _check_real(path: str | os.PathLike[str], real: np.ndarray, name: str = "real") -> np.ndarray:
+    """Returns the samples, or a condition, of an ``.npz`` file as uint8 or float32."""
     is_float = np.issubdtype(real.dtype, np.floating)
     if real.ndim < 2 or not (is_float or real.dtype == np.uint8):
         raise UserError(
-            f"{path} needs an array 'real' of samples [n, ...], of uint8 or floats, "
+            f"{path} needs an array {name!r} of samples [n, ...], of uint8 or floats, "
             f"not {real.dtype} {list(real.shape)}"
         )
     if not real.size:
-        raise UserError(f"'real' in {path} has no samples: its shape is {list(real.shape)}")
+        raise UserError(f"{name!r} in {path} has no samples: its shape is {list(real.shape)}")
     if not is_float:
         return real
     with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused below
@@ -275,7 +313,7 @@ def _check_real(path: str | os.PathLike[str], real: np.ndarray) -> np.ndarray:
     finite = np.isfinite(real).reshape(len(real), -1).all(axis=1)
     if not finite.all():
         raise UserError(
-            f"'real' in {path} holds NaN or values beyond float32, first in sample "
+            f"{name!r} in {path} holds NaN or values beyond float32, first in sample "
             f"{finite.argmin()}"
         )
     return real

@@ -1,6 +1,6 @@
 """The samples of the generator that is scored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -89,6 +89,23 @@ class GeneratedSamples:
                 evaluation_key(self.seed), chunk.stop - chunk.start, label, first + chunk.start
             )
             yield self._as_shown(samples), label
+
+    def from_conditions(self, conditions: Mapping[str, Array]) -> Array:
+        """Returns what the generator makes of conditions ``[n, ...]``, such as images.
+
+        Raises:
+          UserError: the source takes no conditions.
+          SampleNotFinite: a sample has a NaN or an infinity.
+        """
+        if not getattr(self.source, "takes_conditions", False):
+            raise UserError(
+                "these samples are not made from conditions: pass sampler(..., conditions=...)"
+            )
+        n = len(next(iter(conditions.values())))
+        samples: Array = self.source(  # type: ignore[call-arg]
+            evaluation_key(self.seed), n, conditions=dict(conditions)
+        )
+        return self._as_shown(samples)
 
     def latents(self, n: int, first: int = 0) -> Array:
         """Returns the latents ``[n, ...]`` of samples ``first`` to ``first + n``.

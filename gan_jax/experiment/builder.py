@@ -158,6 +158,8 @@ class Experiment:
         """
         stage, fade = self.stage_after(steps)
         conditions = self._held_out_samples if stage.networks.autoencoder else None
+        if conditions is None and self.dataset.conditions:
+            conditions = self.held_out_conditions
         if truncation is not None:
             if stage.networks.styles is None:
                 raise UserError(
@@ -176,6 +178,19 @@ class Experiment:
     @functools.cached_property
     def _held_out_samples(self) -> ConditionsFn:
         return held_out_samples(self.dataset, self.load_split)
+
+    @functools.cached_property
+    def held_out(self) -> Dataset:
+        """The split "test" if the dataset has one, otherwise the dataset itself."""
+        try:
+            return self.load_split("test")
+        except UserError:
+            return self.dataset
+
+    def held_out_conditions(self, sample_index: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns what the samples of these indices ``[n]`` are made from, of held-out data."""
+        samples = data.samples_at(self.held_out, sample_index)
+        return {name: samples[name] for name in self.dataset.conditions}
 
     def load_split(self, split: str) -> Dataset:
         """Builds another split of the dataset. Raises UserError if there is no such split."""
@@ -310,6 +325,7 @@ def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None
         part,
         shape=dataset.shape,
         classes=dataset.classes,
+        conditions=dataset.conditions,
         dtype=settings.precision,
     )
     return networks

@@ -31,6 +31,11 @@ class InterruptibleSampler:
         return self._sampler.takes_latents
 
     @property
+    def takes_conditions(self) -> bool:
+        """Whether the generator is given images or other conditions."""
+        return self._sampler.takes_conditions
+
+    @property
     def reconstructs(self) -> bool:
         """Whether the generator is an autoencoder."""
         return self._sampler.reconstructs
@@ -41,11 +46,16 @@ class InterruptibleSampler:
         return self._sampler.reconstruct(rng, n, first)
 
     def __call__(
-        self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
+        self,
+        rng: PRNGKey,
+        n: int,
+        label: np.ndarray | None = None,
+        first: int = 0,
+        conditions: dict[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Draws samples: see `Sampler`."""
         self._before_batch()
-        return self._sampler(rng, n, label, first)
+        return self._sampler(rng, n, label, first, conditions)
 
     def latents(self, rng: PRNGKey, n: int, first: int = 0) -> np.ndarray:
         """Draws latents: see `Sampler`."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import data, evaluation, files
 from gan_jax.distributed import multihost
 from gan_jax.errors import first_line, storage_failure
 from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluation_key
@@ -32,7 +32,7 @@ from gan_jax.experiment.run_directory import (
 from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import PRNGKey
-from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, wandb
+from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, translations, wandb
 from gan_jax.training.steps import TrainState
 
 
@@ -163,6 +163,9 @@ class RunWriter:
                 np.save(file, samples)
         # Here and not in the thread of pictures, which starts no program.
         real = sample_plots.real_to_compare(dataset, number)
+        if translations.shows(dataset):
+            held_out = data.samples_at(self.experiment.held_out, np.arange(number))
+            samples, columns = translations.beside_inputs(samples, held_out)
         self._pending_picture = self._pictures.submit(
             self._write_picture, path, samples, real, step, columns, histograms
         )

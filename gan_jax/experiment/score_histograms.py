@@ -4,10 +4,11 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.experiment.builder import Experiment
-from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, conditions, draw_latents
+from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, call, conditions, draw_latents
 from gan_jax.training.steps import TrainState
 
 
@@ -27,7 +28,8 @@ def score_histograms(
       key: of the run.
 
     Returns:
-      ``{"histograms/real_scores": [batch], "histograms/fake_scores": [batch]}``, float32.
+      ``{"histograms/real_scores": [batch], "histograms/fake_scores": [batch]}``, float32; of maps,
+      or several scores, all numbers in one row.
 
     References:
       Goodfellow et al., "Generative Adversarial Nets" (2014), proposition 1.
@@ -60,8 +62,12 @@ def _scores(
     rng: PRNGKey,
 ) -> tuple[Array, Array]:
     last = jax.tree.map(lambda leaf: leaf[-1], prepare(batch))  # the last discriminator step
-    given = conditions(last)
-    latents = draw_latents(networks, rng, last["sample_index"])
-    fake = networks.generate(generator, latents, **given)
-    real_scores = networks.score(discriminator, last["real"], **given)
-    return real_scores, networks.score(discriminator, fake, **given)
+    given, index = conditions(last), last["sample_index"]
+    latents = draw_latents(networks, rng, index)
+    fake = call(networks, "generate", generator, latents, given, index, rng, use=0)
+
+    def scores(samples: Array, use: int) -> Array:
+        returned = call(networks, "score", discriminator, samples, given, index, rng, use)
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(returned)])
+
+    return scores(last["real"], 1), scores(fake, 2)

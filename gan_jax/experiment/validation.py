@@ -121,6 +121,9 @@ def _abstract_batch(experiment: Experiment, stage: Stage, fading: bool) -> dict[
         "real": jax.ShapeDtypeStruct((*lead, *dataset.shape), dtype),
         "sample_index": jax.ShapeDtypeStruct(lead, jnp.int32),
     }
+    for name, shape in dataset.conditions.items():
+        kind = dataset.arrays[name].dtype if dataset.arrays else jnp.float32
+        batch[name] = jax.ShapeDtypeStruct((*lead, *shape), kind)
     if dataset.classes:
         batch["label"] = jax.ShapeDtypeStruct(lead, jnp.int32)
     if fading:

@@ -53,7 +53,7 @@ def side_by_side(*images: np.ndarray) -> tuple[np.ndarray, int]:
 
 def real_to_compare(dataset: Dataset, n: int) -> np.ndarray | None:
     """Draws the real samples ``[n, ...]`` that `save_samples` wants; None for images."""
-    if len(dataset.shape) == 3:
+    if len(dataset.shape) >= 3:
         return None
     return np.asarray(dataset.draw(0, np.arange(n))["real"])
 

@@ -32,6 +32,7 @@ from gan_jax.metrics.modes import ModeCoverage, label_coverage, mode_coverage, s
 from gan_jax.metrics.optimal_transport import wasserstein_1, wasserstein_2
 from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods, parzen_sigma
 from gan_jax.metrics.path_length import PathLength, perceptual_path_length
+from gan_jax.metrics.pixel_errors import mean_absolute_error, psnr
 from gan_jax.metrics.precision_recall import PrecisionRecall, precision_recall
 from gan_jax.metrics.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
 from gan_jax.metrics.statistics import FeatureStatistics, feature_statistics, merge_statistics
@@ -110,6 +111,7 @@ __all__ = [
     "layers_of_vgg16",
     "lenet_extractor",
     "logistic_regression",
+    "mean_absolute_error",
     "memorisation",
     "merge_statistics",
     "mode_coverage",
@@ -122,6 +124,7 @@ __all__ = [
     "perceptual_distances",
     "perceptual_path_length",
     "precision_recall",
+    "psnr",
     "sliced_wasserstein",
     "ssim",
     "stacked_coverage",

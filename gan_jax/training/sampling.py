@@ -88,8 +88,18 @@ class Sampler:
         """Whether the generator is given latents."""
         return self._networks.latent is not None
 
+    @property
+    def takes_conditions(self) -> bool:
+        """Whether the generator is given anything beside latents and labels, such as an image."""
+        return self._given_conditions is not None
+
     def __call__(
-        self, rng: PRNGKey, n: int, label: np.ndarray | None = None, first: int = 0
+        self,
+        rng: PRNGKey,
+        n: int,
+        label: np.ndarray | None = None,
+        first: int = 0,
+        conditions: HostBatch | None = None,
     ) -> np.ndarray:
         """Draws samples ``first`` to ``first + n``.
 
@@ -98,13 +108,15 @@ class Sampler:
           n: how many samples.
           label: ``[n]`` int, their labels; None: i modulo the number of classes.
           first: the index of the first sample.
+          conditions: ``[n, ...]`` by name, such as images to start from, in place of the sampler's
+            own.
 
         Returns:
           Samples ``[n, ...]`` float32.
         """
         sample_index = np.arange(first, first + n)
         batch = {"sample_index": sample_index.astype(np.int32)}
-        batch |= self.conditions(sample_index, label)
+        batch |= self.conditions(sample_index, label) | (conditions or {})
         samples: np.ndarray = self._in_batches(
             _sample_program(self._networks), (self._params, rng), batch
         )

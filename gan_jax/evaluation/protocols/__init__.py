@@ -30,6 +30,7 @@ from gan_jax.evaluation.protocols.neighbours import (
     pr,
     precision_recall,
 )
+from gan_jax.evaluation.protocols.pairs import paired_similarity
 from gan_jax.evaluation.protocols.paths import perceptual_path_length, ppl
 from gan_jax.evaluation.protocols.reconstructions import reconstruction
 
@@ -50,6 +51,7 @@ __all__ = [
     "modes",
     "ms_ssim",
     "nearest_neighbours",
+    "paired_similarity",
     "perceptual_path_length",
     "ppl",
     "pr",
