@@ -5,6 +5,12 @@
     python experiments/evaluate.py --workdir=runs/pix2pix --metrics=paired_similarity
 
 `shapes`: cross-entropy on patches of 16x16 + 100 L1, the noise is dropout.
+
+With seed 0, the mean absolute error (of pixels in [0, 1]), PSNR and SSIM of 500 held-out outlines,
+`paired_similarity`: 0.034, 25.2 dB and 0.87 after 3,000 steps; 5 to 10 steps/s beside other work on
+the cores. The error still falls: triangles and squares have their colours, circles are still green
+as squares are.
+
 `edges2shoes`: the paper's settings for 256x256 images, not run here. Its data is a folder, set by
 `--config.dataset.paired_folder.path=...`: `train` and `val` with pairs side by side.
 """
