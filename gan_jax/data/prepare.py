@@ -276,8 +276,8 @@ def _download_and_prepare(builder: Any, config: Any = None) -> None:
             raise
 
 
-def _print(line: str, end: str = "\n") -> None:
-    print(line, end=end, file=sys.stderr, flush=True)
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:

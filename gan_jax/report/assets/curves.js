@@ -114,7 +114,7 @@ async function drawChart(node) {
   const before = views.get(node);
   views.set(node, null);
   node.querySelector("div").replaceWith(drawing);
-  before?.clear();
+  before?.remove();
   views.set(node, await Bokeh.Plotting.show(chartOf(node.dataset.metric, options), drawing));
 }
 
@@ -136,7 +136,7 @@ function drawCurves() {
   const charts = document.getElementById("charts");
   const present = new Map([...charts.children].map((node) => [node.dataset.metric, node]));
   for (const [metric, node] of present) {
-    if (!shownMetrics.has(metric)) { observer.unobserve(node); inSight.delete(node); views.get(node)?.clear(); views.delete(node); }
+    if (!shownMetrics.has(metric)) { observer.unobserve(node); inSight.delete(node); views.get(node)?.remove(); views.delete(node); }
   }
   charts.replaceChildren(...data.metrics.filter((metric) => shownMetrics.has(metric)).map((metric) => {
     const node = present.get(metric) ?? element("div", { className: "chart" }, element("h3", { textContent: metric }), element("div"));
