@@ -45,7 +45,7 @@ def adaptive_weight(
 
     Norms are those of the gradients of the whole batch. So ``adaptive_weight(accumulated(...))`` is
     exact, and the other order raises UserError. Terms that do not act yet (`after`) have a gradient
-    of 0, and the largest weight.
+    of 0: their weight is then large and has no effect.
 
     Metrics: ``"generator/adaptive_weight"``; the terms' own values are those before the weight.
 
