@@ -58,7 +58,7 @@ def _imagenet(config: ConfigDict) -> None:
     config.batch_size = 12
     config.networks = (
         "vqgan(widths=(128, 128, 256, 256, 512), blocks=2, codes=1024, code_size=256, "
-        "discriminator_depth=3)"
+        "discriminator_layers=3)"
     )
     lpips = "network='vgg16', weights='vgg16-397923af.pth', linear='vgg.pth'"
     config.objective = (

@@ -11,44 +11,10 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
 from gan_jax.networks.autoencoder import BOTTLENECKS, Autoencoder, Bottleneck, Decoder, Encoder
 from gan_jax.networks.bottlenecks import check_levels
-from gan_jax.networks.initializers import init_from_one_draw, normal
-from gan_jax.networks.layers import NORMS, Norm
+from gan_jax.networks.initializers import init_from_one_draw
+from gan_jax.networks.layers import NORMS
+from gan_jax.networks.patch_discriminator import PatchDiscriminator
 from gan_jax.networks.settings import check_name
-from gan_jax.networks.weights import Conv
-
-
-class PatchDiscriminator(nn.Module):
-    """Images ``[b, h, w, c]`` to a map of scores, one for each of overlapping patches.
-
-    Attributes:
-      width: channels after the first convolution; each further one doubles them, up to 8 times.
-      depth: convolutions of stride 2.
-      norm: of all hidden layers but the first, see `layers.NORMS`.
-      dtype: of the computation.
-
-    References:
-      Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (2017),
-      appendix 6.1.2: depth 3 sees patches of 70 x 70 pixels, depth 2 of 34 x 34.
-    """
-
-    width: int
-    depth: int
-    norm: str
-    dtype: DTypeLike
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        for index in range(self.depth + 1):
-            features = self.width * min(2**index, 8)
-            stride = 2 if index < self.depth else 1
-            x = self._conv(features, f"conv_{index}", stride)(x)
-            if index:
-                x = Norm(self.norm, dtype=self.dtype, name=f"norm_{index}")(x)
-            x = jax.nn.leaky_relu(x, 0.2)
-        return self._conv(1, "output", 1)(x)[..., 0]
-
-    def _conv(self, features: int, name: str, stride: int) -> Conv:
-        return Conv(features, normal(0.02), dtype=self.dtype, size=4, stride=stride, name=name)
 
 
 def vqgan(
@@ -62,7 +28,7 @@ def vqgan(
     code_size: int = 32,
     levels: tuple[int, ...] = (8, 8, 8),
     discriminator_width: int = 64,
-    discriminator_depth: int = 2,
+    discriminator_layers: int = 2,
     discriminator_norm: str = "batch",
     dtype: DTypeLike = jnp.float32,
 ) -> Networks:
@@ -78,8 +44,8 @@ def vqgan(
 
     The usual objective is ``reconstruction + perceptual + codebook + commitment`` with ``hinge``
     from a step on (`after`), under `gan_jax.objectives.weighting.adaptive_weight` at the layer
-    ``params/decoder/output/kernel``. Unlike the paper's, the networks have no attention, and the
-    scores of the patches keep the size of the map. Labels condition nothing.
+    ``params/decoder/output/kernel``. Unlike the paper's, the networks have no attention. Labels
+    condition nothing.
 
     Args:
       shape: shape of one image, ``(height, width, channels)``.
@@ -91,7 +57,7 @@ def vqgan(
       code_size: channels of the codes of "vq" and of the Gaussian of "kl"; 256 in the paper.
       levels: of each channel of "fsq", whose codebook has as many codes as their product.
       discriminator_width: channels of the discriminator's first layer.
-      discriminator_depth: its convolutions of stride 2.
+      discriminator_layers: how often it halves the image, see `PatchDiscriminator`.
       discriminator_norm: its normalisation: "batch" in the authors' code.
 
     Raises:
@@ -108,7 +74,7 @@ def vqgan(
         codes=codes,
         code_size=code_size,
         discriminator_width=discriminator_width,
-        discriminator_depth=discriminator_depth,
+        discriminator_layers=discriminator_layers,
     )
     if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
         raise UserError(f"widths are whole numbers of at least 1, not {widths!r}")
@@ -125,7 +91,7 @@ def vqgan(
         Decoder(widths[::-1], blocks, shape[2], dtype),
     )
     discriminator = PatchDiscriminator(
-        discriminator_width, discriminator_depth, discriminator_norm, dtype
+        discriminator_width, discriminator_layers, discriminator_norm, dtype=dtype
     )
 
     def init(rng: PRNGKey) -> tuple[Params, Params]:

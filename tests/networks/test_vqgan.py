@@ -17,7 +17,7 @@ SMALL = {
     "code_size": 3,
     "levels": (3, 4),
     "discriminator_width": 2,
-    "discriminator_depth": 1,
+    "discriminator_layers": 1,
     "discriminator_norm": "none",
 }
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32)
@@ -53,7 +53,7 @@ def test_images_are_reconstructed_each_by_itself(bottleneck):
     for name, output in outputs.items():
         assert output.shape == ((4, 4, 4) if name == "codes" else (4,))
     scores = jax.eval_shape(nets.score, discriminator, images)
-    assert scores.shape == (4, 4, 4) and nets.latent is None
+    assert scores.shape == (4, 2, 2) and nets.latent is None
     # Another order of the samples, with their indices.
     order = jnp.asarray([2, 0, 3, 1])
     again, others = reconstruction(bottleneck)(generator, IMAGES[order], order)
