@@ -15,12 +15,12 @@ BIN := $(VENV)/bin
 comma := ,
 space := $(subst ,, )
 # constraints.txt has these extras. Others (oracles, cuda12, ...) are added to it without hashes.
-PINNED := test lint efficientnet slurm report
+PINNED := test lint efficientnet slurm report docs
 UNPINNED := $(filter-out $(PINNED),$(subst $(comma), ,$(EXTRAS)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all fuzz soak bench figures lint lock audit clean
+.PHONY: help run test test-slow test-all fuzz soak bench figures docs lint lock audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ bench: $(INSTALLED) ## timings next to other packages: make bench EXTRAS=test,li
 figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make figures SCALE=smoke: minutes)
 	$(BIN)/python experiments/reproduce.py all --scale=$(SCALE)
 	$(BIN)/python experiments/reproduce.py --gallery
+
+docs: $(INSTALLED) ## the documentation as a site, in site/: make docs EXTRAS=docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml
 
 lint: $(INSTALLED) ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -14,7 +14,9 @@ from gan_jax.game.rounds import generate_fakes, play_round, show_scores
 from gan_jax.game.terms import Round, Term, TermFn, Terms, as_terms
 
 Side = Literal["discriminator", "generator"]
+"""The player whose loss is computed."""
 SIDES: tuple[Side, Side] = ("discriminator", "generator")
+"""Both players, in the order of their updates."""
 
 
 def adversarial(networks: Networks, terms: Term | Mapping[str, Term]) -> Objective:

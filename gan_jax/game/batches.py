@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 
 Array = jax.Array
+"""An array of JAX, possibly traced."""
 PRNGKey = jax.Array
+"""A typed key, as `jax.random.key` makes it."""
 Params = Any
 """A pytree of arrays."""
 Batch = dict[str, Array]

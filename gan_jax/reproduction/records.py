@@ -32,7 +32,9 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 """The packages whose versions a record names."""
 
 RESULTS_FILE = "results.json"
+"""What a figure measured, in its directory."""
 CLAIMS_FILE = "claims.csv"
+"""Its claims with their verdicts."""
 PICTURE_FILES = ("figure.png", "figure.svg")
 """The files in a figure's folder."""
 

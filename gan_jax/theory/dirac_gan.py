@@ -15,6 +15,7 @@ from gan_jax.theory.games import Field
 # E g(N(0, 1)) is sum(NOISE_WEIGHTS * g(NOISE)).
 NOISE, NOISE_WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
 NOISE_WEIGHTS = NOISE_WEIGHTS / np.sqrt(2 * np.pi)
+"""Weights of the quadrature over instance noise, which add up to 1."""
 
 
 def dirac_field(
