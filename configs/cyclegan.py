@@ -7,6 +7,12 @@
 `shapes`: squared scores of patches of 16x16, cycles and identities. `horse2zebra`: the paper's
 settings for 256x256 images but for the history of 50 generated images, not run here.
 
+With seed 0, the mean absolute error (of pixels in [0, 1]), PSNR and SSIM of 500 held-out images,
+`paired_similarity`, after 500, 1,000 and 1,500 steps: 0.131, 11.8 dB and 0.22; 0.097, 13.1 dB and
+0.39; 0.076, 14.7 dB and 0.58. At 1,500 steps the error is 0.081 to shapes and 0.072 to outlines,
+and still falls. At 1,000 steps outlines have gaps, and most shapes are blue: without pairs nothing
+ties a colour to its shape. 2 to 3 steps/s beside other work on the cores.
+
 The paper's weights are 10 and 5 beside squared scores that are not halved for the generators;
 `least_squares` halves them, so that 5 and 2.5 are the same here.
 """
@@ -38,7 +44,7 @@ def get_config(variant: str = "shapes") -> ConfigDict:
     config.dataset = "unpaired_shapes"
     config.networks = "cyclegan(width=8, blocks=2, layers=1, discriminator_width=16)"
     config.batch_size = 2
-    config.steps = 2_000
+    config.steps = 1_500
     config.steps_per_call = 25
     config.num_samples = 12
     config.log_every = 100

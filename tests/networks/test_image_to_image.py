@@ -67,7 +67,13 @@ BATCH = {
 }
 
 
-@pytest.mark.parametrize("settings", [{}, {"generator": "resnet", "blocks": 1, "scales": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"depth": 2},
+        pytest.param({"generator": "resnet", "blocks": 1, "scales": 2}, marks=pytest.mark.slow),
+    ],
+)
 def test_pix2pix_plays_with_l1_and_feature_matching(settings):
     nets = small(**settings)
     terms = losses.least_squares() + reconstruction.reconstruction(100.0)

@@ -65,12 +65,13 @@ def patches(layers, x, downs=2):
     return layers.conv("score", x, 1, 1)[:, 0]
 
 
-@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("affine", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_patch_discriminator(affine):
     module = networks.PatchDiscriminator(width=4, layers=2, norm="instance", affine=affine)
     compare(*check(module, patches))
 
 
+@pytest.mark.slow
 def test_scales():
     def expected(layers, x):
         scores = {}
@@ -85,6 +86,7 @@ def test_scales():
         compare(ours[name], scores)
 
 
+@pytest.mark.slow
 def test_unet():
     depth = 4
 
@@ -102,6 +104,7 @@ def test_unet():
     compare(*check(module, lambda layers, x: block(layers, x, 0)))
 
 
+@pytest.mark.slow
 def test_resnet_translator():
     def mirrored(layers, name, x, border):
         return layers.conv(name, functional.pad(x, (border,) * 4, "reflect"))
