@@ -398,8 +398,13 @@ def test_extra_discriminator_steps_are_the_shape_of_the_data(root):
         )
 
 
-WITH_OTHER_DATA = ("r3gan.py:cifar10",)
-"""Configs whose data are not here; `test_r3gan_config` traces them with others."""
+WITH_OTHER_DATA = (
+    "r3gan.py:cifar10",
+    "stylegan2.py:cifar10",
+    "stylegan2.py:ffhq",
+    "stylegan2.py:projected",
+)
+"""Configs whose data or weights may not be here; tests of their own trace them with others."""
 
 
 def all_configs() -> list[str]:
