@@ -13,7 +13,10 @@ codebook, Mentzer et al. (2023). `kl`: a diagonal Gaussian, Rombach et al. (2022
 authors' settings at 256x256 but for attention, at a batch of 12; it needs a folder of images,
 torchvision's VGG16 and the weights of LPIPS, and has not been run here.
 
-Not measured yet: a whole run, and `fsq` and `kl`.
+Only the first 100 steps of `vq` have been run (seed 0, on cores shared with much other work): over
+these steps the L1 distance of training images was 0.28 and their perceptual distance 2.0 on
+average, and a step took some 0.8 s of CPU time. No step with the adversarial loss, no whole run,
+and neither `fsq` nor `kl` has been measured.
 """
 
 from ml_collections import ConfigDict
