@@ -14,6 +14,10 @@ and its schedules by half a cosine, learning rate to a quarter, gamma to a tenth
 b1 = 0.5 (R3GAN: 0): a short run. Settings were chosen before any number was seen, and not tuned.
 The numbers are of 2,500 samples of the newest parameters at the last step: a mode is covered with
 20 samples within 3 standard deviations, and those are of high quality.
+
+Measured so far: SAN on the ring, which is far from done after 1,000 steps. Seeds 0 to 9 cover 0, 1,
+0, 0, 0, 0, 0, 0, 0, 0 modes, with 0.08, 1.04, 0.16, 0.28, 0.56, 0.44, 0.36, 1.08, 0.04 and 0.28%
+of high quality. The other three runs have not ended yet.
 """
 
 from collections.abc import Mapping, Sequence
