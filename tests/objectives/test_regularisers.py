@@ -1,5 +1,7 @@
 """LeCam, path length and approximate R1 against NumPy, closed forms and limits."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import optax
 import pytest
 import tiny
 
+from gan_jax.distributed.collectives import batch_axis
 from gan_jax.errors import UserError
 from gan_jax.game import Context, Networks, Player, Round, adversarial, initial_memory
 from gan_jax.objectives import losses, penalties, regularisers
@@ -116,6 +119,37 @@ def test_path_lengths_are_taken_where_styles_are_given(float64):
         _, (metrics, _) = objective.generator(generator, Player(discriminator), batch, context)
         values.append(metrics["generator/path_length"])
     np.testing.assert_allclose(values[1], values[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("devices", [2, 4])
+def test_path_lengths_do_not_depend_on_how_the_batch_is_split(devices):
+    """Also if the generator draws: lengths belong to samples, and so do their keys."""
+    if len(jax.devices()) < devices:
+        pytest.skip(f"needs {devices} devices")
+    plain = tiny.networks()
+
+    def generate(params, latents, rng):
+        noise = jax.vmap(lambda key: jax.random.normal(key, (tiny.SIZE,)))(rng)
+        return noise * plain.generate(params, latents)
+
+    nets = plain._replace(generate=generate, random=("generate",))
+    generator, discriminator = nets.init(KEY)
+    objective = adversarial(nets, losses.hinge() + regularisers.path_length())
+    context = Context(KEY, 0, initial_memory(objective))
+
+    def average(batch, axis=None):
+        with batch_axis(axis):
+            _, (_, memory) = objective.generator(generator, Player(discriminator), batch, context)
+        return memory["path_length"]
+
+    batch = tiny.batch(8) | {"sample_index": jnp.arange(8, dtype=jnp.int32)}
+    split = jax.tree.map(lambda x: x.reshape(devices, 8 // devices, *x.shape[1:]), batch)
+    over_devices = jax.pmap(
+        functools.partial(average, axis="devices"), "devices", devices=jax.devices()[:devices]
+    )(split)
+    whole = jax.jit(average)(batch)
+    assert whole > 0
+    np.testing.assert_allclose(over_devices, np.full(devices, whole), rtol=1e-5)
 
 
 def test_path_length_needs_latents():
