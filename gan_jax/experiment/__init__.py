@@ -8,11 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_jax.experiment.builder import Chunk, Experiment, Stage, build
+    from gan_jax.experiment.builder import Chunk, Experiment, build
     from gan_jax.experiment.config_files import load_settings
     from gan_jax.experiment.loading import LoadedRun, load
     from gan_jax.experiment.run_writer import TrainingDiverged
     from gan_jax.experiment.settings import Settings
+    from gan_jax.experiment.stage_building import Stage
     from gan_jax.experiment.training_loop import run
 
 __all__ = [
@@ -32,7 +33,6 @@ _NAMES = {
     "builder": (
         "Chunk",
         "Experiment",
-        "Stage",
         "build",
     ),
     "config_files": ("load_settings",),
@@ -42,6 +42,7 @@ _NAMES = {
     ),
     "run_writer": ("TrainingDiverged",),
     "settings": ("Settings",),
+    "stage_building": ("Stage",),
     "training_loop": ("run",),
 }
 

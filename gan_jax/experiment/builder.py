@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
-import optax
 
 from gan_jax import data
 from gan_jax.data import Dataset
@@ -16,41 +14,14 @@ from gan_jax.evaluation import RealSamples
 from gan_jax.experiment import part_building
 from gan_jax.experiment.config_files import extend_python_path
 from gan_jax.experiment.held_out import held_out_samples
-from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
-from gan_jax.experiment.part_text import Part, labels
+from gan_jax.experiment.part_building import build_part
 from gan_jax.experiment.settings import Settings
-from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, Term, adversarial
-from gan_jax.networks import spectral
-from gan_jax.objectives import augmentation, penalties
-from gan_jax.objectives.accumulation import accumulated
-from gan_jax.objectives.augmentation import Augmentation
-from gan_jax.objectives.unrolling import unrolled
+from gan_jax.experiment.stage_building import Stage, build_stage
+from gan_jax.game import Batch, PRNGKey
 from gan_jax.training import progressive_growing, schedules
-from gan_jax.training.nonfinite import skip_nonfinite
 from gan_jax.training.progressive_growing import Phase
 from gan_jax.training.sampling import ConditionsFn, Sampler, sampler
-from gan_jax.training.steps import TrainState, TrainStep, init_state
-
-StepFactory = Callable[[Hyperparameters], TrainStep]
-"""``hyperparameters -> train step``. What is not among the hyperparameters is as the settings say;
-an empty mapping gives the train step of the settings themselves."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of training with one train step: all of it, or a phase of progressive growing.
-
-    Attributes:
-      networks: the networks that are trained.
-      make_step: makes the train step, not jitted, from hyperparameters, which may be traced.
-      prepare: turns a raw batch into the one that is trained on, inside jit.
-      batch_size: of the global batch.
-    """
-
-    networks: Networks
-    make_step: StepFactory
-    prepare: Callable[[Batch], Batch]
-    batch_size: int
+from gan_jax.training.steps import TrainState
 
 
 @dataclass(frozen=True)
@@ -254,178 +225,9 @@ def build(settings: Settings, dataset: Dataset | None = None) -> Experiment:
     if dataset is None:
         dataset = build_part("dataset", settings.dataset)
     if not settings.progressive_growing:
-        stage, init = _build_stage(settings, dataset, settings.batch_size)
+        stage, init = build_stage(settings, dataset, settings.batch_size)
         return Experiment(settings, dataset, (stage,), init)
     phases = progressive_growing.check(settings.progressive_growing)
-    built = [
-        _build_stage(settings, dataset, phase.batch_size, phase.resolution) for phase in phases
-    ]
+    built = [build_stage(settings, dataset, phase.batch_size, phase.resolution) for phase in phases]
     stages, inits = zip(*built, strict=True)
     return Experiment(settings, dataset, stages, inits[-1], phases)
-
-
-def _build_stage(
-    settings: Settings, dataset: Dataset, batch_size: int, resolution: int | None = None
-) -> tuple[Stage, Callable[[PRNGKey], TrainState]]:
-    networks = _build_networks(settings, dataset, resolution)
-    with part_building.naming_bad_settings("networks", settings.networks):
-        parameters = jax.eval_shape(networks.init, jax.random.key(0))[1]
-    has_spectral = "spectral" in parameters
-    augmentations = build_parts("augmentation", settings.augmentation)
-
-    def optimizers(
-        numbers: Hyperparameters,
-    ) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-        generator = _build_optimizer(settings, "generator_optimizer", numbers)
-        discriminator = _build_optimizer(settings, "discriminator_optimizer", numbers)
-        if has_spectral:
-            discriminator = optax.chain(discriminator, spectral.spectral_iteration())
-        return generator, discriminator
-
-    def make_step(numbers: Hyperparameters) -> TrainStep:
-        generator_optimizer, discriminator_optimizer = optimizers(numbers)
-        objective = _build_objective(settings, networks, augmentations, batch_size, numbers)
-        step: TrainStep = build_part(
-            "update_rule",
-            settings.update_rule,
-            numbers,
-            objective=_unrolled(settings, objective, discriminator_optimizer),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            ema_decay=_ema_decays(settings, numbers),
-        )
-        return skip_nonfinite(step) if settings.nonfinite == "skip" else step
-
-    def init(rng: PRNGKey) -> TrainState:
-        generator_optimizer, discriminator_optimizer = optimizers({})
-        objective = _build_objective(settings, networks, augmentations, batch_size, {})
-        return init_state(
-            networks,
-            generator_optimizer,
-            discriminator_optimizer,
-            rng,
-            objective,
-            emas=max(len(settings.ema), 1),
-        )
-
-    return Stage(networks, make_step, _preparation(resolution), batch_size), init
-
-
-def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None) -> Networks:
-    part = settings.networks
-    if resolution is not None:
-        if not part_building.takes("networks", part, "resolution"):
-            raise UserError(
-                "config.progressive_growing needs networks that grow, such as progan, "
-                f"not {part.name}"
-            )
-        part = part.updated({"resolution": resolution})
-    networks: Networks = build_part(
-        "networks",
-        part,
-        shape=dataset.shape,
-        classes=dataset.classes,
-        conditions=dataset.conditions,
-        dtype=settings.precision,
-    )
-    return networks
-
-
-def _build_objective(
-    settings: Settings,
-    networks: Networks,
-    augmentations: list[Augmentation],
-    batch_size: int,
-    numbers: Hyperparameters,
-) -> Objective:
-    terms: dict[str, Term] = {}
-    for label, part in zip(labels(settings.objective), settings.objective, strict=True):
-        term: Term = build_part("objective", part, numbers, label)
-        name = term.name or _term_name(part)
-        if name in terms:
-            raise UserError(f"config.objective has two terms that are named {name}")
-        terms[name] = term
-    # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is
-    # written.
-    terms = dict(sorted(terms.items()))
-    try:
-        objective = adversarial(networks, terms)
-    except ValueError as error:
-        raise UserError(f"config.objective: {error}") from error
-    if augmentations and _is_on(settings, "augmentation_target"):
-        target = numbers.get("augmentation_target", settings.augmentation_target)
-        step = batch_size / 500_000
-        objective = augmentation.adaptive(objective, augmentations, target, step)
-    elif augmentations:
-        objective = augmentation.augmented(objective, augmentation.composed(augmentations))
-    if _is_on(settings, "gradient_regularisation"):
-        weight = numbers.get("gradient_regularisation", settings.gradient_regularisation)
-        objective = penalties.gradient_regularised(objective, weight)
-    objective = accumulated(objective, settings.accumulation_steps)
-    for part in settings.transformations:
-        objective = build_part("transformations", part, numbers, objective=objective)
-    return objective
-
-
-def _unrolled(
-    settings: Settings, objective: Objective, optimizer: optax.GradientTransformation
-) -> Objective:
-    return unrolled(
-        objective,
-        settings.unroll,
-        optimizer,
-        resample=settings.unroll_resample,
-        stop_gradient=settings.unroll_stop_gradient,
-        rematerialise=settings.unroll_rematerialise,
-    )
-
-
-def _build_optimizer(
-    settings: Settings, field: str, numbers: Hyperparameters
-) -> optax.GradientTransformation:
-    parts: tuple[Part, ...] = getattr(settings, field)
-    if not parts:
-        raise UserError(
-            f"config.{field} is empty: name an optimizer, as in 'adam(learning_rate=0.0001)'"
-        )
-    return optax.chain(*build_parts(field, parts, numbers))
-
-
-def _ema_decays(
-    settings: Settings, numbers: Hyperparameters
-) -> schedules.Decay | tuple[schedules.Decay, ...]:
-    if settings.ema:
-        return tuple(build_parts("ema", settings.ema))
-    decay: float = numbers.get("ema_decay", settings.ema_decay)
-    if settings.ema_warmup == "num_updates":
-        return schedules.ema_num_updates(decay)
-    if settings.ema_warmup == "rampup":
-        return schedules.ema_rampup(decay)
-    return decay
-
-
-def _preparation(resolution: int | None) -> Callable[[Batch], Batch]:
-    if resolution is None:
-        return data.decode
-
-    def resize(real: Array, fade: Array | None) -> Array:
-        return progressive_growing.resize(real, resolution, fade)
-
-    def prepare(batch: Batch) -> Batch:
-        batch = data.decode(batch)
-        fade = batch.get("fade")
-        # The discriminator steps are one more batch dimension here.
-        resize_all = jax.vmap(resize, in_axes=(0, None if fade is None else 0))
-        return batch | {"real": resize_all(batch["real"], fade)}
-
-    return prepare
-
-
-def _term_name(part: Part) -> str:
-    """The name of a term in metrics: the function's own, without its module."""
-    return part.name.rpartition(":")[2]
-
-
-def _is_on(settings: Settings, field: str) -> bool:
-    """Whether a number asks for anything, or is one that the members of a population differ in."""
-    return bool(getattr(settings, field)) or field in settings.population

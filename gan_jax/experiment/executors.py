@@ -19,9 +19,10 @@ from gan_jax.distributed import mesh, multihost
 from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population, roll_backs
-from gan_jax.experiment.builder import Chunk, Experiment, Stage, StepFactory, build
+from gan_jax.experiment.builder import Chunk, Experiment, build
 from gan_jax.experiment.part_building import Hyperparameters
 from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.stage_building import Stage, StepFactory
 from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.game import Batch, Metrics, PRNGKey
 from gan_jax.training import data_parallel

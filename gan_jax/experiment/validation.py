@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import UserError, brief, first_line
-from gan_jax.experiment.builder import Experiment, Stage
+from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.settings import ExtraDiscriminatorSteps, Settings
+from gan_jax.experiment.stage_building import Stage
 from gan_jax.game import Batch
 from gan_jax.training import data_parallel
 from gan_jax.training.steps import TrainState
