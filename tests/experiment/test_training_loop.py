@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import evaluation
 from gan_jax.errors import UserError
@@ -398,7 +399,15 @@ def test_extra_discriminator_steps_are_the_shape_of_the_data(root):
         )
 
 
+OF_FOLDERS = {
+    "cyclegan.py:horse2zebra": "unpaired_folder",
+    "pix2pix.py:edges2shoes": "paired_folder",
+    "vqgan.py:imagenet": "folder",
+}
+"""Configs whose data are folders of images that are not here, and the functions that read them."""
+
 WITH_OTHER_DATA = (
+    *OF_FOLDERS,
     "r3gan.py:cifar10",
     "stylegan2.py:cifar10",
     "stylegan2.py:ffhq",
@@ -429,7 +438,28 @@ def all_configs() -> list[str]:
 @pytest.mark.parametrize("spec", [spec for spec in all_configs() if not spec.startswith("ring.py")])
 def test_every_config_builds_and_its_steps_are_traced(spec, root, fashion_mnist):
     """All but compiling and running, which is slow for convolutions."""
-    experiment = build(load_settings(str(root / "configs" / spec), ["batch_size=8"]))
+    check_trace(load_settings(str(root / "configs" / spec), ["batch_size=8"]))
+
+
+@pytest.mark.parametrize("spec", OF_FOLDERS)
+def test_configs_of_folders_are_traced_with_images_of_their_size(spec, root, tmp_path):
+    for folder in ("trainA", "trainB"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            Image.new("RGB", (8, 8)).save(tmp_path / folder / f"{number}.png")
+    data = f"dataset={OF_FOLDERS[spec]}(path='{tmp_path}', resolution=256)"
+    overrides = ["batch_size=2", data, "metrics="]
+    if "vqgan" in spec:  # without the term that needs the weights of VGG16
+        overrides += [
+            "objective=reconstruction + codebook + commitment + after(step=250000, term=hinge)",
+            "transformations.adaptive_weight.against=reconstruction",
+        ]
+    check_trace(load_settings(str(root / "configs" / spec), overrides))
+
+
+def check_trace(settings: Settings) -> None:
+    """Checks that a step has the state's shapes and dtypes, and both losses."""
+    experiment = build(settings)
     state = jax.eval_shape(experiment.init, jax.random.key(0))
     chunk = next(experiment.chunks(0, 1))
     stage, batch = experiment.stages[chunk.stage], experiment.batch(chunk)

@@ -17,7 +17,18 @@ def test_an_example_is_short(path):
     assert text.startswith('"""') and "gan_jax._" not in text and "import _" not in text
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+OF_IMAGES = ("cyclegan", "patch_discriminator", "pix2pix", "two_scales", "vqgan_adaptive_weight")
+"""Examples that take long to compile."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.slow if path.stem in OF_IMAGES else ())
+        for path in EXAMPLES
+    ],
+    ids=lambda path: path.stem,
+)
 def test_an_example_runs(path):
     numbers = runpy.run_path(str(path))["main"](steps=12)
     assert numbers and all(math.isfinite(value) for value in numbers.values())
