@@ -11,6 +11,7 @@ checkpoints of the run.
 """
 
 import argparse
+import contextlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +21,21 @@ from gan_jax.errors import UserError, storage_failure
 from gan_jax.experiment.command_line import Parser, check_output, main
 
 if TYPE_CHECKING:
+    import jax
     import numpy as np
 
     from gan_jax.experiment.builder import Experiment
+    from gan_jax.training.sampling import Sampler
 
 BYTES_PER_NUMBER = {".npy": 8, ".png": 40}
 """What drawing and writing takes per number of a sample: batches, the whole, and the picture."""
+
+
+MOST_IN_A_PICTURE = 100_000
+"""Samples beyond which nothing more can be seen."""
+
+AT_ONCE = 65_536
+"""How many samples are drawn between two looks at the progress."""
 
 
 def sample(arguments: list[str]) -> None:
@@ -53,7 +63,7 @@ def sample(arguments: list[str]) -> None:
     if flags.label is not None:
         label, columns = np.full(flags.num, flags.label), None
     start = None if given is None else {name: given[name] for name in dataset.conditions}
-    samples = run.sampler(jax.random.key(flags.seed), flags.num, label, conditions=start)
+    samples = draw(run.sampler, jax.random.key(flags.seed), flags.num, label, start)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
@@ -69,6 +79,30 @@ def sample(arguments: list[str]) -> None:
             raise
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"{out}: {flags.num} samples of step {run.step}")
+
+
+def draw(
+    sampler: "Sampler",
+    rng: "jax.Array",
+    n: int,
+    label: "np.ndarray | None",
+    conditions: "dict[str, np.ndarray] | None",
+) -> "np.ndarray":
+    """Draws samples with a bar, as `Sampler` does."""
+    import numpy as np
+
+    from gan_jax.loggers.bars import Bar
+
+    parts = []
+    with contextlib.closing(Bar("sampling", n)) as bar:
+        for first in range(0, n, AT_ONCE):
+            bar.update("sampling", first)
+            part = slice(first, min(first + AT_ONCE, n))
+            given = conditions and {name: leaf[part] for name, leaf in conditions.items()}
+            labels = None if label is None else label[part]
+            size = part.stop - part.start
+            parts.append(sampler(rng, size, labels, first, conditions=given))
+    return np.concatenate(parts)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -141,6 +175,10 @@ def check_sampling(flags: argparse.Namespace, shape: tuple[int, ...], classes: i
         raise UserError(f"a .png has 1 or 3 channels, the samples are {shape}: choose a .npy")
     size = flags.num * math.prod(shape) * BYTES_PER_NUMBER[suffix]
     check_memory(f"--num={flags.num}", size, "choose a smaller --num")
+    if suffix == ".png" and flags.num > MOST_IN_A_PICTURE:
+        raise UserError(
+            f"a .png shows at most {MOST_IN_A_PICTURE} samples, not {flags.num}: choose a .npy"
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from PIL import Image
 
 from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import expanded
+from gan_jax.experiment.loading import load
 
 TINY = [
     "--config.networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
@@ -81,12 +82,20 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
     )
     assert drawn.returncode == 0 and "7 samples of step 10" in drawn.stdout, drawn.stderr
     assert np.load(tmp_path / "s.npy").shape == (7, 2)
+    many = typed(
+        root, "sample.py", f"--workdir={run}", "--num=70000", f"--out={tmp_path / 'm.npy'}"
+    )
+    assert many.returncode == 0, many.stderr  # in two parts
+    np.testing.assert_allclose(
+        np.load(tmp_path / "m.npy"), load(run).sample(70_000), rtol=1e-5, atol=1e-5
+    )
     for arguments, says in (
         (("--out=s.png", "--step=11"), "no checkpoint of step 11"),
         ((f"--out={tmp_path / 's.npy'}",), "exists"),
         (("--out=s.jpg",), "ends in .png or .npy"),
         (("--out=s.png", "--num=0"), "--num is an integer from 1 to 2147483647"),
         (("--out=s.png", f"--num={2**31 - 1}"), "GB is available: choose a smaller --num"),
+        (("--out=s.png", "--num=100001"), "shows at most 100000 samples, not 100001: choose a"),
         (("--out=s.png", "--seed=-1"), "--seed is an integer from 0"),
         (("--out=README.md/s.png",), "cannot be written, because of"),
         ((f"--out={'s' * 300}.png",), "cannot be written: File name too long"),
