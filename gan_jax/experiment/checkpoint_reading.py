@@ -1,6 +1,7 @@
 """Reading checkpoints, also while another process saves and removes them."""
 
 import logging
+import re
 import sys
 import warnings
 import zlib
@@ -147,7 +148,7 @@ def _read(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
 
 def _reason(error: Exception) -> str:
     """One line, without TensorStore's account of its own settings."""
-    return first_line(error).partition(" [tensorstore_spec")[0]
+    return re.split(r" \[tensorstore_spec|\s*See full TensorStore details", first_line(error))[0]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -82,13 +82,10 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
     )
     assert drawn.returncode == 0 and "7 samples of step 10" in drawn.stdout, drawn.stderr
     assert np.load(tmp_path / "s.npy").shape == (7, 2)
-    many = typed(
-        root, "sample.py", f"--workdir={run}", "--num=70000", f"--out={tmp_path / 'm.npy'}"
-    )
+    out = tmp_path / "many.npy"
+    many = typed(root, "sample.py", f"--workdir={run}", "--num=70000", f"--out={out}")
     assert many.returncode == 0, many.stderr  # in two parts
-    np.testing.assert_allclose(
-        np.load(tmp_path / "m.npy"), load(run).sample(70_000), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(np.load(out), load(run).sample(70_000), rtol=1e-5, atol=1e-5)
     for arguments, says in (
         (("--out=s.png", "--step=11"), "no checkpoint of step 11"),
         ((f"--out={tmp_path / 's.npy'}",), "exists"),
