@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gan_jax.distributed.mesh import device_mesh
     from gan_jax.errors import UserError
     from gan_jax.evaluation import evaluate
-    from gan_jax.experiment import load
+    from gan_jax.experiment import citations, load
     from gan_jax.game import (
         Batch,
         Context,
@@ -101,6 +101,7 @@ __all__ = [
     "alternating",
     "augmented",
     "autoencoding",
+    "citations",
     "consensus",
     "data",
     "device_mesh",
@@ -141,7 +142,10 @@ _NAMES = {
     "distributed.mesh": ("device_mesh",),
     "errors": ("UserError",),
     "evaluation": ("evaluate",),
-    "experiment": ("load",),
+    "experiment": (
+        "citations",
+        "load",
+    ),
     "game": (
         "Batch",
         "Context",

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gan_jax.experiment.bibliography import citations
     from gan_jax.experiment.builder import Chunk, Experiment, build
     from gan_jax.experiment.config_files import load_settings
     from gan_jax.experiment.loading import LoadedRun, load
@@ -24,6 +25,7 @@ __all__ = [
     "Stage",
     "TrainingDiverged",
     "build",
+    "citations",
     "load",
     "load_settings",
     "run",
@@ -35,6 +37,7 @@ _NAMES = {
         "Experiment",
         "build",
     ),
+    "bibliography": ("citations",),
     "config_files": ("load_settings",),
     "loading": (
         "LoadedRun",

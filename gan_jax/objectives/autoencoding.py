@@ -68,7 +68,8 @@ def commitment(weight: Weight = 0.25) -> Term:
       UserError: in the loss, if the networks have no output ``commitment``.
 
     References:
-      van den Oord et al. (2017), eq. 3: see `gan_jax.networks.bottlenecks.commitment_loss`.
+      van den Oord et al., "Neural Discrete Representation Learning" (2017), eq. 3: see
+      `gan_jax.networks.bottlenecks.commitment_loss`.
     """
     return generator_output("commitment", weight)
 
