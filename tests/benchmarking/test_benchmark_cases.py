@@ -153,6 +153,7 @@ def test_a_step_on_images_is_the_same_on_both_sides(
     assert_same_step(ours, images.pytorch_game(pytorch, variant, size, 4, eps=EPS), pytorch)
 
 
+@pytest.mark.slow
 @needs_torch
 def test_progans_block_is_the_same_on_both_sides(case):
     images, pytorch = case("images"), case("_pytorch")

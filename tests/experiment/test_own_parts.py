@@ -114,6 +114,7 @@ def test_own_parts_train_and_are_found_again(own, root, tmp_path):
     assert scored.startswith("spread")
 
 
+@pytest.mark.slow
 def test_own_parts_in_populations_and_sweeps(own, root, tmp_path):
     config = f"--config={own / 'my_config.py'}"
     rates = "--config.population.objective.own_parts:total_variation.weight=1.0,2.0"

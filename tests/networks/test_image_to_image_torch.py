@@ -65,7 +65,8 @@ def patches(layers, x, downs=2):
     return layers.conv("score", x, 1, 1)[:, 0]
 
 
-@pytest.mark.parametrize("affine", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("affine", [True, False])
 def test_patch_discriminator(affine):
     module = networks.PatchDiscriminator(width=4, layers=2, norm="instance", affine=affine)
     compare(*check(module, patches))

@@ -36,7 +36,8 @@ def players(nets, seed=0):
     return tuple(map(jittered, nets.init(jax.random.key(seed))))
 
 
-@pytest.mark.parametrize("classes", [pytest.param(0, marks=pytest.mark.slow), CLASSES])
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [0, CLASSES])
 def test_samples_equal_those_of_a_torch_implementation(classes):
     torch = pytest.importorskip("torch", reason="pip install -e '.[oracles]'")
     import torch_stylegan2 as reference

@@ -9,6 +9,7 @@ from gan_jax.experiment.run_directory import read_settings
 from gan_jax.reproduction import load_figure, train_runs, untrained_seeds
 
 
+@pytest.mark.slow
 def test_each_seed_of_a_run_has_its_own_numbers(tmp_path):
     case = load_figure(ROOT / "experiments" / "figures", "objective_sensitivity").module
     run = case.RUNS["WGAN, discriminator steps = 1"]

@@ -27,12 +27,18 @@ def on_one_device(case):
 SLOW = ("AC-GAN", "unrolled 3 steps")
 """Cases that take 12 seconds or more to compile; `sharded`, the default, stays in `make test`."""
 
+VERY_SLOW = ("pix2pix with dropout",)
+"""Slow in both."""
+
 
 @pytest.mark.parametrize(
     ("case", "parallelism"),
-    [(case, sharded) for case in parallelism_cases.CASES]
+    [
+        pytest.param(case, sharded, marks=pytest.mark.slow if case in VERY_SLOW else ())
+        for case in parallelism_cases.CASES
+    ]
     + [
-        pytest.param(case, pmapped, marks=pytest.mark.slow if case in SLOW else ())
+        pytest.param(case, pmapped, marks=pytest.mark.slow if case in SLOW + VERY_SLOW else ())
         for case in parallelism_cases.CASES
     ],
 )
