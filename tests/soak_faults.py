@@ -92,7 +92,9 @@ def wait_until(
 
 def unfinished_saves(run_dir: Path) -> set[str]:
     """Returns the checkpoints of a run or population that are being written."""
-    return {str(path) for path in run_dir.rglob(f"checkpoints/*{TEMPORARY}")}
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # a directory is removed while it is read
+            return {str(path) for path in run_dir.rglob(f"checkpoints/*{TEMPORARY}")}
 
 
 def checkpoint_directories(run_dir: Path) -> list[Path]:

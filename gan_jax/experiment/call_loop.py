@@ -222,7 +222,7 @@ class Loop:
                 writer.draw(self.executor.member(state, index), step, self.executor.key(index))
 
     def _make_postponed(self, state: TrainState, step: int) -> None:
-        """Evaluates and draws what a run that was stopped here left out."""
+        """Evaluates and draws what a run that was stopped or killed here left out."""
         if is_postponed(self.writers, step):
             due, state = due_after(self.settings, step), self.executor.to_host(state)
             if due.evaluate:
@@ -235,8 +235,15 @@ class Loop:
                     writer.checkpoints.add_scores({step: scores[index]})
             if due.draw:
                 self._draw(state, step)
+        elif due_after(self.settings, step).draw and self._lacks_picture(step):
+            self._draw(self.executor.to_host(state), step)
         for writer in self._training.values():
             writer.end_postponement()
+
+    def _lacks_picture(self, step: int) -> bool:
+        """Whether a kill came between a checkpoint and the picture of its samples."""
+        lacks = not all(writer.has_picture(step) for writer in self._training.values())
+        return multihost.any_process(lacks and multihost.is_main_process())
 
     def _add_means(self, values: Values, state: TrainState, step: int, saving: bool) -> None:
         """Adds the means of the metrics since the last row; leaves diverged members behind."""

@@ -45,6 +45,7 @@ def opened(run_dir: Path, settings: Settings) -> Iterator[None]:
             held.enter_context(lock.locked(run_dir, f"run directory {run_dir}"))
             is_new = _check_directory(run_dir, settings)  # what another process wrote meanwhile
             files.remove_temporary_files(run_dir)
+            files.remove_temporary_files(run_dir / SAMPLES)
             checkpoint_files.remove_temporary(run_dir / CHECKPOINTS)
             text = dumps(settings)
             if is_new or (run_dir / CONFIG).read_text(encoding="utf-8") != text:

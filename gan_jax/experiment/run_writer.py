@@ -62,6 +62,7 @@ class RunWriter:
         self.divergence = run_directory.divergence(run_dir)
         self._pictures = pictures
         self._pending_picture: Future[None] | None = None
+        self._drawn_step = 0
         self._loggers: list[Logger] = []
         self._has_warned = False
 
@@ -154,7 +155,7 @@ class RunWriter:
         if self._pending_picture is not None:
             self._pending_picture.result()
         lock.confirm(self.run_dir)
-        path = self.run_dir / SAMPLES / f"step_{step:08d}.png"
+        path = self._picture(step)
         if len(dataset.shape) < 3:  # what figures over training are drawn from
             with (
                 self._tolerating_storage_failures(),
@@ -166,9 +167,14 @@ class RunWriter:
         if translations.shows(dataset):
             held_out = data.samples_at(self.experiment.held_out, np.arange(number))
             samples, columns = translations.beside_inputs(samples, held_out)
+        self._drawn_step = step
         self._pending_picture = self._pictures.submit(
             self._write_picture, path, samples, real, step, columns, histograms
         )
+
+    def has_picture(self, step: int) -> bool:
+        """Returns whether the picture of a step's samples is there."""
+        return self._picture(step).exists()
 
     def save(self, state: TrainState, step: int, metrics: Mapping[str, float]) -> None:
         """Saves a checkpoint, after putting the rows of metrics up to it on the disk.
@@ -177,6 +183,11 @@ class RunWriter:
           StorageError: this checkpoint, or the one before it, cannot be saved.
         """
         lock.confirm(self.run_dir)
+        # A killed run goes on from here. It draws the picture of this step itself, unless this is
+        # the last step, but none of an earlier one.
+        is_earlier = self._drawn_step < step or step >= self.settings.steps
+        if self._pending_picture is not None and is_earlier:
+            self._pending_picture.result()
         for logger in self._loggers:
             if isinstance(logger, json_lines.JsonLines):
                 with self._tolerating_storage_failures():
@@ -213,6 +224,9 @@ class RunWriter:
         """Notes that nothing is left out any more."""
         if multihost.is_main_process():
             (self.run_dir / POSTPONED).unlink(missing_ok=True)
+
+    def _picture(self, step: int) -> Path:
+        return self.run_dir / SAMPLES / f"step_{step:08d}.png"
 
     def _write_picture(
         self,

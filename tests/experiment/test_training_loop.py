@@ -554,3 +554,35 @@ def test_a_schedule_for_a_learning_rate_is_built_by_the_same_rule(root):
 def test_metrics_are_strict_json(uninterrupted):
     for line in (uninterrupted / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)
+
+
+def test_no_picture_is_lost_if_a_run_is_killed_after_a_checkpoint(root, tmp_path, monkeypatch):
+    """Pictures are drawn while training goes on, but those of earlier steps before a checkpoint."""
+    draw, save, at_saves = run_writer.sample_plots.save_samples, Checkpoints.save, {}
+
+    def draw_slowly(path, *arguments):
+        time.sleep(0.5)
+        draw(path, *arguments)
+
+    def note(checkpoints, step, *arguments):
+        pictures = (tmp_path / "run" / "samples").glob("*.png")
+        at_saves[step] = sorted(int(path.stem.removeprefix("step_")) for path in pictures)
+        save(checkpoints, step, *arguments)
+
+    monkeypatch.setattr(run_writer.sample_plots, "save_samples", draw_slowly)
+    monkeypatch.setattr(Checkpoints, "save", note)
+    training_loop.run(tiny(root, "steps=20", "sample_every=10", "metrics="), tmp_path / "run")
+    assert at_saves[10][:1] == [0]
+    assert at_saves[20] == [0, 10, 20]  # nothing comes after the last one
+
+
+def test_a_resumed_run_draws_the_picture_that_its_checkpoint_came_before(root, tmp_path):
+    overrides = ["sample_every=10", "metrics="]
+    training_loop.run(tiny(root, "steps=10", *overrides), tmp_path / "run")
+    picture = tmp_path / "run" / "samples" / "step_00000010.png"
+    drawn = picture.read_bytes()
+    picture.unlink()
+    (picture.parent / f".{'0' * 16}.part").touch()  # what the kill left
+    training_loop.run(tiny(root, "steps=20", *overrides), tmp_path / "run")
+    assert picture.read_bytes() == drawn
+    assert not list(picture.parent.glob(".*"))
