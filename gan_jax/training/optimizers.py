@@ -51,11 +51,11 @@ def freeze(paths: str | tuple[str, ...]) -> optax.GradientTransformation:
     """Returns the stage that leaves some parameters as they are.
 
     It is the last stage of a chain, for fine-tuning: ``adam(learning_rate=2e-4) +
-    freeze(paths='block_0')``.
+    freeze(paths='params/down_0')``.
 
     Args:
-      paths: of the parameters: ``"Dense_0/kernel"``. A path stands for all below it too, and ``*``
-        for any text: ``("Dense_0", "*/bias")``.
+      paths: of the parameters: ``"params/head/score/kernel"``. A path stands for all below it too,
+        and ``*`` for any text: ``("params/down_0", "*/bias")``.
 
     Raises:
       UserError: in ``init``, if no parameter has one of the paths.
