@@ -3,7 +3,8 @@
 All are pure functions of (seed, position in the stream).
 """
 
-from gan_jax.data.dataset import Dataset, batches, decode, prefetch, samples_at
+from gan_jax.data.batching import batches, decode, samples_at
+from gan_jax.data.dataset import Dataset
 from gan_jax.data.image_pairs import (
     paired_folder,
     paired_shapes,
@@ -19,6 +20,7 @@ from gan_jax.data.images import (
     stacked_fashion_mnist,
     stacked_mnist,
 )
+from gan_jax.data.prefetching import prefetch
 from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.data.toy import (
     fixed,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax.data.dataset import Dataset, Seed, epoch_permutations
+from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import decode_image, resize
 from gan_jax.data.images import image_files, read_images
+from gan_jax.data.positions import Seed, epoch_permutations
 from gan_jax.data.shapes import draw_shapes
 from gan_jax.errors import UserError, first_line
 from gan_jax.game import Batch

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax.data.dataset import Dataset, Seed, epoch_permutations
+from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import MAX_PIXELS, decode_image
+from gan_jax.data.positions import Seed, epoch_permutations
 from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.errors import UserError, first_line
 from gan_jax.game import Batch
