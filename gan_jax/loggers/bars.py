@@ -13,7 +13,7 @@ class Bar:
     """A line that says what a command does, how far it is, and since when.
 
     Lines that are printed meanwhile appear above it. It leaves the cursor visible, so a process
-    that ends at once does not spoil its terminal.
+    that ends at once does not spoil its terminal. Nothing is raised if the terminal is closed.
 
     Args:
       doing: a word or two.
@@ -27,7 +27,8 @@ class Bar:
             self._bar = _make_bar()
             self._total = total
             self._task = self._bar.add_task(doing, total=None)
-            self._bar.start()
+            with contextlib.suppress(OSError):
+                self._bar.start()
 
     def update(self, doing: str, done: int | None = None) -> None:
         """Says what is being done.
@@ -38,12 +39,14 @@ class Bar:
         """
         if self._bar is not None:
             total = None if done is None else self._total
-            self._bar.update(self._task, description=doing, completed=done, total=total)
+            with contextlib.suppress(OSError):
+                self._bar.update(self._task, description=doing, completed=done, total=total)
 
     def close(self) -> None:
         """Removes the bar."""
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ FLAGS = (
     "sample_every=2",
     "checkpoint_every=2",
     "evaluate_every=2",
-    "batch_size=2",
+    "batch_size=4",
     "num_samples=3",
     "metrics=paired_similarity(samples=5)",
 )

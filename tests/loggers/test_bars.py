@@ -51,3 +51,36 @@ def test_a_pipe_has_the_lines_alone():
     lines = ran.stdout.splitlines()
     assert len(lines) == 2 and lines[1] == "the end" and "50/100" in lines[0]
     assert ran.stderr == ""
+
+
+CLOSED = """
+from gan_jax.experiment.command_line import main
+from gan_jax.loggers.progress import Progress
+def program(_):
+    shown = Progress(100, 0)
+    shown.show(1)
+    input()
+    shown.show(2, "evaluating")
+    shown.report(50, [{"loss": 1.0}])
+    shown.close()
+    return 7
+main(program)
+"""
+
+
+def test_nothing_is_raised_if_the_terminal_is_closed():
+    leader, follower = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLOSED],
+        stdin=subprocess.PIPE,
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        os.close(follower)
+        while b"compiling" not in os.read(leader, 4096):
+            pass
+        os.close(leader)
+        process.communicate(b"\n")
+    assert process.returncode == 7
