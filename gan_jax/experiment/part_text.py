@@ -17,11 +17,14 @@ import numpy as np
 
 STRING_OR_REFERENCE = re.compile(
     r"""(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"""|(?<==)\s*(?![\w.:]+(?:[\s,()]|$))(?P<path>(?:[A-Za-z_~/]|\.(?!\d))[^\s,()'"=]*)"""
+    r"""|(?<==)\s*(?P<dots>\.{1,2})(?=[\s,)]|$)"""
     r"""|(?P<module>[A-Za-z_][\w.]*):(?P<function>[A-Za-z_]\w*)"""
     r"""|\b(?P<keyword>is)\b"""
 )
 """What has to be told apart before Python's parser reads the text: strings, in which nothing is
-replaced; references to functions of other packages; and ``is``, a metric and a word of Python's."""
+replaced; values without quotes that are more than a name, such as ``/my/data`` or ``train[:80%]``;
+references to functions of other packages; and ``is``, a metric and a word of Python's."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,9 @@ def parts_text(parts: Iterable[Part]) -> str:
 def parse_parts(text: str, repeats: bool = False) -> tuple[Part, ...]:
     """Parses parts, which are joined by ``+`` or by commas.
 
-    A setting is a number, a string, a tuple, true or false, or a part. A bare word is a string, so
-    ``labels=auxiliary`` needs no quotes.
+    A setting is a number, a string, a tuple, true or false, or a part. A word or a path is a
+    string, so ``labels=auxiliary`` and ``path=/my/data`` need no quotes. Text with spaces, commas
+    or round brackets does.
 
     Args:
       text: ``"wasserstein + gradient_penalty(weight=10)"``; empty for no parts.
@@ -133,7 +137,9 @@ class _Parser:
         try:
             self._tree = _syntax_tree(STRING_OR_REFERENCE.sub(self._replace, text))
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise ValueError("a name, bracket or value is missing or misspelt") from error
+            raise ValueError(
+                "a name, bracket or value is missing or misspelt, or text with spaces has no quotes"
+            ) from error
 
     def parts(self) -> list[Part]:
         return self._parts(self._tree)
@@ -141,6 +147,9 @@ class _Parser:
     def _replace(self, match: re.Match[str]) -> str:
         if match["string"]:
             return match["string"]
+        text = match["path"] or match["dots"]
+        if text:
+            return repr(text)
         if match["keyword"]:
             return "inception_score"
         name = f"_reference_{len(self._references)}_"

@@ -23,6 +23,22 @@ from gan_jax.experiment.part_text import Part, parse_parts, parse_value, parts_t
         ("dcgan(labels=auxiliary)", (Part("dcgan", {"labels": "auxiliary"}),)),
         ("npz(path='a:b + c')", (Part("npz", {"path": "a:b + c"}),)),
         ("fid50k(weights=inception.npz)", (Part("fid50k", {"weights": "inception.npz"}),)),
+        (
+            "folder(path=/my/data, resolution=32)",
+            (Part("folder", {"path": "/my/data", "resolution": 32}),),
+        ),
+        ("folder(path= ~/a-b/c+d.e)", (Part("folder", {"path": "~/a-b/c+d.e"}),)),
+        ("f(path=.., other=.)", (Part("f", {"path": "..", "other": "."}),)),
+        ("f(x=.5e-3, y=./5)", (Part("f", {"x": 5e-4, "y": "./5"}),)),
+        (
+            "tfds(name=a-b, split=train[:80%])",
+            (Part("tfds", {"name": "a-b", "split": "train[:80%]"}),),
+        ),
+        ("f(a=gs://bucket/x) + g(n=1)", (Part("f", {"a": "gs://bucket/x"}), Part("g", {"n": 1}))),
+        (
+            "every(n=2, term=f(path=/a/is))",
+            (Part("every", {"n": 2, "term": Part("f", {"path": "/a/is"})}),),
+        ),
         ("f(g=a.b:c)", (Part("f", {"g": Part("a.b:c")}),)),
         ("my_losses:total_variation", (Part("my_losses:total_variation"),)),
         (
@@ -62,6 +78,9 @@ def test_text_is_parsed_and_written_back(text, parts):
         "hinge(x=__import__('os').system('x'))",
         "hinge(x=[y for y in (1,)])",
         "my_losses.total_variation",
+        "folder(path=/my data)",
+        "f(x=1e-)",
+        "f(x=a == b)",
         "hinge(x=1e999)",
         "hinge(x=(1, 1e999))",
         "(" * 200,
