@@ -26,6 +26,7 @@ from gan_jax.experiment.opening import (
 )
 from gan_jax.experiment.part_building import build_protocols
 from gan_jax.experiment.population import name_members
+from gan_jax.experiment.probes import probe
 from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_directory import CHECKPOINTS
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
@@ -74,6 +75,7 @@ def run(
     """
     run_dir = Path(run_dir)
     executor = make_executor(settings)
+    remarks = probe(executor.experiment)
     stop = StopSignals(quiet=not multihost.is_main_process())
     protocols, real = _scores_to_compute(settings, executor.experiment, stop)
     directories = [Path(directory) for directory in member_dirs] or executor.directories(run_dir)
@@ -97,6 +99,9 @@ def run(
             return _mean_metrics(directories)
         for writer in writers:
             writer.start()
+        if multihost.is_main_process():
+            for remark in remarks:
+                print_line(remark)
         if settings.wandb.use and multihost.is_main_process():
             where = wandb.describe_folders(directories, settings.wandb.mode)
             print_line(where)

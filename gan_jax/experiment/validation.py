@@ -90,7 +90,12 @@ def check_experiment(experiment: Experiment) -> None:
       UserError: labels that the dataset does not have, a pack that does not divide the batch,
         networks of another shape.
     """
-    state = jax.eval_shape(experiment.init, jax.random.key(0))
+    try:
+        state = jax.eval_shape(experiment.init, jax.random.key(0))
+    except TypeError as error:
+        raise UserError(
+            f"config.networks names {experiment.settings.networks.name}: {first_line(error)}"
+        ) from error
     for index, stage in enumerate(experiment.stages):
         batch = _abstract_batch(experiment, stage, fading=index > 0)
         step = stage.make_step({})

@@ -65,6 +65,26 @@ def conditions(batch: Batch) -> Batch:
     return {name: value for name, value in batch.items() if name not in NOT_CONDITIONS}
 
 
+def check_params(name: str, params: Params) -> None:
+    """Checks that all leaves of parameters are arrays of floats, as only those can be trained.
+
+    Args:
+      name: of the network, for the error.
+      params: its parameters.
+
+    Raises:
+      TypeError: a leaf is something else, such as a counter, a random key or a function.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
+            raise TypeError(
+                f"the {name}'s parameters hold {dtype or type(leaf).__name__} at "
+                f"{jax.tree_util.keystr(path)}, not an array of floats: keep what is not trained "
+                "out of the parameters (networks that draw take rng, see Networks.random)"
+            )
+
+
 def check_batch(batch: Batch, *axes: str) -> None:
     """Checks that a batch is a dict with ``"real"`` whose arrays all begin with the given axes.
 
@@ -73,7 +93,8 @@ def check_batch(batch: Batch, *axes: str) -> None:
       axes: the names of the axes, ``"batch"`` for a loss.
 
     Raises:
-      TypeError: it is not a dict, has no ``"real"``, has one of integers, or lacks an axis.
+      TypeError: it is not a dict, has no ``"real"``, has one of integers, or lacks an axis; or
+        another entry is images of bytes.
     """
     shape = f"[{', '.join(axes)}, ...]"
     if not isinstance(batch, Mapping):
@@ -90,6 +111,11 @@ def check_batch(batch: Batch, *axes: str) -> None:
         )
     for name, entry in batch.items():
         for array in jax.tree.leaves(entry):
+            if jnp.result_type(array) == jnp.uint8 and jnp.ndim(array) > len(axes) + 1:
+                raise TypeError(
+                    f"batch[{name!r}] is uint8: images of bytes become floats in [-1, 1] by "
+                    "gan_jax.data.decode(batch)"
+                )
             if jnp.ndim(array) < len(axes):
                 raise TypeError(
                     f"batch leaves are {shape}; batch[{name!r}] is {list(jnp.shape(array))}: "

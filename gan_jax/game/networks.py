@@ -165,6 +165,8 @@ class Networks(NamedTuple):
         ``round.outputs``.
       autoencoder: whether the generator, ``generate`` and ``outputs``, is also given the real
         samples, as the condition ``real``.
+      bounds: the interval that the entries of generated samples lie in, such as (-1, 1) after a
+        tanh; None if it is not known or they are unbounded. Runs refuse data outside of it.
     """
 
     init: InitFn
@@ -179,6 +181,7 @@ class Networks(NamedTuple):
     styles: StylesFn | None = None
     outputs: OutputsFn | None = None
     autoencoder: bool = False
+    bounds: tuple[float, float] | None = None
 
 
 def draw_latents(networks: Networks, rng: PRNGKey, sample_index: Array) -> Array | None:

@@ -358,7 +358,7 @@ def dcgan(
         attention=attention,
         settings=settings,
     )
-    return LinenPair(generator, discriminator, tuple(shape), settings).networks()
+    return LinenPair(generator, discriminator, tuple(shape), settings, output=output).networks()
 
 
 def infogan(

@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
-from gan_jax.networks.layers import DISCRIMINATOR_NORMS, NORMS
+from gan_jax.networks.layers import BOUNDS, DISCRIMINATOR_NORMS, NORMS
 from gan_jax.networks.linen_pair import apply_module, init_module
 from gan_jax.networks.patch_discriminator import MultiScaleDiscriminator, PatchDiscriminator
 from gan_jax.networks.resnet_translator import ResnetTranslator
@@ -118,6 +118,7 @@ def pix2pix(
         features=features,
         independent_scores=discriminator_norm != "batch",
         random=("generate",) if generator == "unet" and dropout else (),
+        bounds=BOUNDS["tanh"],
     )
 
 
@@ -213,6 +214,7 @@ def cyclegan(
         features=features,
         independent_scores=discriminator_norm != "batch",
         random=("generate",) if generator == "unet" and dropout else (),
+        bounds=BOUNDS["tanh"],
     )
 
 

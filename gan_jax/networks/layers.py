@@ -57,6 +57,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 (2017), section 5.1, which has nearly zero mean.
 """
 
+BOUNDS: dict[str, tuple[float, float]] = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""The interval of an activation's values, for those that have one."""
+
 
 def nonlinearity(name: str, slope: float = 0.2) -> Callable[[Array], Array]:
     """Returns the activation of that name.

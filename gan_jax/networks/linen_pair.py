@@ -14,6 +14,7 @@ from gan_jax.errors import UserError
 from gan_jax.game import Array, Networks, Params, PRNGKey
 from gan_jax.networks import spectral
 from gan_jax.networks.initializers import init_from_one_draw
+from gan_jax.networks.layers import BOUNDS
 from gan_jax.networks.settings import CommonSettings
 
 STANDING_BATCH = 64
@@ -71,6 +72,7 @@ class LinenPair:
       shape: shape of one sample.
       settings: the settings that all networks share.
       takes_fade: whether both modules take ``fade``.
+      output: the name of the generator's last activation, see `layers.ACTIVATIONS`.
     """
 
     generator: nn.Module
@@ -78,6 +80,7 @@ class LinenPair:
     shape: tuple[int, ...]
     settings: CommonSettings
     takes_fade: bool = False
+    output: str = "linear"
 
     def networks(self) -> Networks:
         """Returns the pair as plain functions."""
@@ -90,6 +93,7 @@ class LinenPair:
             features=self.features,
             standing=self.with_standing_statistics if self.settings.norm == "batch" else None,
             independent_scores=self.settings.independent_scores,
+            bounds=BOUNDS.get(self.output),
         )
 
     def init(self, rng: PRNGKey) -> tuple[Params, Params]:

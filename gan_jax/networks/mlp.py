@@ -229,4 +229,4 @@ def mlp(
         kernel_init=kernel_init,
         settings=settings,
     )
-    return LinenPair(generator, discriminator, tuple(shape), settings).networks()
+    return LinenPair(generator, discriminator, tuple(shape), settings, output=output).networks()

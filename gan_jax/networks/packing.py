@@ -86,4 +86,5 @@ def packed(
         independent_scores=False,
         random=tuple(name for name in single.random if name in ("generate", "styles")),
         styles=single.styles,
+        bounds=single.bounds,
     )

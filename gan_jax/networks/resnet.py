@@ -354,7 +354,7 @@ def resnet(
         attention=attention,
         settings=settings,
     )
-    return LinenPair(generator, discriminator, tuple(shape), settings).networks()
+    return LinenPair(generator, discriminator, tuple(shape), settings, output=output).networks()
 
 
 def sngan(shape: tuple[int, ...], classes: int = 0, **settings: Unpack[ResnetSettings]) -> Networks:

@@ -24,6 +24,7 @@ from gan_jax.game import (
     Player,
     PRNGKey,
     check_batch,
+    check_params,
     initial_memory,
     update,
 )
@@ -92,9 +93,14 @@ def init_state(
       rng: the key.
       objective: what will be minimised; only needed if its terms remember anything.
       emas: how many moving averages of the generator there are.
+
+    Raises:
+      TypeError: a parameter is not an array of floats.
     """
     warn_if_slow()
     generator, discriminator = networks.init(rng)
+    check_params("generator", generator)
+    check_params("discriminator", discriminator)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         generator=Player(generator, generator_optimizer.init(generator)),
