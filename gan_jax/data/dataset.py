@@ -6,7 +6,7 @@ No state has to be saved to continue a run: the batches of a step are computed f
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -73,6 +73,7 @@ class Dataset:
       std: of a mixture of Gaussians, the standard deviation of every mode; None if they differ.
       conditions: the shapes, by name, of what else batches carry for each sample, such as an image
         ``"input"``, for both networks.
+      class_names: of the classes in their order; empty if they have none.
     """
 
     shape: tuple[int, ...]
@@ -82,6 +83,7 @@ class Dataset:
     centres: np.ndarray | None = None
     std: float | None = None
     conditions: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
 
     @classmethod
     def from_distribution(
@@ -147,6 +149,7 @@ class Dataset:
         centres: np.ndarray | None = None,
         std: float | None = None,
         conditions: Mapping[str, np.ndarray] | None = None,
+        class_names: Sequence[str] = (),
     ) -> "Dataset":
         """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
 
@@ -160,6 +163,7 @@ class Dataset:
           centres: see the attribute.
           std: see the attribute.
           conditions: what else batches carry, ``[n, ...]`` by name: uint8 images, or numbers.
+          class_names: see the attribute.
 
         Returns:
           The dataset.
@@ -187,7 +191,8 @@ class Dataset:
             return samples  # type: ignore[no-any-return]  # NumPy arrays do where JAX's are asked
 
         shapes = {name: array.shape[1:] for name, array in conditions.items()}
-        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes)
+        names = tuple(class_names)
+        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes, names)
 
 
 @functools.partial(jax.jit, static_argnums=1)

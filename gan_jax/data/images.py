@@ -203,7 +203,7 @@ def folder(
     names = [file.relative_to(root).parts[0] for file in files]
     classes = sorted(set(names))
     label = np.array([classes.index(name) for name in names], np.int32)
-    return Dataset.from_arrays(real, label, len(classes))
+    return Dataset.from_arrays(real, label, len(classes), class_names=classes)
 
 
 def image_files(root: Path) -> list[Path]:

@@ -80,7 +80,10 @@ def tfds(
                 f"{builder.data_dir} is damaged, remove it and prepare {name} again: {reason}"
             ) from error
         _save_cache(cache, arrays)
-    return Dataset.from_arrays(arrays["real"], arrays.get("label"), classes if labels else 0)
+    names = getattr(features.get("label"), "names", ()) if labels else ()
+    return Dataset.from_arrays(
+        arrays["real"], arrays.get("label"), classes if labels else 0, class_names=names
+    )
 
 
 def find_builder(name: str, data_dir: str | os.PathLike[str] | None = None) -> Any:

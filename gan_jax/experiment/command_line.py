@@ -98,6 +98,34 @@ def check_output(path: Path, overwrite: bool = False) -> None:
             raise UserError(f"{path} is a directory: choose a file as --out")
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists: choose another --out or add --overwrite")
+    except OSError as error:  # a name that is too long, a directory that cannot be read
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    _check_writable(path)
+
+
+def check_output_folder(path: Path, overwrite: bool = False) -> None:
+    """Checks that a folder of files can be written, before what is to be written is computed.
+
+    Args:
+      path: of the folder, which is made when it is written.
+      overwrite: whether it may hold files, which stay unless one of the same name is written.
+
+    Raises:
+      UserError: it is a file, it is not empty, or it cannot be written to.
+    """
+    try:
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file: choose a folder as --out")
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
+            raise UserError(f"{path} is not empty: choose another --out or add --overwrite")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    _check_writable(path / "file")
+
+
+def _check_writable(path: Path) -> None:
+    """Raises UserError if no file can be made in the directory of a path."""
+    try:
         directory = next(parent for parent in path.absolute().parents if parent.exists())
     except OSError as error:  # a name that is too long, a directory that cannot be read
         raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -14,6 +14,7 @@ from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.ema_choice import choose_ema
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
+from gan_jax.experiment.sample_choice import parse_classes
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.validation import check_settings
 from gan_jax.game import Networks
@@ -49,13 +50,14 @@ class LoadedRun:
         """The networks, as plain functions of parameters: those in ``state``."""
         return self.experiment.stage_after(self.step)[0].networks
 
-    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+    def sample(self, n: int, seed: int = 0, label: int | str | None = None) -> np.ndarray:
         """Draws samples of the generator's EMA.
 
         Args:
           n: how many.
           seed: of their latents; sample i depends on the seed, i and its label alone.
-          label: of all samples, if the networks take labels; None: each class in turn.
+          label: of all samples, by number or by name, if the networks take labels; None: each class
+            in turn.
 
         Returns:
           ``[n, *shape]`` float32, images in [-1, 1].
@@ -63,10 +65,9 @@ class LoadedRun:
         Raises:
           UserError: no sample is asked for, or there is no such label.
         """
-        classes = self.experiment.dataset.classes
-        if label is not None and classes and not 0 <= label < classes:
-            raise UserError(f"label is from 0 to {classes - 1} for this run, not {label}")
-        labels = None if label is None else np.full(n, label)
+        dataset, labels = self.experiment.dataset, None
+        if label is not None:
+            labels = np.resize(parse_classes(str(label), dataset.classes, dataset.class_names), n)
         return self.sampler(jax.random.key(seed), n, labels)
 
 

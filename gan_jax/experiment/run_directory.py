@@ -1,6 +1,7 @@
 """The directory of a run: its settings, its metrics, whether it has ended, and who may write it."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -101,6 +102,20 @@ def samples_over_training(run_dir: str | Path) -> list[tuple[int, np.ndarray]]:
     """Returns the samples ``[n, 2]`` that a run on points has saved, with their steps, in order."""
     paths = sorted((Path(run_dir) / SAMPLES).glob("step_*.npy"))
     return [(int(path.stem.removeprefix("step_")), np.load(path)) for path in paths]
+
+
+def pictures_over_training(run_dir: str | Path) -> list[tuple[int, Path]]:
+    """Returns the pictures of samples that a run has drawn, with their steps, in order."""
+    try:
+        entries = [path for path in (Path(run_dir) / SAMPLES).iterdir() if path.is_file()]
+    except OSError:
+        return []
+    return sorted(
+        (int(match[1]), path)
+        for path in entries
+        if not path.is_symlink()
+        and (match := re.fullmatch(r"step_(\d{1,12})\.png", path.name, re.ASCII))
+    )
 
 
 def divergence(run_dir: Path) -> str:

@@ -8,6 +8,11 @@ import numpy as np
 from gan_jax import files
 
 
+def as_pixels(images: np.ndarray) -> np.ndarray:
+    """Returns images ``[...]`` in [-1, 1] as the nearest of the 256 values of uint8."""
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
 def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
     """Arranges images in a grid, row by row.
 
@@ -31,8 +36,7 @@ def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> 
     rows = math.ceil(n / columns)
     shape = (rows * (height + pad) + pad, columns * (width + pad) + pad, 3)
     picture = np.full(shape, 255, np.uint8)
-    pixels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-    for index, image in enumerate(pixels):
+    for index, image in enumerate(as_pixels(images)):
         row, column = divmod(index, columns)
         top, left = pad + row * (height + pad), pad + column * (width + pad)
         picture[top : top + height, left : left + width] = image

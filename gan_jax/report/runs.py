@@ -1,6 +1,5 @@
 """What one run directory holds, read tolerantly: what is damaged or missing becomes a note."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def read_run(directory: Path, name: str, group: str = "") -> Run:
         divergence=divergence,
         rows=[json_lines.metrics_in(row) for row in rows],
         scores=score_records(objects),
-        pictures=_pictures(directory / run_directory.SAMPLES),
+        pictures=run_directory.pictures_over_training(directory),
         roll_backs=[
             f"to step {row.get('step')}: {row.get('reason', '')}"
             for row in (_json_lines(backs, notes) if backs.exists() else [])
@@ -121,17 +120,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-
-
-def _pictures(folder: Path) -> list[tuple[int, Path]]:
-    """Returns the sample grids of a run in the order of their steps."""
-    try:
-        names = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
-    except OSError:
-        return []
-    found = [
-        (int(match[1]), path)
-        for path in names
-        if (match := re.fullmatch(r"step_(\d{1,12})\.png", path.name, re.ASCII))
-    ]
-    return sorted(found)

@@ -1,5 +1,6 @@
 """Paths between latents, and sums of them: arrays in, arrays out, on the host."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -97,7 +98,7 @@ def walk(points: ArrayLike, frames: int, interpolate: Interpolation = slerp) -> 
             f"and {frames} frames"
         )
     fractions = np.arange(frames) / frames
-    parts = [interpolate(a, b, fractions) for a, b in zip(latents[:-1], latents[1:], strict=True)]
+    parts = [interpolate(a, b, fractions) for a, b in itertools.pairwise(latents)]
     return np.concatenate([*parts, np.asarray(latents[-1:], np.float32)])
 
 
@@ -121,7 +122,7 @@ def closed_walk(points: ArrayLike, frames: int, interpolate: Interpolation = sle
 
 
 def arithmetic(with_trait: ArrayLike, without: ArrayLike, others: ArrayLike) -> np.ndarray:
-    """Computes ``mean(with_trait) - mean(without) + mean(others)``: latents of others, with a trait.
+    """Computes ``mean(with_trait) - mean(without) + mean(others)``, latents of others with a trait.
 
     Means are taken over several latents of one look each, as a single one is seldom stable.
 

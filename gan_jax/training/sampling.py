@@ -134,9 +134,22 @@ class Sampler:
         latents: np.ndarray = self._in_batches(_latents_program(self._networks), rng, batch)
         return latents
 
-    def generate(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
-        """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call."""
-        sample_index = np.arange(len(latents))
+    def generate(
+        self,
+        latents: np.ndarray,
+        label: np.ndarray | None = None,
+        sample_index: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Returns samples ``[n, ...]`` float32 from latents ``[n, ...]``; labels as in a call.
+
+        Args:
+          latents: ``[n, ...]``.
+          label: as in a call.
+          sample_index: ``[n]`` int, what the draws of a generator that draws depend on, such as its
+            noise; None: 0, 1, ... The frames of a walk have one index, or noise flickers in it.
+        """
+        if sample_index is None:
+            sample_index = np.arange(len(latents))
         batch = {"latents": latents, "sample_index": sample_index.astype(np.int32)}
         batch |= self.conditions(sample_index, label)
         samples: np.ndarray = self._in_batches(

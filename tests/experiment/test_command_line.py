@@ -89,14 +89,14 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
     for arguments, says in (
         (("--out=s.png", "--step=11"), "no checkpoint of step 11"),
         ((f"--out={tmp_path / 's.npy'}",), "exists"),
-        (("--out=s.jpg",), "ends in .png or .npy"),
+        (("--out=s.jpg",), "ends in .png, .npy or .npz, or is a folder"),
         (("--out=s.png", "--num=0"), "--num is an integer from 1 to 2147483647"),
         (("--out=s.png", f"--num={2**31 - 1}"), "GB is available: choose a smaller --num"),
         (("--out=s.png", "--num=100001"), "shows at most 100000 samples, not 100001: choose a"),
         (("--out=s.png", "--seed=-1"), "--seed is an integer from 0"),
         (("--out=README.md/s.png",), "cannot be written, because of"),
         ((f"--out={'s' * 300}.png",), "cannot be written: File name too long"),
-        (("--out=s.npy", "--label=0"), "--label needs networks that take labels"),
+        (("--out=s.npy", "--label=0"), "a label needs networks that take labels"),
         (("--out=s.png", "--num=x"), "invalid int value"),
         (("--out=s.png", "--label=3"), "--label"),
     ):
