@@ -73,6 +73,7 @@ def get_config() -> ConfigDict:
 
     # What is written to the run directory, at intervals in steps.
     config.log_every = 500
+    config.health = True  # measure what goes wrong once per log_every steps: docs/diagnosis.md
     config.checkpoint_every = 5_000
     config.keep_checkpoints = 2  # the newest ones; the best one is kept too
     config.sample_every = 5_000

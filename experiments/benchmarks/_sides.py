@@ -25,13 +25,17 @@ class TrainingRun:
     """A run without files.
 
     Each call takes the next ``steps`` steps in one compiled program, as training does: batches are
-    drawn and all metrics are computed.
+    drawn and all metrics are computed. Health, which runs measure once in hundreds of steps, is
+    not; the case `health` times it.
     """
+
+    measures_health = False
 
     def __init__(
         self, settings: Settings, steps: int, dataset: Dataset | None = None, **fields: Any
     ) -> None:
         settings = _with_steps_per_call(dataclasses.replace(settings, **fields), steps)
+        settings = dataclasses.replace(settings, health=self.measures_health)
         self.executor: executors.Executor = executors.SingleRun(settings, dataset)
         self.state = self.executor.init()
         self.steps, self.steps_done = steps, 0
@@ -62,7 +66,7 @@ class PopulationRun(TrainingRun):
 
 
 def _with_steps_per_call(settings: Settings, steps: int) -> Settings:
-    """The settings with so many steps in a call, and intervals that are multiples of it."""
+    """The settings with so many steps in a call, intervals to match, and without health."""
     intervals = (
         "steps_per_call",
         "log_every",
@@ -70,7 +74,7 @@ def _with_steps_per_call(settings: Settings, steps: int) -> Settings:
         "sample_every",
         "evaluate_every",
     )
-    return dataclasses.replace(settings, **dict.fromkeys(intervals, steps))
+    return dataclasses.replace(settings, health=False, **dict.fromkeys(intervals, steps))
 
 
 class WorkerProcess:

@@ -16,6 +16,7 @@ from gan_jax.evaluation import Protocol, RealSamples
 from gan_jax.experiment.builder import Chunk
 from gan_jax.experiment.due import due_after
 from gan_jax.experiment.executors import Executor
+from gan_jax.experiment.fused_steps import health_row
 from gan_jax.experiment.nonfinite import (
     describe_bad_state,
     describe_nonfinite,
@@ -256,7 +257,7 @@ class Loop:
                 reason = describe_bad_state(self.executor.member(state, index), step)
             if reason:
                 reasons[index] = reason
-            values[index] |= interval_metrics(calls)
+            values[index] |= interval_metrics(calls) | health_row(self.settings, calls, step)
             if writer.roll_backs:
                 values[index]["roll_backs"] = float(len(writer.roll_backs))
         if reasons and self.settings.nonfinite == "roll_back":

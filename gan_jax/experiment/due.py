@@ -1,6 +1,7 @@
 """What is to be done after a call, by the intervals of settings."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from gan_jax.experiment.settings import Settings
 
@@ -24,6 +25,11 @@ class Due:
     postponed: bool
 
 
+def is_interval(settings: Settings, every: int, step: Any) -> Any:
+    """Returns whether an interval ends after a step, an integer or a traced one."""
+    return (step % every == 0) | (step == settings.steps)
+
+
 def due_after(settings: Settings, step: int, stopping: bool = False) -> Due:
     """Returns what is due after a step.
 
@@ -34,7 +40,7 @@ def due_after(settings: Settings, step: int, stopping: bool = False) -> Due:
     """
 
     def interval(every: int) -> bool:
-        return step % every == 0 or step == settings.steps
+        return bool(is_interval(settings, every, step))
 
     save = interval(settings.checkpoint_every) or stopping
     evaluate = interval(settings.evaluate_every) and bool(settings.metrics)

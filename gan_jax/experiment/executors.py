@@ -20,13 +20,14 @@ from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population, roll_backs
 from gan_jax.experiment.builder import Chunk, Experiment, build
+from gan_jax.experiment.fused_steps import fused_step
 from gan_jax.experiment.part_building import Hyperparameters
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.stage_building import Stage, StepFactory
 from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.game import Batch, Metrics, PRNGKey
 from gan_jax.training import data_parallel
-from gan_jax.training.steps import TrainState, TrainStep, fused
+from gan_jax.training.steps import TrainState, TrainStep
 
 
 class Executor(Protocol):
@@ -107,7 +108,7 @@ class SingleRun:
         check_experiment(self.experiment)
         parallel = data_parallel.PARALLELISM[settings.parallelism]
         self._programs = [
-            parallel(fused(stage.make_step({}), stage.prepare)) for stage in self.experiment.stages
+            parallel(fused_step(settings, stage, {})) for stage in self.experiment.stages
         ]
         self._key = mesh.compute_replicated(lambda: random.key(settings.seed))
         self._init_key = self._key
@@ -174,7 +175,8 @@ class PopulationRun:
         self._sharding = mesh.split_sharding(devices_mesh)
         stages = build(settings, self.experiment.dataset).stages
         self._programs = [
-            data_parallel.population_step(_fused_factory(stage), devices_mesh) for stage in stages
+            data_parallel.population_step(_fused_factory(settings, stage), devices_mesh)
+            for stage in stages
         ]
         self._keys = jax.vmap(random.key)(jnp.asarray(self._seeds, jnp.uint32))
         self._init_keys = self._keys
@@ -242,12 +244,12 @@ def _check_population(settings: Settings) -> None:
         )
 
 
-def _fused_factory(stage: Stage) -> StepFactory:
+def _fused_factory(settings: Settings, stage: Stage) -> StepFactory:
     """``hyperparameters -> fused step`` of one member."""
 
     def make(numbers: Hyperparameters) -> TrainStep:
         try:
-            return fused(stage.make_step(numbers), stage.prepare)
+            return fused_step(settings, stage, numbers, data_parallel.MEMBERS)
         except jax.errors.ConcretizationTypeError as error:
             raise UserError(
                 f"one of {', '.join(numbers)} cannot differ between the members of a population: "

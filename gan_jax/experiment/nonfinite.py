@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from gan_jax.diagnosis.health import PREFIX
 from gan_jax.loggers.progress import print_line
 from gan_jax.training.nonfinite import SKIPPED_UPDATES, first_nonfinite_parameter
 from gan_jax.training.steps import TrainState
@@ -88,7 +89,8 @@ def describe_bad_state(state: TrainState, step: int) -> str:
 
 
 def _columns(calls: Calls) -> dict[str, np.ndarray]:
-    names = calls[0] if calls else ()
+    """Each metric at all steps of the calls; those of health are not of single steps."""
+    names = [name for name in (calls[0] if calls else ()) if not name.startswith(PREFIX)]
     return {name: np.concatenate([np.ravel(call[name]) for call in calls]) for name in names}
 
 

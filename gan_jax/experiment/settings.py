@@ -100,6 +100,7 @@ class Settings:
     init_from: str = ""
     ema: Parts = ()
     transformations: Parts = ()
+    health: bool = True
 
 
 REPEATABLE = ("ema",)

@@ -8,12 +8,14 @@ import optax
 
 from gan_jax import data
 from gan_jax.data import Dataset
-from gan_jax.errors import UserError
+from gan_jax.diagnosis.health import HealthFn, health
+from gan_jax.errors import UserError, first_line
 from gan_jax.experiment import part_building
 from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.part_text import Part, labels
 from gan_jax.experiment.settings import Settings
 from gan_jax.game import Array, Batch, Networks, Objective, PRNGKey, Term, adversarial
+from gan_jax.loggers.progress import print_line
 from gan_jax.networks import spectral
 from gan_jax.objectives import augmentation, penalties
 from gan_jax.objectives.accumulation import accumulated
@@ -37,12 +39,15 @@ class Stage:
       make_step: makes the train step, not jitted, from hyperparameters, which may be traced.
       prepare: turns a raw batch into the one that is trained on, inside jit.
       batch_size: of the global batch.
+      make_health: makes the function that measures health, from hyperparameters; None if it is not
+        measured.
     """
 
     networks: Networks
     make_step: StepFactory
     prepare: Callable[[Batch], Batch]
     batch_size: int
+    make_health: Callable[[Hyperparameters], HealthFn] | None = None
 
 
 def build_stage(
@@ -89,7 +94,19 @@ def build_stage(
             emas=max(len(settings.ema), 1),
         )
 
-    return Stage(networks, make_step, _preparation(resolution), batch_size), init
+    def make_health(numbers: Hyperparameters) -> HealthFn:
+        terms = _build_terms(settings, networks, numbers)
+        objective = _transformed(settings, adversarial(networks, terms), numbers)
+        return health(networks, objective, dataset.centres, on_failure=_say_unmeasured)
+
+    stage = Stage(
+        networks,
+        make_step,
+        _preparation(resolution),
+        batch_size,
+        make_health if settings.health else None,
+    )
+    return stage, init
 
 
 def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None) -> Networks:
@@ -112,13 +129,13 @@ def _build_networks(settings: Settings, dataset: Dataset, resolution: int | None
     return networks
 
 
-def _build_objective(
-    settings: Settings,
-    networks: Networks,
-    augmentations: list[Augmentation],
-    batch_size: int,
-    numbers: Hyperparameters,
-) -> Objective:
+def _say_unmeasured(quantity: str, error: Exception) -> None:
+    print_line(f"warning: health: {quantity} is not measured: {first_line(error)}")
+
+
+def _build_terms(
+    settings: Settings, networks: Networks, numbers: Hyperparameters
+) -> dict[str, Term]:
     terms: dict[str, Term] = {}
     for label, part in zip(labels(settings.objective), settings.objective, strict=True):
         term: Term = build_part("objective", part, numbers, label)
@@ -128,7 +145,17 @@ def _build_objective(
         terms[name] = term
     # Sorted: the keys of a term's draws depend on its place, and a sum should not on how it is
     # written.
-    terms = dict(sorted(terms.items()))
+    return dict(sorted(terms.items()))
+
+
+def _build_objective(
+    settings: Settings,
+    networks: Networks,
+    augmentations: list[Augmentation],
+    batch_size: int,
+    numbers: Hyperparameters,
+) -> Objective:
+    terms = _build_terms(settings, networks, numbers)
     try:
         objective = adversarial(networks, terms)
     except ValueError as error:
@@ -143,6 +170,10 @@ def _build_objective(
         weight = numbers.get("gradient_regularisation", settings.gradient_regularisation)
         objective = penalties.gradient_regularised(objective, weight)
     objective = accumulated(objective, settings.accumulation_steps)
+    return _transformed(settings, objective, numbers)
+
+
+def _transformed(settings: Settings, objective: Objective, numbers: Hyperparameters) -> Objective:
     for part in settings.transformations:
         objective = build_part("transformations", part, numbers, objective=objective)
     return objective

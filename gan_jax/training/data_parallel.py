@@ -19,7 +19,10 @@ from gan_jax.distributed.mesh import AXIS, device_mesh, split_sharding
 from gan_jax.game import Array, Batch, Metrics, PRNGKey
 from gan_jax.training.steps import TrainState, TrainStep
 
-__all__ = ["PARALLELISM", "PopulationStep", "pmapped", "population_step", "sharded"]
+__all__ = ["MEMBERS", "PARALLELISM", "PopulationStep", "pmapped", "population_step", "sharded"]
+
+MEMBERS = "members"
+"""The name of the axis over which `population_step` maps."""
 
 BATCH_DIMENSION = 2
 """Of the leaves of fused batches, ``[steps, discriminator_steps, batch, ...]``."""
@@ -159,7 +162,10 @@ def population_step(
         return make_step(numbers)(state, batch, rng)
 
     program: PopulationStep = jax.jit(
-        jax.vmap(step), in_shardings=by_member, out_shardings=by_member, donate_argnums=1
+        jax.vmap(step, axis_name=MEMBERS),
+        in_shardings=by_member,
+        out_shardings=by_member,
+        donate_argnums=1,
     )
     return program
 

@@ -28,6 +28,7 @@ SMALL_RUN = [
     "steps=400",
     "steps_per_call=5",
     "log_every=20",
+    "health=false",
     "checkpoint_every=20",
     "sample_every=200",
     "evaluate_every=200",

@@ -30,6 +30,7 @@ def settings_of(root, images, *overrides):
         "steps=4",
         "steps_per_call=2",
         "log_every=2",
+        "health=false",
         "checkpoint_every=2",
         "sample_every=4",
         "evaluate_every=2",

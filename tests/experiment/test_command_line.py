@@ -20,6 +20,7 @@ TINY = [
     "--config.steps=20",
     "--config.steps_per_call=10",
     "--config.log_every=10",
+    "--config.health=false",
     "--config.checkpoint_every=10",
     "--config.sample_every=10",
     "--config.evaluate_every=10",

@@ -19,6 +19,7 @@ TINY = (
     "steps=20",
     "steps_per_call=10",
     "log_every=10",
+    "health=false",
     "checkpoint_every=20",
     "sample_every=20",
     "evaluate_every=20",

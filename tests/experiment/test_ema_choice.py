@@ -21,6 +21,7 @@ RING = {
     "steps": 20,
     "steps_per_call": 2,
     "log_every": 20,
+    "health": False,
     "sample_every": 20,
     "evaluate_every": 20,
     "checkpoint_every": 2,

@@ -22,6 +22,7 @@ RUN = (
     "steps=20",
     "steps_per_call=5",
     "log_every=10",
+    "health=false",
     "checkpoint_every=10",
     "sample_every=20",
     "evaluate_every=20",

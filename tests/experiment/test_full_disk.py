@@ -32,6 +32,7 @@ def settings(root):
         [
             "networks=mlp(latent_size=4, generator_widths=(256, 256), discriminator_widths=(64,))",
             *("steps=40", "steps_per_call=5", "log_every=5", "checkpoint_every=10"),
+            "health=false",
             *("sample_every=10", "metrics=", "num_samples=4", "batch_size=16"),
         ],
     )

@@ -252,6 +252,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(tmp_path, no_flock, root,
         [
             "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
             *("steps=40", "steps_per_call=5", "log_every=5", "checkpoint_every=10"),
+            "health=false",
             *("sample_every=10", "evaluate_every=40", "num_samples=4", "batch_size=16"),
         ],
     )

@@ -30,6 +30,7 @@ RUN = [
     "steps=40",
     "steps_per_call=5",
     "log_every=10",
+    "health=false",
     "checkpoint_every=10",
     "sample_every=40",
     "evaluate_every=40",

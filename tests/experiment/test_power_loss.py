@@ -170,6 +170,7 @@ def test_rows_of_metrics_are_on_the_disk_before_the_checkpoint_that_follows_them
         [
             "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
             *("steps=20", "steps_per_call=5", "log_every=5", "checkpoint_every=10"),
+            "health=false",
             *("sample_every=10", "evaluate_every=20", "num_samples=4", "batch_size=16"),
         ],
     )

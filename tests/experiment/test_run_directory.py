@@ -19,6 +19,7 @@ TINY = [
     "steps=10",
     "steps_per_call=5",
     "log_every=5",
+    "health=false",
     "checkpoint_every=5",
     "sample_every=5",
     "evaluate_every=10",

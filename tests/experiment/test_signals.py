@@ -24,6 +24,7 @@ RUN = [
     "steps=40",
     "steps_per_call=5",
     "log_every=10",
+    "health=false",
     "checkpoint_every=20",
     "sample_every=10",
     "evaluate_every=10",

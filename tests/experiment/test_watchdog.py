@@ -18,6 +18,7 @@ RUN = [
     "batch_size=16",
     "steps_per_call=5",
     "log_every=100",
+    "health=false",
     "checkpoint_every=100",
     "sample_every=100",
     "evaluate_every=100",

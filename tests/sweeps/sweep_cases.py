@@ -21,6 +21,7 @@ TINY = [
     "steps=20",
     "steps_per_call=10",
     "log_every=10",
+    "health=false",
     "checkpoint_every=10",
     "sample_every=20",
     "evaluate_every=10",

@@ -1,0 +1,55 @@
+"""The fused step of a stage: the program of a run, with or without what measures its health."""
+
+from collections.abc import Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.diagnosis.health import PREFIX
+from gan_jax.diagnosis.monitoring import SAMPLES, monitored
+from gan_jax.experiment.due import is_interval
+from gan_jax.experiment.part_building import Hyperparameters
+from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.stage_building import Stage
+from gan_jax.game import Array
+from gan_jax.training.steps import TrainStep, fused
+
+
+def fused_step(
+    settings: Settings, stage: Stage, numbers: Hyperparameters, members: str | None = None
+) -> TrainStep:
+    """Returns the fused step of a stage, which measures health every ``log_every`` steps.
+
+    Args:
+      settings: of the run.
+      stage: of the run.
+      numbers: hyperparameters in place of those of the settings, perhaps traced.
+      members: the name of the axis over which members of a population are mapped.
+    """
+    step = stage.make_step(numbers)
+    if stage.make_health is None:
+        return fused(step, stage.prepare)
+
+    def is_due(step: Array) -> Array:
+        return jnp.asarray(is_interval(settings, settings.log_every, step))
+
+    # Accumulation is for batches that do not fit into memory at once.
+    samples = min(SAMPLES, stage.batch_size // settings.accumulation_steps)
+    measure = stage.make_health(numbers)
+    return monitored(step, stage.prepare, measure, is_due, samples, members)
+
+
+def health_row(
+    settings: Settings, calls: Sequence[Mapping[str, np.ndarray]], step: int
+) -> dict[str, float]:
+    """Returns what was measured of health after a step: nothing if it was not due.
+
+    Args:
+      settings: of the run.
+      calls: the metrics of some calls, the last of which ended with the step.
+      step: how many steps there were.
+    """
+    if not calls or not is_interval(settings, settings.log_every, step):
+        return {}
+    last = calls[-1]
+    return {name: float(last[name]) for name in last if name.startswith(PREFIX)}

@@ -1,0 +1,88 @@
+"""Health in runs: in the rows where it is due, and nowhere else."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_jax.experiment import training_loop
+from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.settings import Settings
+from gan_jax.loggers import json_lines
+
+TINY = [
+    "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+    "batch_size=16",
+    "steps=30",
+    "steps_per_call=5",
+    "log_every=10",
+    "checkpoint_every=15",
+    "sample_every=30",
+    "evaluate_every=30",
+    "metrics=",
+    "num_samples=20",
+    "keep_checkpoints=10",
+]
+
+
+def tiny(root: Path, *overrides: str, variant: str = "vanilla") -> Settings:
+    return load_settings(str(root / "configs" / f"ring.py:{variant}"), [*TINY, *overrides])
+
+
+def rows(run_dir: Path) -> dict[int, dict]:
+    return {row["step"]: row for row in json_lines.read_metrics(run_dir / "metrics.jsonl")}
+
+
+def of_health(row):
+    return {name: value for name, value in row.items() if name.startswith("health/")}
+
+
+def without_time(row):
+    return {name: row[name] for name in row if name not in ("time", "steps_per_second")}
+
+
+@pytest.mark.slow
+def test_rows_at_log_every_have_health_and_all_else_is_as_without(root, tmp_path):
+    measured, plain = tmp_path / "measured", tmp_path / "plain"
+    training_loop.run(tiny(root), measured)
+    training_loop.run(tiny(root, "health=false"), plain)
+    assert [step for step, row in rows(measured).items() if of_health(row)] == [10, 20, 30]
+    last = of_health(rows(measured)[30])
+    assert {"health/diversity", "health/mode_share", "health/gradient_ratio"} <= set(last)
+    for step, row in rows(plain).items():
+        assert not of_health(row)
+        with_health = without_time(rows(measured)[step])
+        assert without_time(row) == {n: v for n, v in with_health.items() if "health/" not in n}
+
+
+@pytest.mark.slow
+def test_a_resumed_run_has_the_health_of_an_untouched_one(root, tmp_path):
+    settings = tiny(root, "checkpoint_every=10")
+    training_loop.run(settings, tmp_path / "whole")
+    stopped = tmp_path / "stopped"
+    training_loop.run(dataclasses.replace(settings, steps=20), stopped)
+    training_loop.run(settings, stopped)
+    assert of_health(rows(stopped)[30]) == of_health(rows(tmp_path / "whole")[30])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("population.seed=0,1",),
+        ("unroll=2", "update_rule=simultaneous"),
+        ("objective=wasserstein + gradient_penalty", "accumulation_steps=2"),
+    ],
+)
+def test_no_number_of_training_depends_on_health(root, tmp_path, overrides):
+    found = []
+    for health in ("true", "false"):
+        run_dir = tmp_path / health
+        training_loop.run(tiny(root, *overrides, f"health={health}"), run_dir)
+        member = run_dir / "members" / "001" if "population" in overrides[0] else run_dir
+        found.append(rows(member))
+    for step, row in found[1].items():
+        for name, value in without_time(row).items():
+            np.testing.assert_equal(found[0][step][name], value, err_msg=f"{name} at {step}")
+    assert of_health(found[0][30])
