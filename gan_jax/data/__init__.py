@@ -3,8 +3,11 @@
 All are pure functions of (seed, position in the stream).
 """
 
+from gan_jax.data.arrays import npy, npz
 from gan_jax.data.batching import batches, decode, samples_at
+from gan_jax.data.contents import Contents
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.folders import folder
 from gan_jax.data.image_pairs import (
     paired_folder,
     paired_shapes,
@@ -13,9 +16,7 @@ from gan_jax.data.image_pairs import (
 )
 from gan_jax.data.images import (
     fashion_mnist,
-    folder,
     mnist,
-    npz,
     stacked,
     stacked_fashion_mnist,
     stacked_mnist,
@@ -35,6 +36,7 @@ from gan_jax.data.toy import (
 )
 
 __all__ = [
+    "Contents",
     "Dataset",
     "batches",
     "decode",
@@ -45,6 +47,7 @@ __all__ = [
     "grid",
     "mixture",
     "mnist",
+    "npy",
     "npz",
     "paired_folder",
     "paired_shapes",

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import random
+from gan_jax.data.contents import Contents
 from gan_jax.data.positions import Seed, check_seed, epoch_permutations
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
@@ -74,6 +75,7 @@ class Dataset:
       conditions: the shapes, by name, of what else batches carry for each sample, such as an image
         ``"input"``, for both networks.
       class_names: of the classes in their order; empty if they have none.
+      contents: what a dataset of files was read from; None for others. A run prints it.
     """
 
     shape: tuple[int, ...]
@@ -84,6 +86,7 @@ class Dataset:
     std: float | None = None
     conditions: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    contents: Contents | None = None
 
     @classmethod
     def from_distribution(
@@ -150,6 +153,7 @@ class Dataset:
         std: float | None = None,
         conditions: Mapping[str, np.ndarray] | None = None,
         class_names: Sequence[str] = (),
+        contents: Contents | None = None,
     ) -> "Dataset":
         """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
 
@@ -164,6 +168,7 @@ class Dataset:
           std: see the attribute.
           conditions: what else batches carry, ``[n, ...]`` by name: uint8 images, or numbers.
           class_names: see the attribute.
+          contents: see the attribute.
 
         Returns:
           The dataset.
@@ -192,7 +197,7 @@ class Dataset:
 
         shapes = {name: array.shape[1:] for name, array in conditions.items()}
         names = tuple(class_names)
-        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes, names)
+        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes, names, contents)
 
 
 @functools.partial(jax.jit, static_argnums=1)

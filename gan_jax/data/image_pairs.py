@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.decoding import decode_image, resize
-from gan_jax.data.images import image_files, read_images
+from gan_jax.data.decoding import CHANNELS, decode_image, resize
+from gan_jax.data.folders import image_files, read_images
 from gan_jax.data.positions import Seed, epoch_permutations
 from gan_jax.data.shapes import draw_shapes
 from gan_jax.errors import UserError, first_line
@@ -185,8 +185,9 @@ def _side_by_side(
     folder: Path, resolution: int, channels: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The left and the right halves of images."""
-    if not set(channels) <= {1, 3}:
-        raise UserError(f"images have 1 or 3 channels, not {channels[0]} and {channels[1]}")
+    if not set(channels) <= set(CHANNELS):
+        known = ", ".join(map(str, CHANNELS))
+        raise UserError(f"images have {known} channels, not {channels[0]} and {channels[1]}")
     halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for file in image_files(folder):
         for half, count in enumerate(channels):

@@ -100,8 +100,9 @@ def run(
         for writer in writers:
             writer.start()
         if multihost.is_main_process():
-            for remark in remarks:
-                print_line(remark)
+            contents = executor.experiment.dataset.contents
+            for line in [*str(contents or "").splitlines(), *remarks]:
+                print_line(line)
         if settings.wandb.use and multihost.is_main_process():
             where = wandb.describe_folders(directories, settings.wandb.mode)
             print_line(where)

@@ -1,4 +1,4 @@
-"""Reads the arrays of an ``.npz`` file, and believes nothing that the file says of itself.
+"""Reads arrays of ``.npz`` and ``.npy`` files, and believes nothing that a file says of itself.
 
 ``numpy.load`` takes memory for whatever a header claims, and raises a dozen kinds of errors.
 """
@@ -45,6 +45,28 @@ def read_arrays(
             raise ValueError(_in_one_line(error)) from error
 
 
+def read_array_file(path: str | os.PathLike[str]) -> Array:
+    """Reads the array of an ``.npy`` file. A pickle is never loaded.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: the file is missing or cannot be opened.
+      ValueError: it is damaged, or no ``.npy`` file of a plain array; the message says in one line
+        what is wrong, but not with which file.
+    """
+    with open(path, "rb") as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            _check_header(file, size, "the file")
+            file.seek(0)
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            return array
+        except Exception as error:  # NumPy raises many kinds
+            raise ValueError(_in_one_line(error)) from error
+
+
 def _read_members(archive: zipfile.ZipFile, names: Collection[str] | None) -> dict[str, Array]:
     members = {
         info.filename.removesuffix(SUFFIX): info
@@ -57,21 +79,26 @@ def _read_members(archive: zipfile.ZipFile, names: Collection[str] | None) -> di
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if version not in READ_HEADER:
-            raise ValueError(f"{info.filename!r} has the unknown version {version}")
-        shape, _, dtype = READ_HEADER[version](member)
-        if dtype.hasobject:
-            raise ValueError(f"{info.filename!r} is a pickle of objects, which is not loaded")
-        claimed, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
-        if claimed != held or min(shape, default=0) < 0:
-            raise ValueError(
-                f"{info.filename!r} should hold {dtype} of shape {shape}, {claimed} bytes, "
-                f"but it holds {held} bytes"
-            )
+        _check_header(member, info.file_size, repr(info.filename))
     with archive.open(info) as member:
         array: Array = np.lib.format.read_array(member, allow_pickle=False)
     return array
+
+
+def _check_header(file: IO[bytes], size: int, name: str) -> None:
+    """Raises ValueError if an array file of ``size`` bytes is not what its header says."""
+    version = np.lib.format.read_magic(file)
+    if version not in READ_HEADER:
+        raise ValueError(f"{name} has the unknown version {version}")
+    shape, _, dtype = READ_HEADER[version](file)
+    if dtype.hasobject:
+        raise ValueError(f"{name} is a pickle of objects, which is not loaded")
+    claimed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if claimed != held or min(shape, default=0) < 0:
+        raise ValueError(
+            f"{name} should hold {dtype} of shape {shape}, {claimed} bytes, "
+            f"but it holds {held} bytes"
+        )
 
 
 def _in_one_line(error: Exception) -> str:
