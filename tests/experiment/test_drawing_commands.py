@@ -1,4 +1,4 @@
-"""sample.py, interpolate.py and animate.py, as they are typed, on a run of labelled images."""
+"""The commands that draw what a run of labelled images has learned, as they are typed."""
 
 import subprocess
 import sys
@@ -122,3 +122,19 @@ def test_training_as_an_animation(run_dir, tmp_path):
         assert animation.size == Image.open(pictures[0]).size
     refused("no pictures", "animate.py", f"--workdir={tmp_path}", f"--out={tmp_path / 'b.gif'}")
     refused(".gif or .mp4", "animate.py", f"--workdir={run_dir}", f"--out={tmp_path / 'b.png'}")
+
+
+def test_the_latents_of_held_out_images_and_of_those_in_a_folder(run_dir, tmp_path):
+    where, out = f"--workdir={run_dir}", tmp_path / "found.npz"
+    few = ("--restarts=2", "--steps=3")
+    drawn = typed("invert.py", where, "--num=3", *few, f"--out={out}")
+    assert drawn.returncode == 0 and "3 images, mse" in drawn.stdout, drawn.stderr
+    with np.load(out) as found:
+        assert found["latents"].shape == (3, 4) and found["distances"].shape == (3,)
+        errors = np.mean((found["samples"] - found["targets"]) ** 2, axis=(1, 2, 3))
+        np.testing.assert_allclose(found["distances"], errors, rtol=1e-4)
+    folder = f"--images={run_dir.parent / 'data' / 'dog'}"
+    picture = tmp_path / "found.png"
+    drawn = typed("invert.py", where, folder, "--label=dog", *few, f"--out={picture}")
+    assert drawn.returncode == 0 and picture.exists(), drawn.stderr
+    refused("expected one of lenet", "invert.py", where, "--distance=x", f"--out={tmp_path}/a.png")
