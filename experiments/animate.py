@@ -43,8 +43,6 @@ def animate(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    from gan_jax.loggers.animations import check_animation
-
     parser = Parser(__doc__)
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--out", required=True, help="a .gif or .mp4 file that does not exist yet")
@@ -54,6 +52,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--last", type=int, default=2**62, help="step that is shown")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     flags = parser.parse_args(arguments)
+    from gan_jax.loggers.animations import check_animation
+
     check_animation(flags.out)
     check_output(Path(flags.out), flags.overwrite)
     if not 0 <= flags.hold <= 60:

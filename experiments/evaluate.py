@@ -26,14 +26,11 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError
 from gan_jax.experiment.command_line import Parser, main
-
-if TYPE_CHECKING:
-    from gan_jax.experiment.part_text import Part
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -98,7 +95,7 @@ def score_checkpoint(
     """Returns the records of the metrics that are asked for, computing those that are missing."""
     from gan_jax import evaluation
     from gan_jax.experiment.loading import load
-    from gan_jax.experiment.part_building import build_protocols
+    from gan_jax.experiment.part_building import build_protocols, parse_metrics
     from gan_jax.experiment.run_directory import read_settings
     from gan_jax.loggers.bars import spinner
     from gan_jax.loggers.json_lines import JsonLines
@@ -137,19 +134,6 @@ def score_checkpoint(
             log.scalars(run.step, {**record, "time": time.time()})
             log.close()
     return records
-
-
-def parse_metrics(text: str) -> "tuple[Part, ...]":
-    """Parses names with settings, separated by commas or plus signs. Raises UserError."""
-    from gan_jax.experiment.part_text import parse_parts
-
-    try:
-        return parse_parts(text)
-    except ValueError as error:
-        raise UserError(
-            "--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', "
-            f"not {text!r}: {error}"
-        ) from error
 
 
 def recorded_scores(run_dir: Path, step: int | None) -> list[Mapping[str, Any]]:

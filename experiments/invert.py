@@ -100,7 +100,7 @@ def targets_of(
     import numpy as np
 
     from gan_jax import data
-    from gan_jax.data.images import image_files, read_images
+    from gan_jax.data.folders import image_files, read_images
 
     dataset, held_out = run.experiment.dataset, run.experiment.held_out
     if not flags.images:

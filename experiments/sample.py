@@ -204,7 +204,7 @@ def conditions_of(experiment: "Experiment", flags: argparse.Namespace) -> "dict[
     import numpy as np
 
     from gan_jax import data
-    from gan_jax.data.images import image_files, read_images
+    from gan_jax.data.folders import image_files, read_images
 
     if not flags.conditions:
         samples = data.samples_at(experiment.held_out, np.arange(flags.num))

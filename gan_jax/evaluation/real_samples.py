@@ -277,7 +277,7 @@ def _dataset_of(real: Any, name: str) -> Dataset:
                 f"{name} is a mapping of {sorted(map(str, real))}: a labelled set is "
                 "{'real': [n, ...], 'label': [n]}"
             )
-        samples = _checked_samples(real["real"], name)
+        samples = checked_samples(real["real"], name)
         if "label" not in real:
             return Dataset.from_arrays(samples)
         label = np.asarray(real["label"])
@@ -293,10 +293,11 @@ def _dataset_of(real: Any, name: str) -> Dataset:
             f"{name} is {type(real).__name__}: pass an array [n, ...], a gan_jax.data.Dataset, "
             "{'real': ..., 'label': ...} or {'train': ..., 'test': ...}"
         )
-    return Dataset.from_arrays(_checked_samples(real, name))
+    return Dataset.from_arrays(checked_samples(real, name))
 
 
-def _checked_samples(real: Any, name: str) -> Array:
+def checked_samples(real: Any, name: str) -> Array:
+    """Returns samples ``[n, ...]`` as uint8 images or float32; ``name`` is for the UserError."""
     samples = np.asarray(real)
     if samples.ndim < 2 or len(samples) < 2 or not samples.size:
         raise UserError(f"{name} has shape {samples.shape}: pass 2 samples or more, [n, ...]")

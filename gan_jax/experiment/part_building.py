@@ -99,6 +99,17 @@ def build_protocols(
     return built
 
 
+def parse_metrics(text: str) -> tuple[Part, ...]:
+    """Parses names of protocols with settings, as of the flag --metrics. Raises UserError."""
+    try:
+        return parse_parts(text)
+    except ValueError as error:
+        raise UserError(
+            "--metrics takes names like 'fid50k,kid' or 'frechet(samples=500)', "
+            f"not {text!r}: {error}"
+        ) from error
+
+
 def _call(
     path: str,
     field: str,

@@ -170,7 +170,11 @@ def test_missing_data_says_how_to_get_it(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "script", ["sample.py", "evaluate.py", "compare.py", "sweep.py", "export.py"]
+    "script",
+    [
+        *("sample.py", "interpolate.py", "animate.py", "invert.py"),
+        *("evaluate.py", "compare.py", "sweep.py", "export.py"),
+    ],
 )
 def test_help_does_not_wait_for_jax(script, root):
     """Only the help of train.py does, which lists all that a config can name."""
