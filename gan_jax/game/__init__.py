@@ -18,6 +18,7 @@ from gan_jax.game.batches import (
     sample_indices,
     without_fakes,
 )
+from gan_jax.game.joint_gradients import Pair, joint_gradients
 from gan_jax.game.networks import (
     ClassifyFn,
     FeaturesFn,
@@ -64,6 +65,7 @@ __all__ = [
     "Objective",
     "OutputsFn",
     "PRNGKey",
+    "Pair",
     "Params",
     "Player",
     "Round",
@@ -84,6 +86,7 @@ __all__ = [
     "descend",
     "draw_latents",
     "initial_memory",
+    "joint_gradients",
     "per_sample",
     "sample_indices",
     "show_scores",

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.distributed.collectives import mean_over_devices
 from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
@@ -16,11 +15,12 @@ from gan_jax.game import (
     Memory,
     Metrics,
     Objective,
-    Params,
+    Pair,
     Player,
     PRNGKey,
     check_objective,
     descend,
+    joint_gradients,
 )
 from gan_jax.training.schedules import Decay
 from gan_jax.training.steps import (
@@ -34,9 +34,6 @@ from gan_jax.training.steps import (
 )
 
 __all__ = ["consensus", "extragradient", "simultaneous", "symplectic"]
-
-Pair = tuple[Params, Params]
-"""The generator's and the discriminator's parameters, or the game's vector field at them."""
 
 
 class Direction(Protocol):
@@ -213,7 +210,7 @@ def extragradient(
             """Steps from the start along the field at ``players``, by their optimizers' states."""
             minibatch = jax.tree.map(lambda leaf: leaf[index], batch)
             context = Context(keys[index], state.step, state.memory)
-            field = _field(objective, players, minibatch, context)
+            field = joint_gradients(objective, players, minibatch, context)
             v, metrics, memory = field((players[0].params, players[1].params))
             generator = start[0]._replace(opt_state=players[0].opt_state)
             discriminator = start[1]._replace(opt_state=players[1].opt_state)
@@ -262,7 +259,7 @@ def _joint_step(
                 context,
             )
             context = context._replace(memory=memory)
-        field = _field(objective, (generator, discriminator), last, context)
+        field = joint_gradients(objective, (generator, discriminator), last, context)
         at = (generator.params, discriminator.params)
         v, metrics, memory = field(at)
         generator_step, discriminator_step = direction(lambda pair: field(pair)[0], at, v)
@@ -272,31 +269,6 @@ def _joint_step(
         return state, metrics | _gradient_norms(v)
 
     return train_step
-
-
-def _field(
-    objective: Objective, players: tuple[Player, Player], batch: Batch, context: Context
-) -> Callable[[Pair], tuple[Pair, Metrics, Memory]]:
-    """The game's vector field ``v = (grad_G L_G, grad_D L_D)`` on one minibatch, and all metrics.
-
-    It is the field of the global batch: the Jacobian of a part's field would not average to the
-    whole's. What terms remember passes through the discriminator's loss first.
-    """
-
-    def field(at: Pair) -> tuple[Pair, Metrics, Memory]:
-        generator = Player(at[0], players[0].opt_state)
-        discriminator = Player(at[1], players[1].opt_state)
-        discriminator_gradient, (discriminator_metrics, memory) = jax.grad(
-            objective.discriminator, has_aux=True
-        )(discriminator.params, generator, batch, context)
-        generator_gradient, (generator_metrics, memory) = jax.grad(
-            objective.generator, has_aux=True
-        )(generator.params, discriminator, batch, context._replace(memory=memory))
-        v: Pair = (generator_gradient, discriminator_gradient)
-        v, memory = mean_over_devices((v, memory))
-        return v, discriminator_metrics | generator_metrics, memory
-
-    return field
 
 
 def _gradient_norms(v: Pair) -> Metrics:
