@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from gan_jax import metrics
 from gan_jax.errors import UserError, did_you_mean
 from gan_jax.evaluation.generated_samples import GeneratedSamples
 from gan_jax.evaluation.memory import check_memory
@@ -70,10 +71,12 @@ def check_metric_name(name: str, protocols: Sequence[Protocol], where: str) -> N
 
 
 def _check_extractor(protocol: Protocol, extractor: Extractor, shape: tuple[int, ...]) -> None:
+    if isinstance(extractor, metrics.IdentityExtractor):
+        return
     if len(shape) != 3:
         raise UserError(
             f"the metric {protocol.name} needs images [height, width, channels]; "
-            f"the samples are {shape}"
+            f"the samples are {shape}: choose extractor=identity for vectors and signals"
         )
     channels = 1 if protocol.metric == "stacked_modes" else shape[2]
     if channels not in (1, extractor.channels):
@@ -120,7 +123,7 @@ def _check_generated(protocol: Protocol, generated: GeneratedSamples) -> None:
 def _check_memory(protocol: Protocol, real: RealSamples) -> None:
     numbers = 0
     if protocol.holds == "features" and protocol.extractor is not None:
-        numbers = protocol.extractor.dimension
+        numbers = protocol.extractor.dimension_of(real.train.shape)
     elif protocol.holds == "samples":
         numbers = math.prod(real.train.shape)
     size = 4 * numbers * (protocol.samples + protocol.count_real(real))

@@ -106,7 +106,8 @@ class Protocol:
         """Returns what to know before trusting the score; mostly the empty string."""
         if self.metric != "frechet" or self.extractor is None:
             return ""
-        n, d = min(self.samples, self.count_real(real)), self.extractor.dimension
+        n = min(self.samples, self.count_real(real))
+        d = self.extractor.dimension_of(real.train.shape)
         if n > d:
             return ""
         return (

@@ -34,13 +34,14 @@ from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods
 from gan_jax.metrics.path_length import PathLength, perceptual_path_length
 from gan_jax.metrics.pixel_errors import mean_absolute_error, psnr
 from gan_jax.metrics.precision_recall import PrecisionRecall, precision_recall
+from gan_jax.metrics.sliced_transport import sliced_wasserstein_distance
 from gan_jax.metrics.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
 from gan_jax.metrics.statistics import FeatureStatistics, feature_statistics, merge_statistics
 from gan_jax.metrics.structural import ms_ssim, ssim
 
 if TYPE_CHECKING:
     from gan_jax.metrics.efficientnet import efficientnet_extractor, efficientnet_feature_maps
-    from gan_jax.metrics.features import Extractor
+    from gan_jax.metrics.features import Extractor, IdentityExtractor
     from gan_jax.metrics.inception import inception_extractor
     from gan_jax.metrics.lenet import lenet_extractor
     from gan_jax.metrics.perceptual import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 # These need Flax, which takes a second to import, and are imported when they are first used.
 _LAZY = {
     "Extractor": "features",
+    "IdentityExtractor": "features",
     "LayerNetwork": "perceptual",
     "efficientnet_extractor": "efficientnet",
     "efficientnet_feature_maps": "efficientnet",
@@ -78,6 +80,7 @@ __all__ = [
     "DensityCoverage",
     "Extractor",
     "FeatureStatistics",
+    "IdentityExtractor",
     "InceptionScore",
     "KernelDistance",
     "LayerNetwork",
@@ -126,6 +129,7 @@ __all__ = [
     "precision_recall",
     "psnr",
     "sliced_wasserstein",
+    "sliced_wasserstein_distance",
     "ssim",
     "stacked_coverage",
     "wasserstein_1",

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -109,6 +110,10 @@ class Extractor:
             features[start : start + len(batch)] = batch_features[: len(batch)]
         return features
 
+    def dimension_of(self, shape: tuple[int, ...]) -> int:
+        """Returns the number of features of samples of a shape: d."""
+        return self.dimension
+
     def logits(self, features: ArrayLike) -> Array:
         """Computes the classifier's logits of features that this extractor returned.
 
@@ -131,6 +136,38 @@ class Extractor:
             raise ValueError(f"features: found d = {features.shape[1]}, expected {len(kernel)}")
         logits: Array = (features @ kernel + bias).astype(np.float32)
         return logits
+
+
+def _flatten(variables: Any, images: jax.Array) -> jax.Array:
+    return images.reshape(len(images), -1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class IdentityExtractor(Extractor):
+    """No network: the features of a sample are its own entries, ``[n, ...] -> [n, d]``.
+
+    For vectors, such as the rows of a table, and signals. Distances are in their units, so columns
+    of a table should have one scale.
+    """
+
+    name: str = "identity"
+    dimension: int = 0
+    hash: str = "identity"
+    apply: FeatureFn = _flatten
+    variables: Any = ()
+
+    def dimension_of(self, shape: tuple[int, ...]) -> int:
+        """Returns the number of entries of samples of a shape: d."""
+        return math.prod(shape)
+
+    def __call__(self, samples: ArrayLike) -> Array:
+        """Returns samples ``[n, ...]`` as features ``[n, d]`` float32."""
+        array = np.asarray(samples)
+        if array.ndim < 2 or array.dtype.kind != "f":
+            raise ValueError(
+                f"samples: found {array.dtype} of shape {array.shape}, expected floats [n, ...]"
+            )
+        return array.reshape(len(array), -1).astype(np.float32)
 
 
 def _repeat_last(images: Array, size: int) -> Array:

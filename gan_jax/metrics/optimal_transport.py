@@ -53,7 +53,7 @@ def wasserstein_2(x: ArrayLike, y: ArrayLike) -> float:
 def _transport_cost(x: ArrayLike, y: ArrayLike, power: int) -> float:
     x, y = feature_pair(_with_feature_axis(x), _with_feature_axis(y), ("x", "y"))
     if x.shape[1] == 1:
-        return _cost_on_a_line(np.sort(x[:, 0]), np.sort(y[:, 0]), power)
+        return cost_on_a_line(np.sort(x[:, 0]), np.sort(y[:, 0]), power)
 
     from scipy.spatial.distance import cdist
 
@@ -69,7 +69,7 @@ def _with_feature_axis(samples: ArrayLike) -> ArrayLike:
     return np.asarray(samples)[:, None] if np.ndim(samples) == 1 else samples
 
 
-def _cost_on_a_line(x: Array, y: Array, power: int) -> float:
+def cost_on_a_line(x: Array, y: Array, power: int) -> float:
     """Computes the cost of sorted samples; on a line the best coupling joins equal quantiles."""
     n, m = len(x), len(y)
     # Quantile functions are constant between multiples of 1/n and of 1/m; in units of 1/(n m) these

@@ -21,6 +21,7 @@ from gan_jax.networks.slicing import san
 from gan_jax.networks.stylegan2 import stylegan2
 from gan_jax.networks.unet import UNet
 from gan_jax.networks.vqgan import vqgan
+from gan_jax.networks.wavegan import wavegan
 
 __all__ = [
     "FeatureMapsFn",
@@ -48,4 +49,5 @@ __all__ = [
     "sngan",
     "stylegan2",
     "vqgan",
+    "wavegan",
 ]

@@ -207,11 +207,12 @@ def _dgrad_by_phases(geometry: Geometry, y: Array, w: Array) -> Array:
     stride = geometry.stride
     w = jnp.swapaxes(w, 2, 3)
     # At least one tap for each phase.
+    strides = [min(stride, n) for n in geometry.size]  # a side of one pixel has one position
     missing_taps = [(0, max(stride - k, 0)) for k in geometry.kernel]
     w = jnp.pad(w, (*missing_taps, (0, 0), (0, 0)))
     counts = [_ceil_div(n, stride) for n in geometry.size]
     phases = []
-    for phase in itertools.product(range(stride), repeat=2):
+    for phase in itertools.product(*map(range, strides)):
         taps, padding = [], []
         for axis, p in enumerate(phase):
             low = geometry.padding[axis][0]
@@ -223,8 +224,9 @@ def _dgrad_by_phases(geometry: Geometry, y: Array, w: Array) -> Array:
         phases.append(_plain_conv(y, w[taps[0], taps[1]][::-1, ::-1], padding))
     if stride == 1:
         return phases[0]
-    x = jnp.stack(phases, 3).reshape(len(y), *counts, stride, stride, -1)
-    x = jnp.swapaxes(x, 2, 3).reshape(len(y), *(stride * n for n in counts), -1)
+    x = jnp.stack(phases, 3).reshape(len(y), *counts, *strides, -1)
+    sides = [n * count for n, count in zip(strides, counts, strict=True)]
+    x = jnp.swapaxes(x, 2, 3).reshape(len(y), *sides, -1)
     return x[:, : geometry.size[0], : geometry.size[1]]
 
 

@@ -72,6 +72,7 @@ class LinenPair:
       shape: shape of one sample.
       settings: the settings that all networks share.
       takes_fade: whether both modules take ``fade``.
+      draws: whether the discriminator takes ``rng``, a key for each sample.
       output: the name of the generator's last activation, see `layers.ACTIVATIONS`.
     """
 
@@ -81,6 +82,7 @@ class LinenPair:
     settings: CommonSettings
     takes_fade: bool = False
     output: str = "linear"
+    draws: bool = False
 
     def networks(self) -> Networks:
         """Returns the pair as plain functions."""
@@ -94,6 +96,7 @@ class LinenPair:
             standing=self.with_standing_statistics if self.settings.norm == "batch" else None,
             independent_scores=self.settings.independent_scores,
             bounds=BOUNDS.get(self.output),
+            random=("score",) if self.draws else (),
         )
 
     def init(self, rng: PRNGKey) -> tuple[Params, Params]:
@@ -171,6 +174,8 @@ class LinenPair:
             known.append("label")
         if self.takes_fade:
             known.append("fade")
+        if self.draws:
+            known.append("rng")
         conditions = {name: value for name, value in conditions.items() if value is not None}
         unknown = [name for name in conditions if name not in known]
         if unknown:

@@ -121,6 +121,10 @@ class WeightLayer(nn.Module):
         return vector
 
 
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
 class Dense(WeightLayer):
     """A dense layer, ``[batch, in] -> [batch, features]``."""
 
@@ -136,7 +140,7 @@ class Conv(WeightLayer):
     to other sizes with ``padding``.
 
     Attributes:
-      size: height and width of the kernel.
+      size: height and width of the kernel, one number if they are equal.
       stride: pixels of the input per pixel of the output.
       groups: groups of channels that are convolved separately.
       resample: "up" doubles the image first (nearest neighbour), "down" halves it afterwards (means
@@ -145,7 +149,7 @@ class Conv(WeightLayer):
       padding: zeros on each side; None: see `convolution.conv`.
     """
 
-    size: int = 3
+    size: int | tuple[int, int] = 3
     stride: int = 1
     groups: int = 1
     resample: str = "none"
@@ -153,7 +157,7 @@ class Conv(WeightLayer):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        kernel = self.kernel(self.size, self.size, x.shape[-1] // self.groups, self.features)
+        kernel = self.kernel(*_sides(self.size), x.shape[-1] // self.groups, self.features)
         x = x.astype(self.dtype)
         if self.resample == "up":
             return self.add_bias(convolution.upsample_conv(x, kernel))
@@ -168,19 +172,19 @@ class TransposedConv(WeightLayer):
     """A transposed convolution, ``[batch, h, w, in] -> [batch, *output_size, features]``.
 
     Attributes:
-      size: height and width of the kernel.
+      size: height and width of the kernel, one number if they are equal.
       stride: pixels of the output per pixel of the input.
       output_size: height and width of the output; ``(h, w)`` must be
         ``ceil(output_size / stride)``.
     """
 
-    size: int = 4
+    size: int | tuple[int, int] = 4
     stride: int = 2
     output_size: tuple[int, int] = (0, 0)
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        kernel = self.kernel(self.size, self.size, x.shape[-1], self.features)
+        kernel = self.kernel(*_sides(self.size), x.shape[-1], self.features)
         x = x.astype(self.dtype)
         return self.add_bias(convolution.transposed_conv(x, kernel, self.stride, self.output_size))
 

@@ -18,6 +18,7 @@ from evaluation_cases import (
 )
 
 from gan_jax import data, metrics
+from gan_jax.errors import UserError
 from gan_jax.evaluation import (
     GeneratedSamples,
     RealSamples,
@@ -29,6 +30,38 @@ from gan_jax.game import Networks
 from gan_jax.training.sampling import sampler
 
 pytestmark = pytest.mark.usefixtures("cache")
+
+
+def test_vectors_and_signals_are_scored_without_an_extractor():
+    rng = np.random.default_rng(0)
+    for shape in ((3,), (8, 2)):
+        real, fake = rng.normal(size=(2, FEW, *shape)).astype(np.float32)
+        real_samples_ = RealSamples.of({"train": real})
+        generated = GeneratedSamples(lambda key, n, *_, fake=fake: fake[:n], real_samples_)
+        chosen = [
+            protocols.frechet("identity", FEW, "train"),
+            protocols.kernel("identity", FEW, "train", subsets=3, subset_size=20),
+            protocols.precision_recall("identity", FEW, "train"),
+            protocols.density_coverage("identity", FEW, "train"),
+            protocols.sliced_wasserstein_distance(samples=FEW, split="train", directions=16),
+        ]
+        check_protocols(chosen, generated.real)
+        scores = {
+            name: value
+            for protocol in chosen
+            for name, value in compute_scores(protocol, generated).items()
+        }
+        flat = real.reshape(FEW, -1), fake.reshape(FEW, -1)
+        assert scores[f"fd_identity_{FEW}_train"] == pytest.approx(
+            metrics.frechet_distance(*flat), rel=1e-4
+        )
+        assert (
+            scores[f"pr_identity_{FEW}_train/recall"] == metrics.precision_recall(*flat, 3).recall
+        )
+        distance = metrics.sliced_wasserstein_distance(*flat, directions=16)
+        assert scores[f"swd_identity_{FEW}_train"] == pytest.approx(distance)
+        with pytest.raises(UserError, match="choose extractor=identity"):
+            check_protocols([protocols.frechet("lenet", FEW, "train")], generated.real)
 
 
 def test_every_protocol_gives_the_values_that_it_names():

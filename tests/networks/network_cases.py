@@ -50,6 +50,12 @@ CASES = {
         0,
         {"width": 2, "depth": 1, "kernel": 3, "final_conv": True, "first_norm": True},
     ),
+    "wavegan": (
+        networks.wavegan,
+        (18, 2),
+        3,
+        {"width": 2, "kernel": 5, "depth": 2, "latent_size": 3, "phase_shuffle": 1},
+    ),
     "infogan": (
         networks.infogan,
         (8, 8, 1),

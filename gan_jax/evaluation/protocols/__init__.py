@@ -3,7 +3,8 @@
 The name of a protocol says what was measured, on how many samples and by which network: ``fid50k``
 and ``fid10k`` are the Fréchet distance under FID's Inception network alone; under other networks it
 is called ``fd_lenet_10k``, ``fd_effnetlite0_10k``. An extractor is named (``"inception"``,
-``"efficientnet_lite0"``, ``"lenet"``) or given as a `gan_jax.metrics.Extractor`.
+``"efficientnet_lite0"``, ``"lenet"``; ``"identity"`` for
+samples as they are) or given as a `gan_jax.metrics.Extractor`.
 """
 
 from gan_jax.evaluation.protocols.coverage import modes, stacked_modes
@@ -15,6 +16,7 @@ from gan_jax.evaluation.protocols.distances import (
     frechet,
     kernel,
     kid,
+    sliced_wasserstein_distance,
 )
 from gan_jax.evaluation.protocols.images import ms_ssim, sliced_wasserstein, swd
 from gan_jax.evaluation.protocols.labels import (
@@ -58,6 +60,7 @@ __all__ = [
     "precision_recall",
     "reconstruction",
     "sliced_wasserstein",
+    "sliced_wasserstein_distance",
     "stacked_modes",
     "swd",
 ]

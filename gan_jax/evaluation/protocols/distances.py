@@ -135,6 +135,50 @@ def kernel(
     )
 
 
+def sliced_wasserstein_distance(
+    extractor: str | Extractor = "identity",
+    samples: int = 10_000,
+    split: str = "test",
+    directions: int = 512,
+    weights: str = "",
+) -> Protocol:
+    """Scores the sliced Wasserstein distance of order 2 between features, or samples as they are.
+
+    Gives the distance, in units of the features: ``swd_identity_10k``. As many real samples are
+    used as are generated, or all there are. `sliced_wasserstein` is ProGAN's, of patches of images.
+
+    Args:
+      extractor: whose features; "identity" for vectors and signals themselves.
+      samples: generated.
+      split: of the real data.
+      directions: random projections.
+      weights: the extractor's file, if it needs one.
+
+    References:
+      Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures" (2015).
+    """
+    network = load_extractor(extractor, weights)
+
+    def score(generated: GeneratedSamples) -> dict[str, float]:
+        real, fake = generated.real_and_generated_features(network, samples, split)
+        distance = metrics.sliced_wasserstein_distance(
+            real, fake, directions=directions, rng=generated.seed
+        )
+        return {"": distance}
+
+    return Protocol(
+        protocol_name("swd_inception_", "swd", network, samples, split),
+        "sliced_wasserstein_distance",
+        ("",),
+        samples,
+        score,
+        network,
+        split,
+        holds="features",
+        settings=f"power=2, directions={directions}",
+    )
+
+
 def kid(weights: str = "", samples: int = 50_000) -> Protocol:
     """Scores KID: Inception features of 50,000 samples and as many training samples: `kernel`."""
     return kernel("inception", samples, "train", weights=weights)

@@ -9,7 +9,7 @@ from gan_jax.errors import UserError, first_line
 from gan_jax.evaluation.feature_extraction import on_all_devices
 from gan_jax.metrics.features import Extractor
 
-NAMES = ("inception", "efficientnet_lite0", "lenet")
+NAMES = ("inception", "efficientnet_lite0", "lenet", "identity")
 
 
 def load_extractor(name: str | Extractor, weights: str) -> Extractor:
@@ -36,6 +36,8 @@ def load_extractor(name: str | Extractor, weights: str) -> Extractor:
         )
     if name == "efficientnet_lite0" and weights:
         raise UserError("efficientnet_lite0 takes no weights: they come with its package")
+    if name == "identity" and weights:
+        raise UserError("the extractor identity takes no weights: it is no network")
     try:
         return on_all_devices(_load(name, weights))
     except ValueError as error:
@@ -46,6 +48,8 @@ def load_extractor(name: str | Extractor, weights: str) -> Extractor:
 def _load(name: str, weights: str) -> Extractor:
     if name == "inception":
         return metrics.inception_extractor(weights)
+    if name == "identity":
+        return metrics.IdentityExtractor()
     if name == "efficientnet_lite0":
         return metrics.efficientnet_extractor()
     return metrics.lenet_extractor(weights or None)
