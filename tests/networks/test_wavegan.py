@@ -42,8 +42,8 @@ def test_signals_of_any_length_have_their_shape(shape):
     assert jax.eval_shape(nets.score, discriminator, samples).shape == (4,)
 
 
-@pytest.mark.parametrize("length", [96, 98])
-def test_convolutions_along_one_axis_are_those_of_one_dimension(length):
+def test_convolutions_along_one_axis_are_those_of_one_dimension():
+    length = 98
     shapes = ((8, length, 8), (25, 8, 16), (8, -(-length // 4), 16))
     keys = jax.random.split(KEY, 3)
     x, w, y = (jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
@@ -82,10 +82,11 @@ def test_a_score_is_drawn_by_the_key_of_its_sample():
     nets = networks.wavegan((64,), width=2, latent_size=3, kernel=5, stride=2)
     _, discriminator = nets.init(KEY)
     samples, keys = jax.random.normal(KEY, (4, 64)), jax.random.split(KEY, 4)
-    scores = nets.score(discriminator, samples, rng=keys)
-    other = nets.score(discriminator, samples[::-1], rng=keys[::-1])[::-1]
+    score = jax.jit(nets.score)
+    scores = score(discriminator, samples, rng=keys)
+    other = score(discriminator, samples[::-1], rng=keys[::-1])[::-1]
     np.testing.assert_allclose(scores, other, rtol=1e-5)
-    assert (scores != nets.score(discriminator, samples)).any()
+    assert (scores != score(discriminator, samples)).any()
 
 
 @pytest.mark.parametrize(
