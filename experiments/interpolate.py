@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gan_jax.experiment.loading import LoadedRun
+    from gan_jax.experiment.pretrained import PretrainedGenerator
 
 FRAMES = {".png": 8, ".npy": 8, ".gif": 24, ".mp4": 48}
 """Frames from one seed to the next, by the end of --out."""
@@ -39,14 +40,14 @@ def interpolate(arguments: list[str]) -> None:
 
     import numpy as np
 
-    from gan_jax.experiment.loading import load
+    from gan_jax.experiment.pretrained import load_generator
     from gan_jax.experiment.sample_choice import parse_classes
     from gan_jax.loggers import sample_files
     from gan_jax.loggers.animations import save_animation
     from gan_jax.loggers.images import as_pixels, image_grid, save_image
 
-    run = load(flags.workdir, flags.step, flags.ema, flags.truncation)
-    dataset = run.experiment.dataset
+    run = load_generator(flags.workdir, flags.pretrained, flags.step, flags.ema, flags.truncation)
+    dataset = run.dataset
     check_images(out, dataset.shape)
     path = sum_of(run, flags.arithmetic) if flags.arithmetic else path_of(run, flags)
     label = None
@@ -79,7 +80,7 @@ def interpolate(arguments: list[str]) -> None:
     print(f"{out}: {len(path)} samples of step {run.step}")
 
 
-def path_of(run: "LoadedRun", flags: argparse.Namespace) -> "np.ndarray":
+def path_of(run: "LoadedRun | PretrainedGenerator", flags: argparse.Namespace) -> "np.ndarray":
     """Returns the latents of a path from seed to seed ``[frames, ...]``. Raises UserError."""
     from gan_jax.errors import first_line
     from gan_jax.experiment.sample_choice import parse_seeds
@@ -94,7 +95,7 @@ def path_of(run: "LoadedRun", flags: argparse.Namespace) -> "np.ndarray":
         raise UserError(f"--seeds={flags.seeds}: {first_line(error)}") from error
 
 
-def sum_of(run: "LoadedRun", text: str) -> "np.ndarray":
+def sum_of(run: "LoadedRun | PretrainedGenerator", text: str) -> "np.ndarray":
     """Returns the means of three groups of latents and their sum ``[4, ...]``. Raises UserError."""
     import re
 
@@ -111,7 +112,7 @@ def sum_of(run: "LoadedRun", text: str) -> "np.ndarray":
     return np.stack([*means, arithmetic(*groups)])
 
 
-def latents_of(run: "LoadedRun", seeds: list[int]) -> "np.ndarray":
+def latents_of(run: "LoadedRun | PretrainedGenerator", seeds: list[int]) -> "np.ndarray":
     """Returns the latents ``[n, ...]`` of the first sample of each seed."""
     import jax
     import numpy as np
@@ -138,7 +139,8 @@ def check_images(out: Path, shape: tuple[int, ...]) -> None:
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
     parser = Parser(__doc__)
-    parser.add_argument("--workdir", required=True, help="the directory of the run")
+    parser.add_argument("--workdir", help="the directory of the run")
+    parser.add_argument("--pretrained", metavar="NAME", help="a generator that is shipped, or .npz")
     parser.add_argument("--out", required=True, help="a .png, .gif, .mp4 or .npy file")
     parser.add_argument("--seeds", help="where the path leads through, such as 0-7 or 3,7,12")
     parser.add_argument("--arithmetic", help="of seeds, such as '1,4,9 - 2,3,8 + 5,6,7'")

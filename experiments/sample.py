@@ -6,6 +6,7 @@
     python experiments/sample.py --workdir=runs/dcgan --out=grid.png --seeds=0-15 --rows=2
     python experiments/sample.py --workdir=runs/stylegan2 --out=samples.png --truncation=0.7
     python experiments/sample.py --workdir=runs/x --out=x.png --ema='power_ema(std=0.08)'
+    python experiments/sample.py --pretrained=fashion_mnist_dcgan --out=samples.png
 
 --out is a picture (.png), samples as they are (.npy, [num, ...] float32), images as uint8 with
 their labels (.npz, arrays images [num, height, width, channels] and labels), or a folder of one PNG
@@ -54,14 +55,14 @@ def sample(arguments: list[str]) -> None:
     import jax
     import numpy as np
 
-    from gan_jax.experiment.loading import load
+    from gan_jax.experiment.pretrained import load_generator
     from gan_jax.experiment.sample_choice import parse_seeds
 
     seeds = None if flags.seeds is None else parse_seeds(flags.seeds)
     if seeds is not None:
         flags.num = len(seeds)
-    run = load(flags.workdir, flags.step, flags.ema, flags.truncation)
-    dataset = run.experiment.dataset
+    run = load_generator(flags.workdir, flags.pretrained, flags.step, flags.ema, flags.truncation)
+    dataset = run.dataset
     check_sampling(flags, dataset.shape)
     given = conditions_of(run.experiment, flags) if dataset.conditions else None
     if flags.conditions and given is None:
@@ -159,7 +160,8 @@ def draw(
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
     parser = Parser(__doc__)
-    parser.add_argument("--workdir", required=True, help="the directory of the run")
+    parser.add_argument("--workdir", help="the directory of the run")
+    parser.add_argument("--pretrained", metavar="NAME", help="a generator that is shipped, or .npz")
     parser.add_argument("--out", required=True, help="a .png, .npy or .npz file, or a folder")
     parser.add_argument("--num", type=int, default=64, help="how many (default: 64)")
     parser.add_argument("--rows", type=int, help="of a grid of images (default: about a square)")

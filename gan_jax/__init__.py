@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gan_jax.distributed.mesh import device_mesh
     from gan_jax.errors import UserError
     from gan_jax.evaluation import evaluate
-    from gan_jax.experiment import citations, load
+    from gan_jax.experiment import citations, load, load_pretrained
     from gan_jax.game import (
         Batch,
         Context,
@@ -117,6 +117,7 @@ __all__ = [
     "fused",
     "init_state",
     "load",
+    "load_pretrained",
     "loggers",
     "losses",
     "metrics",
@@ -147,6 +148,7 @@ _NAMES = {
     "experiment": (
         "citations",
         "load",
+        "load_pretrained",
     ),
     "game": (
         "Batch",

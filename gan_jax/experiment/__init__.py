@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gan_jax.experiment.builder import Chunk, Experiment, build
     from gan_jax.experiment.config_files import load_settings
     from gan_jax.experiment.loading import LoadedRun, load
+    from gan_jax.experiment.pretrained import PretrainedGenerator, load_pretrained, save_pretrained
     from gan_jax.experiment.run_writer import TrainingDiverged
     from gan_jax.experiment.settings import Settings
     from gan_jax.experiment.stage_building import Stage
@@ -21,14 +22,17 @@ __all__ = [
     "Chunk",
     "Experiment",
     "LoadedRun",
+    "PretrainedGenerator",
     "Settings",
     "Stage",
     "TrainingDiverged",
     "build",
     "citations",
     "load",
+    "load_pretrained",
     "load_settings",
     "run",
+    "save_pretrained",
 ]
 
 _NAMES = {
@@ -42,6 +46,11 @@ _NAMES = {
     "loading": (
         "LoadedRun",
         "load",
+    ),
+    "pretrained": (
+        "PretrainedGenerator",
+        "load_pretrained",
+        "save_pretrained",
     ),
     "run_writer": ("TrainingDiverged",),
     "settings": ("Settings",),

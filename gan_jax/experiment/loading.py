@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from gan_jax.data import Dataset
 from gan_jax.distributed import mesh
 from gan_jax.errors import UserError
 from gan_jax.experiment import checkpoint_reading
@@ -14,7 +15,7 @@ from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.ema_choice import choose_ema
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
-from gan_jax.experiment.sample_choice import parse_classes
+from gan_jax.experiment.sample_choice import sample
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.validation import check_settings
 from gan_jax.game import Networks
@@ -46,6 +47,11 @@ class LoadedRun:
         return self.experiment.settings
 
     @property
+    def dataset(self) -> Dataset:
+        """The real samples."""
+        return self.experiment.dataset
+
+    @property
     def networks(self) -> Networks:
         """The networks, as plain functions of parameters: those in ``state``."""
         return self.experiment.stage_after(self.step)[0].networks
@@ -65,10 +71,7 @@ class LoadedRun:
         Raises:
           UserError: no sample is asked for, or there is no such label.
         """
-        dataset, labels = self.experiment.dataset, None
-        if label is not None:
-            labels = np.resize(parse_classes(str(label), dataset.classes, dataset.class_names), n)
-        return self.sampler(jax.random.key(seed), n, labels)
+        return sample(self.sampler, self.dataset, n, seed, label)
 
 
 def load(

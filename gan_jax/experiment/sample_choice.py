@@ -1,10 +1,13 @@
-"""Which samples a command is asked for: seeds and classes, from the text of its flags."""
+"""Which samples are asked for: seeds and classes, from text such as that of flags."""
 
 import re
 
+import jax
 import numpy as np
 
+from gan_jax.data import Dataset
 from gan_jax.errors import UserError, brief, did_you_mean
+from gan_jax.training.sampling import Sampler
 
 MOST_SEEDS = 100_000
 """Seeds that one text may name."""
@@ -56,6 +59,30 @@ def parse_classes(text: str, classes: int, names: tuple[str, ...] = ()) -> np.nd
         return np.arange(classes)
     parts = [text] if text in names else [part.strip() for part in text.split(",")]
     return np.array([_class_of(part, classes, names) for part in parts])
+
+
+def sample(
+    sampler: Sampler, dataset: Dataset, n: int, seed: int = 0, label: int | str | None = None
+) -> np.ndarray:
+    """Draws samples of one class, by number or by name, or of each class in turn.
+
+    Args:
+      sampler: of the generator.
+      dataset: whose classes these are.
+      n: how many.
+      seed: of their latents.
+      label: of all samples; None: each class in turn.
+
+    Returns:
+      ``[n, ...]`` float32.
+
+    Raises:
+      UserError: no sample is asked for, or there is no such class.
+    """
+    labels = None
+    if label is not None:
+        labels = np.resize(parse_classes(str(label), dataset.classes, dataset.class_names), n)
+    return sampler(jax.random.key(seed), n, labels)
 
 
 def _class_of(text: str, classes: int, names: tuple[str, ...]) -> int:
