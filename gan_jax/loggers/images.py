@@ -17,20 +17,20 @@ def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> 
     """Arranges images in a grid, row by row.
 
     Args:
-      images: ``[n, height, width, channels]`` in [-1, 1], of 1 or 3 channels.
+      images: ``[n, height, width, channels]`` in [-1, 1]: of 1 or 3 channels, or of 4, the
+        last of which is alpha, over white; of others their mean is drawn.
       columns: of the grid; None for the squarest grid.
       pad: width in pixels of the white border around each image. Cells that are left over are
         white too.
 
     Returns:
       The picture ``[H, W, 3]`` uint8.
-
-    Raises:
-      ValueError: the images do not have 1 or 3 channels.
     """
     n, height, width, channels = images.shape
-    if channels not in (1, 3):
-        raise ValueError(f"image_grid draws images of 1 or 3 channels, not of shape {images.shape}")
+    if channels == 4:
+        images = over_white(images)
+    elif channels not in (1, 3):
+        images = images.mean(-1, keepdims=True)
     if columns is None:
         columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
@@ -41,6 +41,13 @@ def image_grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> 
         top, left = pad + row * (height + pad), pad + column * (width + pad)
         picture[top : top + height, left : left + width] = image
     return picture
+
+
+def over_white(images: np.ndarray) -> np.ndarray:
+    """Returns images ``[..., 4]`` in [-1, 1], whose last channel is alpha, as seen over white."""
+    alpha = np.clip((images[..., 3:] + 1) / 2, 0, 1)
+    seen: np.ndarray = alpha * images[..., :3] + (1 - alpha)
+    return seen
 
 
 def save_image(path: str | os.PathLike[str], picture: np.ndarray, scale: int = 1) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_HISTOGRAMS = 8  # dimensions that are drawn of samples that are neither points nor images
+SHORTEST_SIGNAL = 16  # numbers of a sample from which on it is drawn as a signal, not as a table
 
 
 def labels_by_row(n: int, classes: int) -> tuple[np.ndarray | None, int | None]:
@@ -66,8 +67,9 @@ def save_samples(
 ) -> None:
     """Writes a picture of samples as a PNG file, whole or not at all.
 
-    Images are arranged in a grid. Points of two dimensions are scattered over as many real ones; of
-    other samples, each of the first `MAX_HISTOGRAMS` dimensions gets a histogram.
+    Images are arranged in a grid. Points of two dimensions are scattered over as many real ones;
+    signals, ``[n, t, channels]`` or ``[n, t]`` with t of at least `SHORTEST_SIGNAL`, are drawn as
+    waveforms; of other samples, each of the first `MAX_HISTOGRAMS` dimensions gets a histogram.
 
     Args:
       path: the file.
@@ -80,6 +82,9 @@ def save_samples(
         return
     if real is None:
         raise ValueError("samples that are not images are drawn next to real ones: pass real")
+    if is_signal(samples.shape[1:]):
+        _save(path, waveforms(samples, real))
+        return
     is_plane = samples.shape[1:] == (2,)
     samples, real = samples.reshape(len(samples), -1), real.reshape(len(real), -1)
     if is_plane:
@@ -91,8 +96,43 @@ def save_samples(
             _histogram(ax, samples[:, dimension], real[:, dimension])
             ax.set_title(f"dimension {dimension}")
         axes[0, 0].legend()
+    _save(path, drawing)
+
+
+def _save(path: str | os.PathLike[str], drawing: "Figure") -> None:
     with files.replacing(path) as file:
         drawing.savefig(file, format="png", dpi=100)
+
+
+def is_signal(shape: tuple[int, ...]) -> bool:
+    """Returns whether samples of a shape are drawn as waveforms."""
+    return len(shape) == 2 or (len(shape) == 1 and shape[0] >= SHORTEST_SIGNAL)
+
+
+def waveforms(samples: np.ndarray, real: np.ndarray) -> "Figure":
+    """Draws signals over time: a row of real ones, then rows of generated ones, on one scale.
+
+    Args:
+      samples: generated signals ``[n, t]`` or ``[n, t, channels]``.
+      real: real signals, likewise.
+
+    Returns:
+      The matplotlib figure.
+    """
+    drawing, axes = plots.figure(4, 4, size=(2.4, 1.4))
+    generated = axes[1:].ravel()
+    low, high = float(real.min()), float(real.max())
+    margin = 0.1 * (high - low) or 1.0
+    for title, kind, panels in (("real", real, axes[0]), ("generated", samples, generated)):
+        panels[0].set_title(title, fontsize="small", loc="left")
+        for index, ax in enumerate(panels):
+            ax.set(xticks=[], ylim=(low - margin, high + margin))
+            ax.tick_params(labelsize="x-small", labelleft=ax.get_subplotspec().is_first_col())
+            if index < len(kind):
+                ax.plot(kind[index], linewidth=0.8)
+            else:
+                ax.set_axis_off()
+    return drawing
 
 
 def _histogram(ax: "Axes", samples: np.ndarray, real: np.ndarray) -> None:

@@ -41,6 +41,30 @@ def test_points_are_saved_as_a_picture(tmp_path, dimensions):
     assert min(picture.shape[:2]) >= 200 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
 
 
+@pytest.mark.parametrize("shape", [(16,), (40, 1), (40, 2)])
+def test_signals_are_drawn_as_waveforms(tmp_path, shape):
+    rng = np.random.default_rng(0)
+    samples, real = rng.normal(size=(5, *shape)), rng.normal(size=(6, *shape))
+    drawing = sample_plots.waveforms(samples, real)
+    lines = [ax.get_lines() for ax in drawing.axes]
+    channels = 1 if len(shape) == 1 else shape[1]
+    assert [len(of_panel) for of_panel in lines] == [channels] * 9 + [0] * 7
+    drawn = [np.stack([line.get_ydata() for line in of_panel], -1) for of_panel in lines[:9]]
+    expected = np.concatenate([real[:4], samples])
+    np.testing.assert_array_equal(np.stack(drawn).reshape(expected.shape), expected)
+    sample_plots.save_samples(tmp_path / "a.png", samples, real)
+    assert images.read_image(tmp_path / "a.png").std() > 0
+    assert not sample_plots.is_signal((15,)) and not sample_plots.is_signal((4, 4, 1))
+
+
+def test_alpha_is_drawn_over_white_and_other_channels_as_their_mean():
+    clear, solid = np.array([-1, -1, -1, -1.0]), np.array([-1, 1, -1, 1.0])
+    grid = images.image_grid(np.stack([clear, solid]).reshape(2, 1, 1, 4), 2, pad=0)
+    assert grid.tolist() == [[[255, 255, 255], [0, 255, 0]]]
+    grid = images.image_grid(np.array([-1.0, 1.0]).reshape(1, 1, 1, 2), pad=0)
+    assert grid.tolist() == [[[128, 128, 128]]]
+
+
 def test_points_are_drawn_over_real_ones():
     _, axes = plots.figure()
     real, samples = np.zeros((3, 2)), np.ones((4, 2))
