@@ -109,6 +109,8 @@ def _describe(executor: Executor) -> str:
     devices = jax.devices()
     kind = devices[0].device_kind if devices[0].platform != "cpu" else "CPU"
     plural = "" if len(devices) == 1 else "s"
+    if jax.process_count() > 1:
+        plural += f" of {jax.process_count()} processes"
     state = abstract_state(executor.experiment)
     sizes = [
         sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(player.params))

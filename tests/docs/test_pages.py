@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 import zlib
@@ -44,8 +45,14 @@ def test_the_files_that_a_page_links_to_exist(page):
 
 def test_all_pages_are_in_the_navigation():
     config = yaml.load((ROOT / ".mkdocs.yml").read_text(), Loader=yaml.BaseLoader)
-    listed = set(re.findall(r"[\w/]+\.md", str(config["nav"])))
-    assert listed == {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")}
+    listed = set(re.findall(r"[\w/]+\.(?:md|ipynb)", str(config["nav"])))
+    pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.ipynb")]
+    assert listed == {str(path.relative_to(ROOT / "docs")) for path in pages}
+
+
+def test_the_table_of_variants_is_what_its_program_writes():
+    program = runpy.run_path(str(ROOT / "docs" / "write_variants.py"))
+    assert (ROOT / "docs" / "variants.md").read_text() == program["page"]()
 
 
 def test_all_examples_are_shown():
