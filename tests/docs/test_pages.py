@@ -65,7 +65,7 @@ def test_all_examples_are_shown():
 def test_the_config_fields_that_pages_name_exist():
     fields = set(re.findall(r"^    config\.(\w+)", (ROOT / "configs/default.py").read_text(), re.M))
     for page in PAGES:
-        named = set(re.findall(r"(?<![\w`/])(?:--)?config\.(\w+)", (ROOT / page).read_text()))
+        named = set(re.findall(r"(?<![\w`/.])(?:--)?config\.(\w+)", (ROOT / page).read_text()))
         assert named <= fields | {"json", "py"}, page
 
 
