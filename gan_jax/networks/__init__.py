@@ -5,6 +5,7 @@ Each named function takes ``shape`` and ``classes`` first and returns `gan_jax.N
 
 from gan_jax.networks.adapters import from_equinox, from_linen, from_nnx
 from gan_jax.networks.dcgan import dcgan, infogan
+from gan_jax.networks.dropout import dropout
 from gan_jax.networks.factory import NetworksFactory
 from gan_jax.networks.image_to_image import cyclegan, pix2pix
 from gan_jax.networks.latent_code import latent_code
@@ -32,6 +33,7 @@ __all__ = [
     "UNet",
     "cyclegan",
     "dcgan",
+    "dropout",
     "from_equinox",
     "from_linen",
     "from_nnx",

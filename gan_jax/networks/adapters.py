@@ -159,7 +159,8 @@ def _split_nnx(
         paths = ", ".join(".".join(map(str, path)) for path, _ in untrained)
         raise ValueError(
             f"from_nnx: the {name} holds state that is not trained, {paths}: use layers whose only "
-            "state is nnx.Param of floats (no running statistics, and no Rngs kept in the module)"
+            "state is nnx.Param of floats (no running statistics, and no Rngs kept in the module; "
+            "for dropout see gan_jax.networks.dropout)"
         )
 
     def init(rng: PRNGKey) -> Params:

@@ -7,26 +7,12 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError
 from gan_jax.game import Array
+from gan_jax.networks.dropout import dropout
 from gan_jax.networks.layers import Norm, nonlinearity
 from gan_jax.networks.weights import Conv, TransposedConv, initializer
 
 KERNEL_INIT = initializer("normal")  # N(0, 0.02^2)
 MAX_DEPTH = 8
-
-
-def dropout(x: Array, rng: Array, rate: float) -> Array:
-    """Sets each entry to 0 with a probability, and divides the others by that of being kept.
-
-    Args:
-      x: ``[batch, ...]``.
-      rng: a key for each sample, ``[batch]``.
-      rate: the probability, below 1.
-
-    References:
-      Srivastava et al., "Dropout" (2014).
-    """
-    kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(rng)
-    return jnp.where(kept, x / (1 - rate), 0)
 
 
 class UNet(nn.Module):

@@ -17,14 +17,20 @@ def test_an_example_is_short(path):
     assert text.startswith('"""') and "gan_jax._" not in text and "import _" not in text
 
 
-OF_IMAGES = ("cyclegan", "patch_discriminator", "pix2pix", "two_scales", "vqgan_adaptive_weight")
-"""Examples that take long to compile."""
+LONG_TO_COMPILE = (
+    "cyclegan",
+    "patch_discriminator",
+    "pix2pix",
+    "signals",
+    "two_scales",
+    "vqgan_adaptive_weight",
+)
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, marks=pytest.mark.slow if path.stem in OF_IMAGES else ())
+        pytest.param(path, marks=pytest.mark.slow if path.stem in LONG_TO_COMPILE else ())
         for path in EXAMPLES
     ],
     ids=lambda path: path.stem,

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from gan_jax import data
-from gan_jax.game import adversarial
-from gan_jax.networks import from_equinox, from_linen, from_nnx, latent_distribution
+from gan_jax.game import adversarial, call
+from gan_jax.networks import dropout, from_equinox, from_linen, from_nnx, latent_distribution
 from gan_jax.objectives import losses
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import alternating, init_state, sampler
@@ -184,6 +184,73 @@ def test_conditions_reach_the_modules_of_each_library():
         samples = networks.generate(params, latents, label=label)
         assert samples.shape == (3, 2), library
         assert (samples[0] != samples[1]).any() and (samples[1] == samples[2]).all(), library
+
+
+class DroppingLinen(nn.Module):
+    @nn.compact
+    def __call__(self, samples, rng=None):
+        x = jnp.tanh(nn.Dense(WIDTH)(samples))
+        x = x if rng is None else dropout(x, rng, 0.5)
+        return nn.Dense(1)(x)[:, 0]
+
+
+class DroppingNnx(NnxDiscriminator):
+    def __call__(self, samples, rng=None):
+        x = jnp.tanh(self.hidden(samples))
+        return self.output(x if rng is None else dropout(x, rng, 0.5))[:, 0]
+
+
+class DroppingEquinox(eqx.Module):
+    layers: list
+
+    def __init__(self, key):
+        keys = jax.random.split(key)
+        self.layers = [
+            eqx.nn.Linear(2, WIDTH, key=keys[0]),
+            eqx.nn.Dropout(0.5),
+            eqx.nn.Linear(WIDTH, "scalar", key=keys[1]),
+        ]
+
+    def __call__(self, sample, rng):
+        first, drop, last = self.layers
+        return last(drop(jnp.tanh(first(sample)), key=rng))
+
+
+DROPPING = {
+    "Linen": lambda: from_linen(LinenGenerator(), DroppingLinen(), latent=draw_latents),
+    "NNX": lambda: from_nnx(NnxGenerator, DroppingNnx, latent=draw_latents),
+    "Equinox": lambda: from_equinox(equinox_generator, DroppingEquinox, latent=draw_latents),
+}
+
+
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("Linen", marks=pytest.mark.slow),
+        "NNX",
+        pytest.param("Equinox", marks=pytest.mark.slow),
+    ],
+)
+def test_networks_of_each_library_drop_by_the_key_of_each_sample(library):
+    networks = DROPPING[library]()._replace(random=("score",))
+    _, discriminator = networks.init(jax.random.key(0))
+    samples = jax.random.normal(jax.random.key(1), (BATCH, 2))
+
+    @jax.jit
+    def scores(samples, index, rng):
+        return call(networks, "score", discriminator, samples, {}, index, rng, use=1)
+
+    index, key = jnp.arange(BATCH), jax.random.key(2)
+    first = scores(samples, index, key)
+    np.testing.assert_array_equal(first, scores(samples, index, key))
+    np.testing.assert_allclose(first[::-1], scores(samples[::-1], index[::-1], key), rtol=1e-5)
+    assert (first != scores(samples, index, jax.random.key(3))).any()
+    objective = adversarial(networks, losses.hinge())
+    optimizer = optax.sgd(0.1)
+    state = init_state(networks, optimizer, optimizer, key)
+    step = jax.jit(alternating(objective, optimizer, optimizer))
+    _, metrics = step(state, {"real": samples[None]}, key)
+    assert all(np.isfinite(value).all() for value in metrics.values())
 
 
 def test_integers_and_functions_of_equinox_modules_are_not_trained():

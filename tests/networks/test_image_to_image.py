@@ -9,8 +9,8 @@ from network_cases import compiled
 from gan_jax import networks
 from gan_jax.errors import UserError
 from gan_jax.game import Player, adversarial, conditions
+from gan_jax.networks import dropout
 from gan_jax.networks.patch_discriminator import receptive_field
-from gan_jax.networks.unet import dropout
 from gan_jax.objectives import losses, reconstruction
 
 
