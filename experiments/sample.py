@@ -230,10 +230,12 @@ def check_sampling(flags: argparse.Namespace, shape: tuple[int, ...]) -> None:
     suffix = Path(flags.out).suffix
     if suffix == ".png" and len(shape) == 3 and shape[2] not in (1, 3):
         raise UserError(f"a .png has 1 or 3 channels, the samples are {shape}: choose a .npy")
-    if suffix == "" and (len(shape) != 3 or shape[2] not in (1, 3)):
+    if suffix == "" and (len(shape) != 3 or shape[2] not in (1, 3, 4)):
         raise UserError(
-            f"a folder is for images of 1 or 3 channels, the samples are {shape}: choose a .npy"
+            f"a folder is for images of 1, 3 or 4 channels, the samples are {shape}: choose a .npy"
         )
+    if flags.rows is not None and len(shape) != 3:
+        raise UserError(f"--rows are those of a grid of images, and the samples are {shape}")
     size = flags.num * math.prod(shape) * BYTES_PER_NUMBER[suffix]
     check_memory(f"--num={flags.num}", size, "choose a smaller --num")
     if suffix == ".png" and flags.num > MOST_IN_A_PICTURE:

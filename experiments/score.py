@@ -4,13 +4,14 @@
     python experiments/score.py a.npz real.npz --metrics='fid50k + kid' --weights=inception.npz
     python experiments/score.py samples/ stats.npz --metrics=fid50k --weights=inception.npz
     python experiments/score.py generated/ real/ --metrics=fd_lenet --resolution=28
+    python experiments/score.py a.npy b.npy --metrics='frechet(extractor=identity)'
 
 The first are scored, the second are the real ones. Each is a folder of PNG and JPEG files, a .npz
 file (an array images, samples, real or arr_0) or a .npy file, of images [n, height, width,
-channels], uint8 or floats in [-1, 1], or of vectors [n, d]; or saved statistics, for Frechet
-distances: .npz files of pytorch-fid (mu and sigma), .pt files of torch-fidelity, files of this
-package's cache. pytorch-fid resizes images for Inception in another way than this package, so
-compare scores against its statistics only with each other.
+channels], uint8 or floats in [-1, 1], or of vectors [n, d], for metrics that take the extractor
+identity; or saved statistics, for Frechet distances: .npz files of pytorch-fid (mu and sigma), .pt
+files of torch-fidelity, files of this package's cache. pytorch-fid resizes images for Inception in
+another way than this package, so compare scores against its statistics only with each other.
 
 --metrics takes names of `gan_jax.evaluation.protocols`, as evaluate.py does. All samples are used
 unless --num says how many, and the names of scores say so: fid50k of 1000 samples is fid1k. If
@@ -57,7 +58,9 @@ def score(arguments: list[str]) -> None:
     suffix = resize_suffix([side for side in (scored, real) if isinstance(side, SampleSet)])
     for protocol in protocols:
         extractor = protocol.extractor
-        network = f"  ({extractor.name} {extractor.hash[:8]})" if extractor else ""
+        network = ""
+        if extractor and extractor.name != "identity":
+            network = f"  ({extractor.name} {extractor.hash[:8]})"
         for name, value in scores.items():
             if name == protocol.name or name.startswith(f"{protocol.name}/"):
                 print(f"{protocol.name}{suffix}{name[len(protocol.name) :]}  {value:.6g}{network}")

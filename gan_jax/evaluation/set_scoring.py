@@ -76,10 +76,11 @@ def _frechet(protocol: Protocol, scored: Side, real: Side) -> float:
         )
     sides = [_statistics(protocol, side) for side in (scored, real)]
     for side in sides:
-        if side.mean.size != protocol.extractor.dimension:
+        expected = protocol.extractor.dimension or sides[0].mean.size  # vectors have any
+        if side.mean.size != expected:
             raise UserError(
-                f"the statistics are of {side.mean.size} features, and {protocol.extractor.name} "
-                f"has {protocol.extractor.dimension}: they are of another network"
+                f"{protocol.name} is of {expected} features, and the statistics of "
+                f"{side.mean.size}: they are of another network"
             )
     try:
         return metrics.frechet_distance_from_statistics(

@@ -47,7 +47,7 @@ def write_folder(
 
     Args:
       folder: made if it does not exist.
-      images: ``[n, height, width, 1 or 3]`` in [-1, 1].
+      images: ``[n, height, width, 1, 3 or 4]`` in [-1, 1].
       labels: ``[n]`` int, or None.
       class_names: of the classes in their order; without them, folders are called by number.
       numbers: of the images, such as their seeds; None: 0, 1, ...

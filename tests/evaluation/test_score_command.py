@@ -104,6 +104,19 @@ def test_saved_statistics_stand_for_samples(tmp_path, capsys):
     )
 
 
+def test_vectors_are_scored_as_they_are(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    scored, real = rng.normal(size=(40, 5)), rng.normal(size=(50, 5)) + 1
+    np.save(tmp_path / "a.npy", scored)
+    np.savez(tmp_path / "b.npz", samples=real)
+    np.savez(tmp_path / "c.npz", mu=real.mean(axis=0), sigma=np.cov(real, rowvar=False))
+    expected = metrics.frechet_distance(real, scored)
+    for other in ("b.npz", "c.npz"):
+        files = (tmp_path / "a.npy", tmp_path / other)
+        scores = score(capsys, *files, "--metrics=frechet(extractor=identity)")
+        assert scores == pytest.approx({"fd_identity_40": expected}, rel=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_statistics_that_torch_fidelity_saves_are_read_without_pytorch(tmp_path, dtype):
     torch = pytest.importorskip("torch")

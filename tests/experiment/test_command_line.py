@@ -97,9 +97,13 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
         (("--out=s.png", "--seed=-1"), "--seed is an integer from 0"),
         (("--out=README.md/s.png",), "cannot be written, because of"),
         ((f"--out={'s' * 300}.png",), "cannot be written: File name too long"),
+        (
+            ("--out=s.png", "--rows=2"),
+            "--rows are those of a grid of images, and the samples are (2,)",
+        ),
+        (("--out=s",), "a folder is for images of 1, 3 or 4 channels, the samples are (2,)"),
         (("--out=s.npy", "--label=0"), "a label needs networks that take labels"),
         (("--out=s.png", "--num=x"), "invalid int value"),
-        (("--out=s.png", "--label=3"), "--label"),
     ):
         refused = typed(root, "sample.py", f"--workdir={run}", *arguments)
         assert (

@@ -36,6 +36,24 @@ def test_samples_are_generated_from_their_latents(with_batch_norm):
     np.testing.assert_allclose(draw.generate(latents), draw(key, 6), rtol=1e-5, atol=1e-6)
 
 
+def test_the_draws_of_a_generator_stay_the_same_for_samples_of_one_index():
+    pair = networks.mlp((2,), latent_size=2, generator_widths=(4,))
+    params, _ = pair.init(jax.random.key(0))
+
+    def noisy(params, latents, rng):
+        return pair.generate(params, latents) + jax.vmap(lambda key: jax.random.normal(key, (2,)))(
+            rng
+        )
+
+    draw = sampler(pair._replace(generate=noisy, random=("generate",)), params, batch_size=4)
+    latents = np.ones((4, 2), np.float32)
+    still = draw.generate(latents, sample_index=np.zeros(4, int))
+    np.testing.assert_array_equal(still, np.repeat(still[:1], 4, axis=0))
+    flickering = draw.generate(latents)
+    np.testing.assert_array_equal(flickering[:1], still[:1])
+    assert np.abs(np.diff(flickering, axis=0)).min() > 1e-4
+
+
 def test_without_standing_statistics_samples_depend_on_their_neighbours(with_batch_norm):
     nets, params = with_batch_norm
     latents = nets.latent(jax.random.key(3), 8)
