@@ -60,6 +60,12 @@ def get_config() -> ConfigDict:
     # "roll_back" to the newest checkpoint and go on with other draws.
     config.nonfinite = "stop"
 
+    # When a run is in trouble (mode collapse, a vanishing gradient, ...): "warn", or "stop" it.
+    config.on_trouble = "warn"
+    # End before the last step, as in "patience(metric='fd_lenet', evaluations=5)"
+    # [gan_jax.diagnosis.stopping].
+    config.stop_when = ""
+
     # The fields in which the members of a population differ, a value for each member:
     # {"seed": (0, 1, 2)}.
     config.population = ConfigDict()

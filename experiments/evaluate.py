@@ -15,6 +15,9 @@ compared.
 --ema takes one of the run's config.ema, or a power_ema of another std, which is then made of those
 in the checkpoints of the run. Its scores are recorded in emas.jsonl, not in metrics.jsonl.
 
+--diagnose measures the health of the checkpoint on three batches instead (docs/diagnosis.md): is it
+collapsing, is the generator's loss flat, are weights at their bound. Nothing is recorded.
+
 FID's Inception network is not part of this package: convert its public weights once, and pass them
 as --weights:
 
@@ -39,10 +42,13 @@ def evaluate(arguments: list[str]) -> None:
     runs = [(Path(flags.workdir), flags.step)]
     if flags.compare:
         runs.append((Path(flags.compare), None))
-    is_recorded = bool(flags.compare) and not flags.metrics
+    is_recorded = flags.diagnose or (bool(flags.compare) and not flags.metrics)
     for run_dir, _ in runs:
         check_run(run_dir, must_write=not is_recorded)
     set_up_jax()
+    if flags.diagnose:
+        diagnose(Path(flags.workdir), flags.step, flags.seed)
+        return
     from gan_jax import evaluation
 
     if is_recorded:
@@ -69,7 +75,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--ema", default="", help="a moving average (default: the first)")
     parser.add_argument("--again", action="store_true", help="compute what is recorded again")
     parser.add_argument("--compare", metavar="WORKDIR", help="another run to compare with")
+    parser.add_argument("--diagnose", action="store_true", help="measure health, not metrics")
     flags = parser.parse_args(arguments)
+    if flags.diagnose and (flags.metrics or flags.compare or flags.ema):
+        raise UserError("--diagnose stands alone: leave --metrics, --compare and --ema out")
     if flags.ema and flags.compare:
         raise UserError("--ema scores one run: leave --compare out")
     if flags.num is not None and flags.num < 2:
@@ -77,6 +86,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if not 0 <= flags.seed < 2**31:
         raise UserError(f"--seed is an integer from 0 to {2**31 - 1}, not {flags.seed}")
     return flags
+
+
+def diagnose(run_dir: Path, step: int | None, seed: int) -> None:
+    """Prints the health of a checkpoint, and what is wrong."""
+    from gan_jax.experiment.checkpoint_diagnosis import describe_health, measure_health
+    from gan_jax.experiment.loading import load
+
+    run = load(run_dir, step)
+    print(f"{run_dir} at step {run.step}")
+    print("\n".join(describe_health(measure_health(run, seed))), flush=True)
 
 
 def check_run(run_dir: Path, must_write: bool) -> None:

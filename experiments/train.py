@@ -57,7 +57,11 @@ def train(arguments: list[str]) -> None:
         metrics = run(settings, run_dir, preemption_seconds=flags.preemption_seconds)
         if not multihost.is_main_process():
             return
-    shown = {name: value for name, value in metrics.items() if name != "time" and value is not None}
+    shown = {
+        name: value
+        for name, value in metrics.items()
+        if name != "time" and not name.startswith("health/") and value is not None
+    }
     whose = f"means of {len(members)} members:  " if members else ""
     print_line(whose + "  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))
 

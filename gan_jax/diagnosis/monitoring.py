@@ -40,10 +40,10 @@ def monitored(
 
     Beside what ``measure`` returns they are, for both players over the steps of the call, and from
     a few hundred of their parameters: the mean cosine of successive updates, ``.._update_cosine``,
-    near 1 on a straight path and near 0 in noise; the length of the path over the distance
-    travelled, ``.._path_ratio``, which is 1 on a straight path, the square root of the number of
-    steps in noise, and more on a circle; and the generator's mean gradient norm over that of the
-    discriminator, ``gradient_ratio``.
+    near 1 on a smooth path and near 0 in noise; ``.._path_ratio``, the length of the path over
+    that of a random walk of n steps to the same place, ``sqrt(n)`` times the distance: it is
+    ``1 / sqrt(n)`` on a straight line, about 1 in noise, and more on a circle; and the generator's
+    mean gradient norm over that of the discriminator, ``gradient_ratio``.
 
     Args:
       train_step: a train step that is not fused.
@@ -96,8 +96,8 @@ def movement(path: Array) -> Metrics:
 
     Returns:
       ``"update_cosine"``, the mean cosine of successive updates, NaN if there are fewer than two;
-      and ``"path_ratio"``, the length of the path over the distance of its ends. Both are NaN if
-      nothing moves.
+      and ``"path_ratio"``, the length of the path over ``sqrt(n)`` times the distance of its ends.
+      Both are NaN if nothing moves.
     """
     updates = jnp.diff(path, axis=0)
     lengths = jnp.sqrt(jnp.sum(jnp.square(updates), 1))
@@ -105,7 +105,7 @@ def movement(path: Array) -> Metrics:
     distance = jnp.sqrt(jnp.sum(jnp.square(path[-1] - path[0])))
     return {
         "update_cosine": jnp.mean(products / (lengths[1:] * lengths[:-1])),
-        "path_ratio": jnp.sum(lengths) / distance,
+        "path_ratio": jnp.sum(lengths) / (distance * math.sqrt(len(updates))),
     }
 
 

@@ -1,12 +1,11 @@
 """The loop over calls of many steps each, and what happens between the calls."""
 
 import contextlib
-import signal
 import threading
 import time
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import jax
 
@@ -27,14 +26,23 @@ from gan_jax.experiment.opening import is_postponed
 from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
-from gan_jax.experiment.signals import StoppedBySignal, StopRequested, StopSignals
+from gan_jax.experiment.signals import (
+    StopRequested,
+    StopSignals,
+    warn_of_long_calls,
+)
 from gan_jax.experiment.watchdog import Watchdog
+from gan_jax.experiment.watches import Watches, leave
 from gan_jax.game import Batch
-from gan_jax.loggers.progress import Progress, format_number, print_line
+from gan_jax.loggers.progress import Progress, print_line
 from gan_jax.training.steps import TrainState
 
 Values = dict[int, dict[str, float]]
 """Metrics of each member that is still training, by its index."""
+
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+"""Called on the host with a step and the row of metrics that was written after it."""
 
 
 class _Running(NamedTuple):
@@ -64,6 +72,7 @@ class Loop:
       stop: the signals, handled already.
       watchdog: what watches the device.
       preemption_seconds: how long the process is left after the first signal.
+      on_step: called with each row of metrics.
     """
 
     def __init__(
@@ -76,16 +85,18 @@ class Loop:
         stop: StopSignals,
         watchdog: Watchdog,
         preemption_seconds: float,
+        on_step: OnStep = lambda step, metrics: None,
     ) -> None:
         self.settings, self.executor, self.writers = settings, executor, writers
         self.protocols, self.real = protocols, real
         self.first_call_done = threading.Event()
         self._stop, self._watchdog = stop, watchdog
-        self._preemption_seconds = preemption_seconds
+        self._preemption_seconds, self._on_step = preemption_seconds, on_step
         self._longest_call = 0.0
         self._started: set[Hashable] = set()
         self._running: _Running | None = None
         self._training: dict[int, RunWriter] = {}
+        self._watches = Watches({}, 0, is_population=False)
         self._history: list[Any] = []
 
     def train(self, state: TrainState, first: int) -> None:
@@ -97,8 +108,9 @@ class Loop:
           StoppedBySignal: after a signal.
         """
         self._training = {
-            index: writer for index, writer in enumerate(self.writers) if not writer.divergence
+            index: writer for index, writer in enumerate(self.writers) if not writer.has_left
         }
+        self._watches = Watches(self._training, first, is_population=len(self.writers) > 1)
         self._history, self._running = [], None
         if first:
             self._make_postponed(state, first)
@@ -106,13 +118,13 @@ class Loop:
             self._draw(self.executor.to_host(state), 0)
         progress = Progress(self.settings.steps, first, quiet=not multihost.is_main_process())
         with contextlib.closing(progress), contextlib.closing(self.batches(first)) as batches:
-            while (item := self._next(batches)) is not None:
+            while self._training and (item := self._next(batches)) is not None:
                 chunk, batch = item
                 state = self._call(chunk, state, batch, progress, is_first=chunk.first == first)
                 number = multihost.highest_of_processes(self._stop.number)
                 number = self._after_call(state, chunk, number, progress)
                 if number:
-                    self._leave(chunk.end, number)
+                    leave(self.writers, chunk.end, number)
 
     def batches(self, first: int) -> Generator[tuple[Chunk, Batch]]:
         """Yields the chunks of the run and their batches; those of host arrays are made ahead."""
@@ -186,12 +198,19 @@ class Loop:
         for index, writer in self._training.items():
             if values[index]:
                 writer.log(step, values[index])
+                self._on_step(step, values[index])
         if due.draw:
             self._draw(state, step)
         if due.save:
-            self._save(state, step, values, due.postponed)
+            self._save(state, step, values, due.postponed, self._training)
         if not number:
             self._warn(values, step)
+            if due.log:
+                ended = self._watches.judge(values, step)
+                if not due.save:
+                    self._save(state, step, values, False, list(ended))
+                for index, reason in ended.items():
+                    self._training.pop(index).end_early(step, reason)
         return number
 
     def _evaluate(self, state: TrainState, step: int) -> Values:
@@ -230,7 +249,7 @@ class Loop:
                 try:
                     scores = self._evaluate(state, step)
                 except StopRequested:
-                    self._leave(step, multihost.highest_of_processes(self._stop.number))
+                    leave(self.writers, step, multihost.highest_of_processes(self._stop.number))
                 for index, writer in self._training.items():
                     writer.log(step, scores[index])
                     writer.checkpoints.add_scores({step: scores[index]})
@@ -269,35 +288,24 @@ class Loop:
                 raise TrainingDiverged(reason)
             print_line(f"member {index} diverged: {reason}")
 
-    def _save(self, state: TrainState, step: int, values: Values, postponed: bool) -> None:
-        for index, writer in self._training.items():
+    def _save(
+        self, state: TrainState, step: int, values: Values, postponed: bool, members: Iterable[int]
+    ) -> None:
+        for index in members:
+            writer = self._training[index]
             if postponed:
                 writer.postpone(step)
             writer.save(self.executor.member(state, index), step, values[index])
 
     def _warn(self, values: Values, step: int) -> None:
         """Warns of skipped updates, and once of calls that are too long for a signal's time."""
-        if not multihost.is_main_process():
-            return
-        for index in self._training:
-            whose = f" of member {index}" if len(self.writers) > 1 else ""
-            warn_of_skipped_updates(values[index], step, whose)
-        if 2 * self._longest_call > self._preemption_seconds:
-            print_line(
-                f"warning: a call of steps takes {format_number(self._longest_call)} s, and saving "
-                f"after a signal waits for up to two: more than the {self._preemption_seconds:g} s "
-                "of --preemption_seconds; lower config.steps_per_call, now "
-                f"{self.settings.steps_per_call}"
-            )
-            self._preemption_seconds = float("inf")  # once is enough
-
-    def _leave(self, step: int, number: int) -> NoReturn:
-        for writer in self.writers:
-            writer.checkpoints.close()
         if multihost.is_main_process():
-            name = signal.Signals(number).name
-            print_line(f"stopped by {name} at step {step}, saved; the same command resumes")
-        raise StoppedBySignal(number)
+            for index in self._training:
+                whose = f" of member {index}" if len(self.writers) > 1 else ""
+                warn_of_skipped_updates(values[index], step, whose)
+            if 2 * self._longest_call > self._preemption_seconds:
+                warn_of_long_calls(self.settings, self._longest_call, self._preemption_seconds)
+                self._preemption_seconds = float("inf")  # once is enough
 
 
 def _main_metrics(values: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:

@@ -31,6 +31,9 @@ RESUMABLE = frozenset(
         "unroll_rematerialise",
         "python_path",
         "nonfinite",
+        "health",
+        "on_trouble",
+        "stop_when",
     }
 )
 """Fields that a resumed run may change: none of them changes the numbers of a step."""

@@ -27,7 +27,7 @@ def fused_step(
       members: the name of the axis over which members of a population are mapped.
     """
     step = stage.make_step(numbers)
-    if stage.make_health is None:
+    if not settings.health:
         return fused(step, stage.prepare)
 
     def is_due(step: Array) -> Array:

@@ -166,7 +166,7 @@ def _restore_newest(
         (writer,) = writers
         restored = writer.checkpoints.restore(like)
         return (restored[0], [restored[1]]) if restored else None
-    training = [writer for writer in writers if not writer.divergence]
+    training = [writer for writer in writers if not writer.has_left]
     if not training:
         raise TrainingDiverged(
             "all members have diverged; choose another --workdir to try other settings"

@@ -25,6 +25,9 @@ LOSSES = "losses.png"
 DIVERGED = "diverged"
 """The file that says why a run cannot go on: its numbers are no longer finite."""
 
+STOPPED = "stopped.json"
+"""The file that says why a run has ended before its last step: see `row_watch`."""
+
 POSTPONED = "postponed"
 """The file with the step whose evaluation was left out when a signal stopped the run there."""
 
@@ -91,6 +94,8 @@ def has_ended(run_dir: str | Path, steps: int) -> Literal["finished", "diverged"
         return "diverged"
     if (Path(run_dir) / POSTPONED).exists():
         return None
+    if (Path(run_dir) / STOPPED).exists():
+        return "finished"
     # The checkpoint is the last thing that a run writes. A damaged one is trained again.
     checkpoints = Path(run_dir) / CHECKPOINTS
     last = [step for step in checkpoint_files.saved_steps(checkpoints) if step >= steps]

@@ -14,25 +14,24 @@ from gan_jax import data, evaluation, files
 from gan_jax.distributed import multihost
 from gan_jax.errors import first_line, storage_failure
 from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluation_key
-from gan_jax.experiment import lock, run_directory
+from gan_jax.experiment import lock, row_watch, run_directory
 from gan_jax.experiment.builder import Experiment
-from gan_jax.experiment.checkpoint import Checkpoints
+from gan_jax.experiment.checkpoint_opening import open_checkpoints
 from gan_jax.experiment.interruptible_sampler import InterruptibleSampler
-from gan_jax.experiment.overrides import flat
-from gan_jax.experiment.part_text import Part, parts_text
 from gan_jax.experiment.roll_backs import RollBacks
 from gan_jax.experiment.run_directory import (
-    CHECKPOINTS,
     DIVERGED,
     LOSSES,
     METRICS,
     POSTPONED,
     SAMPLES,
+    STOPPED,
 )
 from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
+from gan_jax.experiment.wandb_logging import wandb_logger
 from gan_jax.game import PRNGKey
-from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, translations, wandb
+from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, translations
 from gan_jax.training.steps import TrainState
 
 
@@ -51,6 +50,7 @@ class RunWriter:
 
     Attributes:
       divergence: why the run cannot go on; empty if it can.
+      end: why it has ended before its last step; empty if it has not.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class RunWriter:
         self.checkpoints = open_checkpoints(run_dir, settings)
         self.roll_backs = RollBacks(run_dir)
         self.divergence = run_directory.divergence(run_dir)
+        self.end = row_watch.reason_of_end(run_dir, settings)
         self._pictures = pictures
         self._pending_picture: Future[None] | None = None
         self._drawn_step = 0
@@ -91,7 +92,7 @@ class RunWriter:
             files.make_directory(self.run_dir / SAMPLES)
             self._loggers.append(json_lines.JsonLines(self.run_dir / METRICS))
             if self.settings.wandb.use:
-                self._loggers.append(_wandb_logger(self.run_dir, self.settings))
+                self._loggers.append(wandb_logger(self.run_dir, self.settings))
 
     def evaluate(
         self,
@@ -194,6 +195,29 @@ class RunWriter:
                     logger.sync()
         self.checkpoints.save(step, state, dict(metrics))
 
+    @property
+    def has_left(self) -> bool:
+        """Whether the run trains no more, while other members of its population may."""
+        return bool(self.divergence or self.end)
+
+    def watch(self, step: int) -> row_watch.RowWatch:
+        """Returns what watches the rows after a step, and knows those up to it."""
+        rows: list[dict[str, Any]] = []
+        if step and (self.run_dir / METRICS).exists():
+            known = json_lines.read_metrics(self.run_dir / METRICS)
+            rows = [row for row in known if "protocol" not in row and row["step"] <= step]
+        if step and not self.end and multihost.is_main_process():
+            # Other settings have ended it, or an earlier checkpoint had to be taken.
+            (self.run_dir / STOPPED).unlink(missing_ok=True)
+        return row_watch.RowWatch(self.settings, rows)
+
+    def end_early(self, step: int, reason: str) -> None:
+        """Notes that the run has ended after a step, which is saved."""
+        self.checkpoints.close()  # the note comes after the checkpoint that it is about
+        self.end = f"stopped at step {step}: {reason}"
+        if multihost.is_main_process():
+            row_watch.note_end(self.run_dir, self.settings, step, reason)
+
     def note_divergence(self, reason: str) -> str:
         """Notes that the run cannot go on, and returns why, with what remains of it.
 
@@ -269,49 +293,3 @@ class RunWriter:
                     f"({reason}); training goes on",
                     flush=True,
                 )
-
-
-def open_checkpoints(run_dir: Path, settings: Settings) -> Checkpoints:
-    """Returns the checkpoints of the run in a directory, which this process trains."""
-    checkpoints = Checkpoints(
-        run_dir / CHECKPOINTS,
-        settings.keep_checkpoints,
-        settings.best_metric,
-        settings.best_mode == "max",
-        settings,
-    )
-    if settings.best_metric and (run_dir / METRICS).exists():
-        rows = json_lines.read_metrics(run_dir / METRICS)
-        # Of a step whose evaluation was postponed, the score was not saved with the checkpoint.
-        checkpoints.add_scores({row["step"]: row for row in rows if "protocol" not in row})
-    return checkpoints
-
-
-def readable(settings: Settings) -> dict[str, Any]:
-    """Returns settings for the tables of W&B: flat, and each field of parts as text too."""
-    texts: dict[str, Any] = {}
-    for field, value in vars(settings).items():
-        if isinstance(value, Part):
-            texts[field] = str(value)
-        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
-            texts[field] = parts_text(value)
-    leaves = {
-        path: value
-        for path, value in flat(settings).items()
-        if value not in ({}, ()) and not path.startswith("wandb.")
-    }
-    return leaves | texts
-
-
-def _wandb_logger(run_dir: Path, settings: Settings) -> Logger:
-    return wandb.WandbLogger(
-        run_dir,
-        config=readable(settings),
-        name=settings.wandb.name or run_dir.name,
-        mode=settings.wandb.mode,
-        project=settings.wandb.project,
-        group=settings.wandb.group,
-        tags=settings.wandb.tags,
-        best_metric=settings.best_metric,
-        best_mode=settings.best_mode,
-    )

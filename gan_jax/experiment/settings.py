@@ -101,9 +101,11 @@ class Settings:
     ema: Parts = ()
     transformations: Parts = ()
     health: bool = True
+    on_trouble: str = "warn"
+    stop_when: Parts = ()
 
 
-REPEATABLE = ("ema",)
+REPEATABLE = ("ema", "stop_when")
 """Fields of parts that may name a part more than once."""
 
 

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, Self
 
+from gan_jax.experiment.settings import Settings
+from gan_jax.loggers.progress import format_number, print_line
+
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 """A terminal's Ctrl-C, a job manager's end, a closed terminal, and SLURM's warning before it."""
 
@@ -117,3 +120,18 @@ def _leave(number: int, name: str) -> NoReturn:
     """Ends the process at once: the main thread may never return from a device's code."""
     _say(f"{name} again: leaving at once, steps since the newest checkpoint are not saved")
     os._exit(128 + number)
+
+
+def warn_of_long_calls(settings: Settings, seconds: float, preemption_seconds: float) -> None:
+    """Prints that a call of steps takes too long for a run to be saved after a signal.
+
+    Args:
+      settings: of the run.
+      seconds: of the longest call.
+      preemption_seconds: how long the process is left after a signal.
+    """
+    print_line(
+        f"warning: a call of steps takes {format_number(seconds)} s, and saving after a signal "
+        f"waits for up to two: more than the {preemption_seconds:g} s of --preemption_seconds; "
+        f"lower config.steps_per_call, now {settings.steps_per_call}"
+    )

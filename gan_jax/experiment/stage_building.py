@@ -39,15 +39,14 @@ class Stage:
       make_step: makes the train step, not jitted, from hyperparameters, which may be traced.
       prepare: turns a raw batch into the one that is trained on, inside jit.
       batch_size: of the global batch.
-      make_health: makes the function that measures health, from hyperparameters; None if it is not
-        measured.
+      make_health: makes the function that measures health, from hyperparameters.
     """
 
     networks: Networks
     make_step: StepFactory
     prepare: Callable[[Batch], Batch]
     batch_size: int
-    make_health: Callable[[Hyperparameters], HealthFn] | None = None
+    make_health: Callable[[Hyperparameters], HealthFn]
 
 
 def build_stage(
@@ -104,7 +103,7 @@ def build_stage(
         make_step,
         _preparation(resolution),
         batch_size,
-        make_health if settings.health else None,
+        make_health,
     )
     return stage, init
 

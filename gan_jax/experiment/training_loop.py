@@ -13,9 +13,9 @@ from gan_jax import evaluation
 from gan_jax.distributed import multihost
 from gan_jax.errors import first_line
 from gan_jax.evaluation import Protocol, RealSamples
-from gan_jax.experiment import run_directory
+from gan_jax.experiment import row_watch, run_directory
 from gan_jax.experiment.builder import Experiment
-from gan_jax.experiment.call_loop import Loop
+from gan_jax.experiment.call_loop import Loop, OnStep
 from gan_jax.experiment.executors import make_executor
 from gan_jax.experiment.fine_tuning import load_source
 from gan_jax.experiment.opening import (
@@ -49,6 +49,7 @@ def run(
     run_dir: str | Path,
     member_dirs: Sequence[str | Path] = (),
     preemption_seconds: float = PREEMPTION_SECONDS,
+    on_step: OnStep = lambda step, metrics: None,
 ) -> dict[str, float]:
     """Trains what settings describe in a directory, from its newest checkpoint on.
 
@@ -63,6 +64,9 @@ def run(
         ``run_dir``.
       preemption_seconds: how long the process is left after the first signal. A run whose calls
         are too long for that says so.
+      on_step: called as ``on_step(step, metrics)`` after each row of metrics that is written, of a
+        population once for each member in order. What it raises ends the run; the same call resumes
+        it from the last checkpoint.
 
     Returns:
       The last metrics; of a population their means over the members.
@@ -94,8 +98,10 @@ def run(
         ]
         title = str(run_dir) if len(writers) == 1 else f"{run_dir}: {len(writers)} members"
         state, first = start_or_resume(executor, writers, title, source)
-        if first >= settings.steps and not is_postponed(writers, first):
-            print_line(f"{title} is done: {first} steps")
+        has_ended = all(writer.has_left for writer in writers)
+        if has_ended or (first >= settings.steps and not is_postponed(writers, first)):
+            why = {writer.end for writer in writers if writer.end}
+            print_line(f"{title} is done: {', '.join(sorted(why)) or f'{first} steps'}")
             return _mean_metrics(directories)
         for writer in writers:
             writer.start()
@@ -109,7 +115,15 @@ def run(
             resources.callback(print_line, where)
         watchdog = resources.enter_context(Watchdog())
         loop = Loop(
-            settings, executor, writers, protocols, real, stop, watchdog, preemption_seconds
+            settings,
+            executor,
+            writers,
+            protocols,
+            real,
+            stop,
+            watchdog,
+            preemption_seconds,
+            on_step,
         )
         resources.callback(loop.first_call_done.set)
         # Importing matplotlib would hold up the first call.
@@ -142,6 +156,8 @@ def _scores_to_compute(
 
     real = experiment.real_samples(before_chunk)
     evaluation.check_protocols(protocols, real)
+    for rule in row_watch.stop_rules(settings):
+        evaluation.check_metric_name(rule.metric, protocols, "the metric of config.stop_when")
     if settings.best_metric:
         evaluation.check_metric_name(settings.best_metric, protocols, "config.best_metric")
     return protocols, real

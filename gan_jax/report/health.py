@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from gan_jax.diagnosis import live_rules
+from gan_jax.diagnosis.health import PREFIX
 from gan_jax.report.runs import Run
 from gan_jax.training.nonfinite import SKIPPED_UPDATES
 
@@ -51,11 +53,50 @@ def damaged_files(run: Run) -> list[str]:
     return list(run.notes)
 
 
+def troubles(run: Run) -> list[str]:
+    """Returns the troubles that a run is in at its last row, and those that it has been in."""
+    lines, last = [], live_rules.judge(run.rows)
+    for name, steps in trouble_steps(run).items():
+        if name in last and last[name].detected:
+            lines.append(f"{live_rules.describe(name, last[name])} (since step {steps[0]})")
+        else:
+            lines.append(f"{name} from step {steps[0]} to step {steps[-1]}: it is over")
+    return lines
+
+
+def trouble_steps(run: Run) -> dict[str, list[int]]:
+    """Returns the steps at which each rule of `live_rules` detected its trouble, if it ever did."""
+    steps: dict[str, list[int]] = {}
+    if any(name.startswith(PREFIX) for name in run.last):
+        for end in range(1, len(run.rows) + 1):
+            rows = run.rows[max(0, end - live_rules.RECORD) : end]
+            for name, diagnosis in live_rules.judge(rows).items():
+                if diagnosis.detected:
+                    steps.setdefault(name, []).append(run.rows[end - 1]["step"])
+    return steps
+
+
+def light(run: Run) -> str:
+    """Returns a traffic light: ``"red"``, ``"yellow"``, ``"green"``, or empty without rows.
+
+    Red: the run has diverged, or is in trouble at its last row. Yellow: it was in trouble before,
+    or updates were skipped or rolled back. Green: neither.
+    """
+    if not run.rows:
+        return ""
+    last = live_rules.judge(run.rows)
+    if run.divergence or any(diagnosis.detected for diagnosis in last.values()):
+        return "red"
+    has_been = trouble_steps(run) or skipped_updates(run) or nonfinite_rows(run) or run.roll_backs
+    return "yellow" if has_been else "green"
+
+
 CHECKS: Mapping[str, Check] = {
     "diverged": diverged,
     "not finite": nonfinite_rows,
     "skipped updates": skipped_updates,
     "rolled back": roll_backs,
+    "trouble": troubles,
     "files": damaged_files,
 }
 """The checks by the names that the report shows."""

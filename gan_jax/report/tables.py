@@ -10,7 +10,7 @@ from gan_jax.experiment.overrides import flat
 from gan_jax.experiment.part_text import Part, parts_text
 from gan_jax.experiment.run_name import format_value, short_names
 from gan_jax.experiment.settings import Settings
-from gan_jax.report.health import CHECKS
+from gan_jax.report.health import CHECKS, light
 from gan_jax.report.runs import Run
 
 Cell = str | float | int | None
@@ -68,12 +68,13 @@ def cells(runs: Sequence[Run], differing: dict[str, list[Cell]]) -> list[str]:
 
 
 def run_table(runs: Sequence[Run], differing: dict[str, list[Cell]]) -> Table:
-    """Returns one row per run: status, step, differing settings, the newest result of each kind."""
+    """Returns one row per run: health, status, step, differing settings, newest results."""
     results = sorted({name for run in runs for name in run.last if is_result(name)})
-    columns = ["run", "status", "step", *differing, *results]
+    columns = ["run", "health", "status", "step", *differing, *results]
     rows: list[list[Cell]] = [
         [
             run.name,
+            light(run),
             run.status,
             run.step,
             *(values[index] for values in differing.values()),

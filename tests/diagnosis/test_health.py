@@ -101,12 +101,15 @@ def test_clipped_weights_are_at_the_bound():
 
 def test_movement_on_a_line_and_on_a_circle():
     line = movement(jnp.linspace(0.0, 1.0, 9)[:, None] * jnp.ones((1, 3)))
-    np.testing.assert_allclose([line["update_cosine"], line["path_ratio"]], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(
+        [line["update_cosine"], line["path_ratio"]], [1.0, 8**-0.5], rtol=1e-5
+    )
     angle = np.linspace(0, 3 * np.pi, 37)  # one and a half turns: it ends opposite to its start
     circle = movement(jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], 1), jnp.float32))
     step = 3 * np.pi / 36
     np.testing.assert_allclose(circle["update_cosine"], np.cos(step), rtol=1e-4)
-    np.testing.assert_allclose(circle["path_ratio"], 36 * 2 * np.sin(step / 2) / 2, rtol=1e-4)
+    ratio = 36 * 2 * np.sin(step / 2) / (2 * 6)
+    np.testing.assert_allclose(circle["path_ratio"], ratio, rtol=1e-4)
 
 
 def test_maps_and_several_scores_and_image_conditions_are_measured():

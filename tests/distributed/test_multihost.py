@@ -19,7 +19,7 @@ from gan_jax.distributed.mesh import device_mesh
 from gan_jax.errors import UserError
 from gan_jax.experiment import run_directory, training_loop
 from gan_jax.experiment.builder import build
-from gan_jax.experiment.run_writer import open_checkpoints
+from gan_jax.experiment.checkpoint_opening import open_checkpoints
 from gan_jax.training.data_parallel import sharded
 
 SMALL_RUN = [

@@ -1,7 +1,7 @@
 """What the writer of a run passes to its loggers."""
 
 from gan_jax.experiment.config_files import load_settings
-from gan_jax.experiment.run_writer import readable
+from gan_jax.experiment.wandb_logging import readable
 
 
 def test_settings_are_shown_flat_with_parts_as_text_too(root, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from report_cases import write_run
 
 from gan_jax.errors import UserError
-from gan_jax.report import read_folders, read_run, tables
+from gan_jax.report import health, read_folders, read_run, tables
 from gan_jax.report.health import CHECKS
 
 ROWS = [{"step": step, "time": 1.0, "generator/loss": 1.0 / step} for step in (10, 20, 30)]
@@ -158,4 +158,22 @@ def test_scores_that_do_not_compare_are_in_different_columns(tmp_path):
     table = tables.score_table(runs)
     assert table.columns[:3] == ["run", "step", "seed"] and len(table.columns) == 5
     assert table.rows == [["a", 5, 0, 3.0, None], ["b", 5, 0, None, 7]]
-    assert tables.run_table(runs, {}).columns == ["run", "status", "step"]
+    assert tables.run_table(runs, {}).columns == ["run", "health", "status", "step"]
+
+
+def test_the_light_is_red_in_trouble_yellow_after_it_and_green_without(tmp_path):
+    def run(name, *diversities):
+        rows = [
+            {"step": step, "health/diversity": value} for step, value in enumerate(diversities, 1)
+        ]
+        return read_run(write_run(tmp_path / name, rows), name)
+
+    sick, recovered, well = (
+        run("sick", 1, 0, 0, 0),
+        run("recovered", 0, 0, 0, 1, 1, 1),
+        run("well", 1, 1, 1, 0),
+    )
+    assert [health.light(r) for r in (sick, recovered, well)] == ["red", "yellow", "green"]
+    assert health.troubles(sick)[0].endswith("(since step 3)")
+    assert health.troubles(recovered) == ["mode collapse from step 3 to step 4: it is over"]
+    assert not health.troubles(well)

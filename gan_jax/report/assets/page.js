@@ -15,7 +15,7 @@ for (const [id, isFilled] of Object.entries(filled)) {
   document.getElementById("sections").append(element("a", { href: `#${id}`, textContent: section.querySelector("h2").textContent }));
 }
 
-const statuses = data.tables.runs.rows.map((row) => row[1]);
+const statuses = data.tables.runs.rows.map((row) => row[2]);
 const counts = [...new Set(statuses)].map((status) => `${statuses.filter((other) => other === status).length} ${status}`);
 const ofRuns = data.runs.length ? `${data.runs.length} ${data.runs.length === 1 ? "run" : "runs"}: ${counts.join(", ")}. ` : "";
 document.getElementById("summary").textContent = `${ofRuns}Made ${data.made}.`;

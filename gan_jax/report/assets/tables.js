@@ -1,5 +1,7 @@
 // Tables that are sorted by a click on the name of a column.
 
+const LIGHTS = ["red", "yellow", "green"];
+
 function compareCells(a, b) {
   if (a === null || b === null) return (a === null) - (b === null); // what is undefined comes last
   if (typeof a === "number" && typeof b === "number") return a - b;
@@ -28,6 +30,7 @@ function drawTable(node, table, lead) {
   const rows = table.rows.map((cells, row) => {
     const made = element("tr", {}, ...cells.map(cellOf));
     if (lead) made.firstChild.prepend(lead(row));
+    for (const cell of made.children) if (LIGHTS.includes(cell.textContent)) cell.prepend(element("span", { className: `light ${cell.textContent}` }));
     return made;
   });
   table.columns.forEach((name, column) => {
