@@ -1,6 +1,7 @@
 """The health of a checkpoint, measured anew on a few batches of the run's own data."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.diagnosis import live_rules
@@ -34,7 +35,7 @@ def measure_health(run: LoadedRun, seed: int = 0) -> list[dict[str, float]]:
     for step in range(run.step, run.step + BATCHES):
         chunk = Chunk(last.stage, step, 1, 1, step, last.fading)
         batch = jax.tree.map(lambda leaf: leaf[0], experiment.batch(chunk))
-        state = run.state._replace(step=np.int32(step))
+        state = run.state._replace(step=jnp.asarray(step, jnp.int32))
         values = measure(state, last_batch(stage.prepare(batch)), key)
         rows.append({name: float(value) for name, value in values.items()})
     return rows
