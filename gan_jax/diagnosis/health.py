@@ -5,7 +5,7 @@ any networks and any objective; what a game does not have, such as latents, is l
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +70,7 @@ class Snapshot(NamedTuple):
       fake_scores: likewise.
       slopes: of the discriminator, ``[batch]`` float32, at points between real and generated
         samples; a map's slope is that of its sum.
+      held_out_scores: of real samples that are not trained on, ``[n]`` float32; None without them.
       rng: the key that both networks were played with.
     """
 
@@ -81,6 +82,7 @@ class Snapshot(NamedTuple):
     real_scores: Array
     fake_scores: Array
     slopes: Array
+    held_out_scores: Array | None
     rng: PRNGKey
 
 
@@ -192,6 +194,22 @@ def slope_quantiles(snapshot: Snapshot) -> Metrics:
     return dict(zip(("slope_low", "slope_median", "slope_high"), quantiles))
 
 
+def overfitting(snapshot: Snapshot) -> Metrics:
+    """Computes how much higher real samples score that are trained on than others.
+
+    It is ``(E s(train) - E s(held out)) / max(E s(train) - E s(fake), std s(train))``: r_v of
+    Karras et al. 2020 ("Training Generative Adversarial Networks with Limited Data"), equation 1,
+    but for the maximum, without which it is noise as long as the discriminator sees no difference.
+    Without held-out samples there is none.
+    """
+    if snapshot.held_out_scores is None:
+        return {}
+    real, fake = gather_batch(snapshot.real_scores), gather_batch(snapshot.fake_scores)
+    train = jnp.mean(real)
+    scale = jnp.maximum(train - jnp.mean(fake), jnp.std(real))
+    return {"overfitting": (train - jnp.mean(snapshot.held_out_scores)) / scale}
+
+
 def weights_at_bound(snapshot: Snapshot) -> Metrics:
     """Computes the share of the discriminator's parameters within 1% of the largest magnitude.
 
@@ -214,6 +232,7 @@ QUANTITIES: Sequence[Callable[[Snapshot], Metrics]] = (
     flat_samples,
     separation,
     slope_quantiles,
+    overfitting,
     weights_at_bound,
 )
 """All that is measured of a snapshot. A new quantity is a function here."""
@@ -224,6 +243,7 @@ def health(
     objective: Objective,
     centres: np.ndarray | None = None,
     quantities: Sequence[Callable[[Snapshot], Metrics]] = QUANTITIES,
+    held_out: Callable[[Batch], Batch] | None = None,
     on_failure: Callable[[str, Exception], None] | None = None,
 ) -> HealthFn:
     """Returns the function that measures the health of a state on one batch.
@@ -233,6 +253,8 @@ def health(
       objective: what they minimise. Without look-ahead, which would cost as much as in training.
       centres: of the data's modes ``[modes, d]``, if they are known.
       quantities: which ones.
+      held_out: returns real samples that are not trained on, ``[n, ...]`` by name as in a batch,
+        with the conditions that are common to the given batch.
       on_failure: called once with the name of each quantity that networks or terms of another make
         do not allow, and with the error, when the function is traced; the others are measured. None
         raises the error.
@@ -243,12 +265,29 @@ def health(
 
     failed: set[str] = set()
 
+    def of_held_out(state: TrainState, batch: Batch, rng: PRNGKey) -> Array:
+        assert held_out is not None
+        others = held_out(batch)
+        given, index = conditions(others), sample_indices(others)
+        params, samples = state.discriminator.params, others["real"]
+        scores = call(networks, "score", params, samples, given, index, rng, use=4)
+        return _per_sample(scores, len(samples))
+
     def measure(state: TrainState, batch: Batch, rng: PRNGKey) -> Metrics:
         rng = jax.random.fold_in(jax.random.fold_in(rng, HEALTH_KEY), state.step)
         batch = generate_fakes(networks, state.generator.params, batch, rng)
         scores, slopes = _scores_and_slopes(networks, state.discriminator.params, batch, rng)
         snapshot = Snapshot(
-            networks, objective, centres, state, batch, scores[0], scores[1], slopes[2], rng
+            networks,
+            objective,
+            centres,
+            state,
+            batch,
+            real_scores=scores[0],
+            fake_scores=scores[1],
+            slopes=slopes[2],
+            held_out_scores=None if held_out is None else of_held_out(state, batch, rng),
+            rng=rng,
         )
         metrics: Metrics = {}
         for quantity in quantities:
@@ -282,12 +321,8 @@ def _scores_and_slopes(
 
     def total_and_scores(samples: Array) -> tuple[Array, Array]:
         scores = call(networks, "score", params, samples, conditions(batch), index, rng, use=3)
-        maps = [
-            leaf.reshape(len(samples), -1).astype(jnp.float32) for leaf in jax.tree.leaves(scores)
-        ]
-        means = [jnp.mean(scores, 1) for scores in maps]
-        total = sum(jnp.sum(scores) for scores in maps)
-        return jnp.asarray(total), sum(means[1:], means[0]) / len(means)
+        total = sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(scores))
+        return jnp.asarray(total), _per_sample(scores, len(samples))
 
     def scores_and_slopes(samples: Array) -> tuple[Array, Array]:
         gradient, scores = jax.grad(total_and_scores, has_aux=True)(samples)
@@ -296,6 +331,14 @@ def _scores_and_slopes(
     samples = jnp.stack([real, fake, share * real + (1 - share) * fake])
     both: tuple[Array, Array] = jax.lax.map(scores_and_slopes, samples)
     return both
+
+
+def _per_sample(scores: Any, n: int) -> Array:
+    """The mean score of each sample, ``[n]`` float32, over its map and over several scores."""
+    leaves = jax.tree.leaves(scores)
+    means = [jnp.mean(leaf.reshape(n, -1).astype(jnp.float32), 1) for leaf in leaves]
+    mean: Array = sum(means[1:], means[0]) / len(means)
+    return mean
 
 
 def _norms(x: Array) -> Array:

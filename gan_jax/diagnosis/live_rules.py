@@ -122,6 +122,15 @@ def clipped_weights(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
     return _above(rows, "health/weights_at_bound", threshold, advice)
 
 
+def overfitting(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
+    """Detects that held-out samples score nearer to generated ones: ``health/overfitting``."""
+    advice = (
+        "the discriminator knows its training samples by heart: set config.augmentation, with "
+        "config.augmentation_target=0.6, train on more data, or stop earlier by config.stop_when"
+    )
+    return _above(rows, "health/overfitting", threshold, advice)
+
+
 RULES: Mapping[str, Rule] = {
     "mode collapse": mode_collapse,
     "dead latents": dead_latents,
@@ -130,6 +139,7 @@ RULES: Mapping[str, Rule] = {
     "oscillating scores": oscillating_scores,
     "explosion": explosion,
     "clipped weights": clipped_weights,
+    "overfitting": overfitting,
 }
 """The rules by the names that progress lines and reports show."""
 

@@ -11,6 +11,7 @@ from gan_jax.data import Dataset
 from gan_jax.diagnosis.health import HealthFn, health
 from gan_jax.errors import UserError, first_line
 from gan_jax.experiment import part_building
+from gan_jax.experiment.health_samples import held_out_batch
 from gan_jax.experiment.part_building import Hyperparameters, build_part, build_parts
 from gan_jax.experiment.part_text import Part, labels
 from gan_jax.experiment.settings import Settings
@@ -96,12 +97,19 @@ def build_stage(
     def make_health(numbers: Hyperparameters) -> HealthFn:
         terms = _build_terms(settings, networks, numbers)
         objective = _transformed(settings, adversarial(networks, terms), numbers)
-        return health(networks, objective, dataset.centres, on_failure=_say_unmeasured)
+        return health(
+            networks,
+            objective,
+            dataset.centres,
+            held_out=held_out_batch(settings, dataset, prepare),
+            on_failure=_say_unmeasured,
+        )
 
+    prepare = _preparation(resolution)
     stage = Stage(
         networks,
         make_step,
-        _preparation(resolution),
+        prepare,
         batch_size,
         make_health,
     )

@@ -87,6 +87,20 @@ def test_the_separation_is_the_area_under_the_roc_curve():
     assert area(affine_game(slope=0.0), real)["separation"] == 0.5
 
 
+def test_overfitting_is_the_share_of_the_scores_difference_that_is_lost_on_new_samples():
+    """Scores are sums of coordinates: 8 for training samples, 2 for new ones, about 0 for fakes."""
+    nets = affine_game(gain=0.0)
+    state = init_state(nets, SGD, SGD, jax.random.key(0))
+    measure = measures.health(
+        nets,
+        adversarial(nets, losses.non_saturating()),
+        quantities=(measures.overfitting,),
+        held_out=lambda batch: {"real": jnp.ones((5, 2))},
+    )
+    found = measure(state, {"real": 4 * jnp.ones((N, 2))}, jax.random.key(0))
+    np.testing.assert_allclose(found["health/overfitting"], (8 - 2) / 8, rtol=1e-6)
+
+
 def test_clipped_weights_are_at_the_bound():
     def nets(weights):
         return affine_game()._replace(

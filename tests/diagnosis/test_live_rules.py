@@ -37,6 +37,7 @@ def test_missing_modes_are_a_collapse_though_samples_are_far_apart():
         (live_rules.dead_latents, "dead_latents"),
         (live_rules.vanishing_gradient, "flat_samples"),
         (live_rules.clipped_weights, "weights_at_bound"),
+        (live_rules.overfitting, "overfitting"),
     ],
 )
 def test_shares_above_a_half_are_detected(rule, name):
@@ -73,7 +74,7 @@ def test_advice_names_a_field_of_the_config(root):
     text = (root / "configs" / "default.py").read_text()
     columns = {
         f"health__{name}": [1.0] * 32
-        for name in ("dead_latents", "flat_samples", "weights_at_bound")
+        for name in ("dead_latents", "flat_samples", "weights_at_bound", "overfitting")
     } | {
         "health__diversity": [0.0] * 32,
         "health__generator_path_ratio": [9.0] * 32,
