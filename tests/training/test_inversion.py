@@ -74,6 +74,8 @@ def test_a_target_has_its_latents_whatever_its_neighbours_and_the_batches():
     together, in_twos = search(TARGETS), search(TARGETS, batch_size=2)
     np.testing.assert_allclose(in_twos.latents, together.latents, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(search(TARGETS[:3]).latents, together.latents[:3], rtol=1e-5)
+    twins = search(np.repeat(TARGETS[:1], 2, axis=0))
+    assert np.abs(np.diff(twins.latents, axis=0)).max() > 1e-3  # each has starts of its own
     more = search(TARGETS, restarts=5)
     assert (more.distances <= together.distances + 1e-6).all()
     np.testing.assert_allclose(more.all_distances[:, :3], together.all_distances, rtol=1e-4)
