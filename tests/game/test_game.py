@@ -255,6 +255,9 @@ def test_bytes_in_place_of_floats_are_refused():
     game = adversarial(tiny.networks(), losses.hinge())
     with pytest.raises(TypeError, match=r"is uint8, not float: .* gan_jax\.data\.decode"):
         losses_of(game, {"real": POINTS.astype(jnp.uint8)})
+    image = jnp.zeros((*POINTS.shape[:2], 4, 4, 1), jnp.uint8)
+    with pytest.raises(TypeError, match=r"batch\['input'\] is uint8: .* gan_jax\.data\.decode"):
+        losses_of(game, {"real": POINTS, "input": image})
 
 
 def test_generated_samples_of_another_shape_than_the_real_ones_are_refused():
