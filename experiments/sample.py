@@ -69,6 +69,8 @@ def sample(arguments: list[str]) -> None:
         raise UserError(
             "--conditions needs networks that start from images, unlike those of this run"
         )
+    if seeds is not None and dataset.conditions:
+        raise UserError("--seeds is of latents alone, and this generator starts from conditions")
     label, columns = choose_labels(flags, dataset)
     if seeds is None:
         start = None if given is None else {name: given[name] for name in dataset.conditions}
