@@ -12,8 +12,7 @@ Mescheder et al., "The Numerics of GANs" (2017), and Berard et al., "A Closer Lo
 Optimization Landscapes of Generative Adversarial Networks" (2020): of the Jacobian of v = (grad_G
 L_G, grad_D L_D), the generator's loss being that of K updates of the discriminator ahead, on one
 batch of 512 that no step has seen. Positive real parts damp. With plain gradients of step size h
-those outside of the disc |1 - h lambda| < 1 grow. The second row has the factors of one whole step
-of training, alternating with Adam, in all numbers of the state, Adam's moments among them.
+those outside of the disc |1 - h lambda| < 1 grow.
 
 To be met, exactly: K steps of size h unrolled give the Dirac-GAN the eigenvalues of R1 of weight
 gamma = 2 K h f'(0)^2, to 1e-6; every eigenvalue on the ring is one up to 1e-3 of the greatest.
@@ -24,7 +23,7 @@ that training does not end at a stable point of the field; and, unlike on the Di
 further from 0 with K = 10 than with K = 0, in both seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +44,7 @@ UNROLLS, SEEDS = (0, 5, 10), 2
 STEPS, SMOKE_STEPS = (100, 1000, 3000), (20, 40)
 """The steps at which eigenvalues are computed, the last of which ends the training."""
 LATENT_SIZE, WIDTH, SAMPLES, MIN_SAMPLES = 64, 64, 2500, 20
+MARKERS = ("o", "^")
 DIRAC_STEP_SIZE, DIRAC_UNROLLS = 0.2, (0, 1, 2, 5, 10, 20)
 
 Numbers = Mapping[str, Any]
@@ -91,22 +91,17 @@ def _along_training(unroll: int, seed: int, steps: Sequence[int], width: int) ->
     # The look-ahead differentiates Adam, whose square root has no derivative at 0.
     adam = optax.adam(LEARNING_RATE, b1=0.5, eps_root=1e-14)
     objective = unrolled(adversarial(networks, losses.minimax()), unroll, adam)
-    step = training.alternating(objective, adam, adam)
-    train = jax.jit(training.fused(step))
+    train = jax.jit(training.fused(training.alternating(objective, adam, adam)))
     state = training.init_state(networks, adam, adam, key)
     unseen = data.batches(ring, seed, max(steps), 1, 1, EVALUATION_BATCH)
-    unseen = {name: leaf[0] for name, leaf in unseen.items()}
+    unseen = {name: leaf[0, 0] for name, leaf in unseen.items()}
     rows = []
     for first, last in zip((0, *steps), steps, strict=False):
         batches = data.batches(ring, seed, first, last - first, 1, BATCH)
         state, _ = train(state, batches, key)
-        field, at = dynamics.vector_field(
-            objective, state, {name: leaf[0] for name, leaf in unseen.items()}, key
-        )
-        step_of_state = dynamics.step_map(step, state, unseen, key, whole_state=True)
+        field, at = dynamics.vector_field(objective, state, unseen, key)
         leading = dynamics.leading_eigenvalues(field, at, COUNT)
         least = dynamics.leading_eigenvalues(field, at, COUNT, "SR")
-        factors = dynamics.leading_eigenvalues(*step_of_state, COUNT)
         latents = networks.latent(jax.random.key(seed + 1), SAMPLES)
         samples = np.asarray(networks.generate(state.generator.params, latents))
         modes = metrics.mode_coverage(samples, ring.centres, ring.std, minimum=MIN_SAMPLES)
@@ -119,10 +114,7 @@ def _along_training(unroll: int, seed: int, steps: Sequence[int], width: int) ->
                 "high_quality": modes.high_quality,
                 "leading": _parts(leading.eigenvalues),
                 "least": _parts(least.eigenvalues),
-                "factors": _parts(factors.eigenvalues),
-                "residual": max(
-                    float(spectrum.residuals.max()) for spectrum in (leading, least, factors)
-                ),
+                "residual": float(max(leading.residuals.max(), least.residuals.max())),
             }
         )
     return rows
@@ -138,11 +130,13 @@ def _dirac(unroll: int) -> dict[str, Any]:
     from gan_jax.game import adversarial
     from gan_jax.objectives import losses, unrolled
 
-    sgd, key = optax.sgd(DIRAC_STEP_SIZE), jax.random.key(0)
-    objective = unrolled(adversarial(_dirac_networks(), losses.minimax()), unroll, sgd)
-    state = training.init_state(_dirac_networks(), sgd, sgd, key)
-    field, at = dynamics.vector_field(objective, state, {"real": jnp.zeros((1, 1))}, key)
-    measured = dynamics.leading_eigenvalues(field, at, 2).eigenvalues
+    sgd, networks = optax.sgd(DIRAC_STEP_SIZE), _dirac_networks()
+    with jax.enable_x64(True):  # a double eigenvalue is exact to the root of the precision
+        key = jax.random.key(0)
+        objective = unrolled(adversarial(networks, losses.minimax()), unroll, sgd)
+        state = training.init_state(networks, sgd, sgd, key)
+        field, at = dynamics.vector_field(objective, state, {"real": jnp.zeros((1, 1))}, key)
+        measured = dynamics.leading_eigenvalues(field, at, 2).eigenvalues
     formula = -np.array(theory.dirac_eigenvalues(2 * unroll * DIRAC_STEP_SIZE * 0.5**2, 0.5))
     gap = np.abs(np.sort_complex(measured) - np.sort_complex(formula)).max()
     return {
@@ -245,28 +239,27 @@ def _share_rotating(parts: Sequence[Sequence[float]]) -> float:
 
 
 def draw(numbers: Numbers) -> "Figure":
-    """Draws the field's eigenvalues and the step's factors by K, and what they come with."""
+    """Draws eigenvalues by K, those of the Dirac-GAN, and extremes and modes over training."""
     rows = numbers["rows"]
     unrolls = list(dict.fromkeys(row["unroll"] for row in rows))
     steps = sorted({row["step"] for row in rows})
-    figure = canvas(4.0 * (len(unrolls) + 1), 7.6)
-    axes = figure.subplots(2, len(unrolls) + 1, squeeze=False)
+    figure = canvas(13.5, 8.0)
+    top, bottom = figure.subfigures(2, 1)
+    above = top.subplots(1, len(unrolls), squeeze=False)[0]
     shown = np.array([part for row in rows for part in (*row["leading"], *row["least"])])
-    factors = np.array([part for row in rows for part in row["factors"]])
-    for column, unroll in enumerate(unrolls):
-        of_unroll = [row for row in rows if row["unroll"] == unroll]
-        _draw_field(axes[0, column], of_unroll, steps, shown)
-        _draw_factors(axes[1, column], of_unroll, steps, factors)
-        axes[0, column].set_title(f"K = {unroll}: the vector field's eigenvalues λ", fontsize=9)
-        axes[1, column].set_title(f"K = {unroll}: factors of one step with Adam", fontsize=9)
+    for ax, unroll in zip(above, unrolls, strict=True):
+        _draw_field(ax, [row for row in rows if row["unroll"] == unroll], steps, shown)
+        ax.set_title(f"K = {unroll}: eigenvalues λ of the vector field on the ring", fontsize=9)
     handles = [
-        axes[0, 0].plot([], [], "o", color=colour, markersize=5, label=f"step {step:,}")[0]
+        above[0].plot([], [], "o", color=colour, markersize=5, label=f"step {step:,}")[0]
         for step, colour in zip(steps, _colours(len(steps)))
     ]
-    axes[0, 0].legend(handles=handles, fontsize=7, loc="upper left")
-    _draw_dirac(axes[0, -1], numbers["dirac"])
-    _draw_training(axes[1, -1], rows, unrolls)
-    for ax in axes.ravel():
+    above[0].legend(handles=handles, fontsize=7, loc="upper left")
+    dirac, extremes, quality = bottom.subplots(1, 3)
+    _draw_dirac(dirac, numbers["dirac"])
+    _draw_extremes(extremes, rows, unrolls)
+    _draw_quality(quality, rows, unrolls)
+    for ax in (*above, dirac, extremes, quality):
         ax.tick_params(labelsize=7)
     return figure
 
@@ -288,29 +281,13 @@ def _draw_field(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray)
     for row in rows:
         colour = _colours(len(steps))[steps.index(row["step"])]
         parts = np.array([*row["leading"], *row["least"]])
-        marker = "ox^v"[row["seed"] % 4]
+        marker = MARKERS[row["seed"]]
         ax.plot(*parts.T, marker, color=colour, markersize=4, fillstyle="none")
     ax.axvline(0, color="0.6", linewidth=0.7)
     ax.set_xscale("symlog", linthresh=10)
     ax.set_yscale("symlog", linthresh=10)
     ax.set(xlim=(left, right), ylim=(-height, height))
     ax.set_xlabel(f"real part; white: |1 - hλ| < 1, h = {LEARNING_RATE:g}", fontsize=8)
-    ax.set_ylabel("imaginary part", fontsize=8)
-
-
-def _draw_factors(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray) -> None:
-    """The factors of one step, in the part of the plane with all of them."""
-    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 721))
-    ax.set_facecolor("0.9")
-    ax.fill(circle.real, circle.imag, color="white", zorder=0)
-    ax.plot(circle.real, circle.imag, color="0.4", linewidth=0.9)
-    for row in rows:
-        colour = _colours(len(steps))[steps.index(row["step"])]
-        marker = "ox^v"[row["seed"] % 4]
-        ax.plot(*np.array(row["factors"]).T, marker, color=colour, markersize=4, fillstyle="none")
-    reach = 1.1 * max(float(np.abs(shown).max()), 1.1)
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    ax.set_xlabel("real part; white: a deviation shrinks", fontsize=8)
     ax.set_ylabel("imaginary part", fontsize=8)
 
 
@@ -326,23 +303,37 @@ def _draw_dirac(ax: "Axes", rows: Rows) -> None:
     ax.legend(fontsize=7, loc="center right")
 
 
-def _draw_training(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
-    """The extreme real parts over training, and the modes that are covered."""
+def _draw_extremes(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
+    for steps, run, style in _runs(rows, unrolls):
+        ax.plot(steps, [max(real for real, _ in row["leading"]) for row in run], **style)
+        ax.plot(steps, [row["least"][0][0] for row in run], **style | {"label": None})
+    ax.axhline(0, color="0.6", linewidth=0.7)
+    ax.set_yscale("symlog", linthresh=10)
+    ax.set_title("greatest and smallest real part of λ", fontsize=9)
+    ax.set_xlabel("step", fontsize=8)
+    ax.legend(fontsize=7, loc="center right")
+
+
+def _draw_quality(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
+    for steps, run, style in _runs(rows, unrolls):
+        ax.plot(steps, [row["high_quality"] for row in run], **style)
+        end = (steps[-1], run[-1]["high_quality"])
+        ax.annotate(f" {run[-1]['modes']}", end, fontsize=8, color=style["color"])
+    ax.set_title("share of high quality; number: modes covered", fontsize=9)
+    ax.set_xlabel("step", fontsize=8)
+    ax.set_ylim(bottom=0)
+
+
+def _runs(rows: Rows, unrolls: Sequence[int]) -> Iterator[tuple[list[int], Rows, dict[str, Any]]]:
+    """The steps, the rows and the style of each run."""
     for index, unroll in enumerate(unrolls):
         for seed in dict.fromkeys(row["seed"] for row in rows):
             run = [row for row in rows if row["unroll"] == unroll and row["seed"] == seed]
-            steps = [row["step"] for row in run]
-            style = {"color": f"C{index}", "marker": "ox^v"[seed % 4], "fillstyle": "none"}
-            greatest = [max(real for real, _ in row["leading"]) for row in run]
-            label = f"K = {unroll}" if seed == 0 else None
-            ax.plot(steps, greatest, label=label, linewidth=1, **style)
-            ax.plot(steps, [row["least"][0][0] for row in run], linewidth=1, **style)
-            ax.annotate(
-                f" {run[-1]['modes']}", (steps[-1], greatest[-1]), fontsize=7, color=f"C{index}"
-            )
-    ax.axhline(0, color="0.6", linewidth=0.7)
-    ax.set_yscale("symlog", linthresh=10)
-    ax.set_title("greatest and smallest real part; number: modes covered", fontsize=9)
-    ax.set_xlabel("step", fontsize=8)
-    ax.set_ylabel("real part of λ", fontsize=8)
-    ax.legend(fontsize=7, loc="lower left")
+            style = {
+                "color": f"C{index}",
+                "marker": MARKERS[seed],
+                "fillstyle": "none",
+                "linewidth": 1,
+                "label": f"K = {unroll}, seed {seed}",
+            }
+            yield [row["step"] for row in run], run, style

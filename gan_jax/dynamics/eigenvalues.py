@@ -147,17 +147,18 @@ def leading_eigenvalues(
 
     if size <= max(DENSE_SIZE, count + 2):
         values, vectors = np.linalg.eig(_finite(jacobian(function, at)))
+        shift = 0.0
     else:
-        values, vectors = _arnoldi(
+        values, vectors, shift = _arnoldi(
             product, size, dtype, count, which, krylov_size, tolerance, restarts, seed
         )
+    greatest = max(abs(shift), float(np.abs(values).max()), np.finfo(dtype).tiny)
     values, vectors = _leading(values, vectors, count, which)
     moved = np.stack(
         [product(part) for vector in vectors.T for part in (vector.real, vector.imag)], axis=1
     )
     errors = moved[:, ::2] + 1j * moved[:, 1::2] - values * vectors
-    scale = max(float(np.abs(values).max()), np.finfo(dtype).tiny)
-    return Spectrum(values, vectors, np.linalg.norm(errors, axis=0) / scale)
+    return Spectrum(values, vectors, np.linalg.norm(errors, axis=0) / greatest)
 
 
 def default_tolerance(at: Any) -> float:
@@ -210,15 +211,16 @@ def _arnoldi(
     tolerance: float | None,
     restarts: int | None,
     seed: int,
-) -> tuple[ComplexArray, ComplexArray]:
-    """Eigenvalues and eigenvectors by ARPACK, in its order."""
-    start = np.random.default_rng(seed).normal(size=size).astype(dtype)
+) -> tuple[ComplexArray, ComplexArray, float]:
+    """Eigenvalues and eigenvectors by ARPACK, in its order, and the shift that was used."""
+    start = np.random.default_rng(seed).normal(size=size)
 
     def solve(
         count: int, which: Which, shift: float, tolerance: float
     ) -> tuple[ComplexArray, ComplexArray]:
+        # In float64 also if the products are of float32, whose Schur forms ARPACK may not reorder.
         operator = scipy.sparse.linalg.LinearOperator(
-            (size, size), lambda u: product(u) - shift * u.ravel(), dtype=dtype
+            (size, size), lambda u: product(u) - shift * u.ravel(), dtype=np.float64
         )
         vectors = min(size, krylov_size or max(3 * count + 1, 40))
         try:
@@ -230,6 +232,9 @@ def _arnoldi(
                 f"Arnoldi found {len(error.eigenvalues)} of {count} eigenvalues with "
                 f"krylov_size={vectors}: raise krylov_size, restarts or tolerance"
             ) from error
+        except scipy.sparse.linalg.ArpackError as error:
+            raise RuntimeError(f"Arnoldi failed with krylov_size={vectors}: {error}") from error
+        found = found / np.linalg.norm(found, axis=0)
         return values.astype(np.complex128) + shift, found.astype(np.complex128)
 
     tolerance = float(np.sqrt(np.finfo(dtype).eps)) if tolerance is None else tolerance
@@ -238,7 +243,7 @@ def _arnoldi(
         # A tenth is enough to know how large the eigenvalues are.
         greatest, _ = solve(1, "LM", 0.0, max(tolerance, 0.1))
         shift = float(np.abs(greatest[0])) * (1 if which == "SR" else -1)
-    return solve(count, which, shift, tolerance)
+    return *solve(count, which, shift, tolerance), shift
 
 
 def _leading(

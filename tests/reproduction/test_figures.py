@@ -28,6 +28,7 @@ SLOW = {
     "san_and_r3gan",
     "toy_generators",
     "two_gaussians",
+    "unrolled_eigenvalues",
     "unrolled_ring",
     "unrolled_ring_notebook",
     "unrolled_ring_rates",
