@@ -1,6 +1,6 @@
 """Eigenvalues of an unrolled GAN along its training on a ring, with the step size's stability disc.
 
-    python experiments/reproduce.py unrolled_eigenvalues           # 7 minutes of one core
+    python experiments/reproduce.py unrolled_eigenvalues           # 17 minutes on 2 busy CPU cores
     python experiments/reproduce.py unrolled_eigenvalues --scale=smoke   # 1 minute
 
 The smoke form has K = 0 and 1, one seed, 40 steps and tiny networks.
@@ -21,6 +21,12 @@ any other was seen: K = 10 covers 8 modes in both seeds; the leading eigenvalues
 than a quarter have |imaginary| > |real| / 10); the smallest real part is negative for every K, so
 that training does not end at a stable point of the field; and, unlike on the Dirac-GAN, it is
 further from 0 with K = 10 than with K = 0, in both seeds.
+
+Measured: all but the first of these, as K = 10 covers 8 modes with seed 0 and 3 with seed 1. Early
+on some leading eigenvalues rotate: up to 8 of 10 without unrolling, up to 4 with K = 5 and 2 with K
+= 10. At the end all are real, of both signs and of like size, and they have grown along training
+for every K. On the ring unrolling does not damp the field, as it does on the Dirac-GAN. Two seeds:
+the ratios of K = 10 to K = 0, 1.1 and 7.2, tell no size.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -271,7 +277,7 @@ def _colours(count: int) -> np.ndarray:
 
 
 def _draw_field(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray) -> None:
-    """Eigenvalues, and outside of the disc in grey; both axes are linear up to 10."""
+    """Eigenvalues, and outside of the disc in grey; both axes are linear up to 1."""
     left, right = 1.6 * shown[:, 0].min() - 10, 1.6 * shown[:, 0].max() + 10
     height = max(1.6 * np.abs(shown[:, 1]).max(), 30.0)
     disc = dynamics.stability_disc(LEARNING_RATE, points=20_001)
@@ -284,8 +290,8 @@ def _draw_field(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray)
         marker = MARKERS[row["seed"]]
         ax.plot(*parts.T, marker, color=colour, markersize=4, fillstyle="none")
     ax.axvline(0, color="0.6", linewidth=0.7)
-    ax.set_xscale("symlog", linthresh=10)
-    ax.set_yscale("symlog", linthresh=10)
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_yscale("symlog", linthresh=1)
     ax.set(xlim=(left, right), ylim=(-height, height))
     ax.set_xlabel(f"real part; white: |1 - hλ| < 1, h = {LEARNING_RATE:g}", fontsize=8)
     ax.set_ylabel("imaginary part", fontsize=8)
@@ -300,7 +306,7 @@ def _draw_dirac(ax: "Axes", rows: Rows) -> None:
     ax.set_title("the Dirac-GAN's λ: R1's formula (o), unrolled (x)", fontsize=9)
     ax.set_xlabel("real part", fontsize=8)
     ax.set_ylabel("imaginary part", fontsize=8)
-    ax.legend(fontsize=7, loc="center right")
+    ax.legend(fontsize=7, loc="upper right")
 
 
 def _draw_extremes(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:

@@ -1,5 +1,6 @@
 """Eigenvalues of the Jacobian of a map of parameters, without the Jacobian."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -40,15 +41,26 @@ class Spectrum(NamedTuple):
     residuals: npt.NDArray[np.float64]
 
 
-def jacobian_product(function: Callable[[Point], Point], at: Point, direction: Point) -> Point:
-    """Computes ``J u``, J the Jacobian of a map at a point, by forward differentiation.
+def jacobian_product(
+    function: Callable[[Point], Point], at: Point, direction: Point, forward: bool = True
+) -> Point:
+    """Computes ``J u``, J the Jacobian of a map at a point.
 
     Args:
       function: the map.
       at: the point.
       direction: u, a pytree like the point.
+      forward: whether by forward differentiation, which is faster. Parts that define their backward
+        derivative alone, such as this package's convolutions on a CPU, have no forward one. For
+        these J is computed as the transpose of ``w -> J^T w``, backwards twice.
     """
-    product: Point = jax.jvp(function, (at,), (direction,))[1]
+    product: Point
+    if forward:
+        product = jax.jvp(function, (at,), (direction,))[1]
+    else:
+        transposed = jax.vjp(function, at)[1]
+        zeros = jax.tree.map(jnp.zeros_like, at)
+        product = jax.vjp(lambda w: transposed(w)[0], zeros)[1](direction)[0]
     return product
 
 
@@ -80,8 +92,8 @@ def jacobian(function: Map, at: Any) -> npt.NDArray[np.float64]:
       ValueError: the map does not return a pytree like the point.
     """
     _check_returned(function, at)
-    function, size = as_partial(function), _size(at)
-    columns = [_flat_product(function, at, row) for row in np.eye(size, dtype=_precision(at))]
+    product = _flat_product(as_partial(function), at)
+    columns = [product(row) for row in np.eye(_size(at), dtype=_precision(at))]
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
 
@@ -137,10 +149,10 @@ def leading_eigenvalues(
         raise ValueError(f"count is 1 or more, not {count}")
     size = _size(at)
     count = min(count, size)
-    function, dtype = as_partial(function), _precision(at)
+    dtype, compiled = _precision(at), _flat_product(as_partial(function), at)
 
     def product(direction: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        moved = np.asarray(_flat_product(function, at, direction.ravel()), dtype)
+        moved = np.asarray(compiled(direction.ravel()), dtype)
         if not np.all(np.isfinite(moved)):
             raise ValueError("the Jacobian of the map is not finite at this point")
         return moved
@@ -171,11 +183,25 @@ def as_partial(function: Map) -> Partial:
     return function if isinstance(function, Partial) else Partial(function)
 
 
-@jax.jit
-def _flat_product(function: Partial, at: Any, direction: jax.Array) -> jax.Array:
+def _flat_product(function: Partial, at: Any) -> Callable[[npt.NDArray[Any]], jax.Array]:
+    """The product of the Jacobian and a vector ``[size]``, by forward differentiation if it can."""
+    forward = True
+    try:
+        _compiled_product(function, at, np.zeros(_size(at), _precision(at)), forward=True)
+    except TypeError as error:  # raised when the program is compiled, not when it is traced
+        if "custom_vjp" not in str(error):
+            raise
+        forward = False
+    return lambda direction: _compiled_product(function, at, direction, forward=forward)
+
+
+@functools.partial(jax.jit, static_argnames="forward")
+def _compiled_product(
+    function: Partial, at: Any, direction: npt.NDArray[Any], forward: bool
+) -> jax.Array:
     flat, unravel = ravel_pytree(at)
-    moved = jacobian_product(function, at, unravel(direction.astype(flat.dtype)))
-    return ravel_pytree(moved)[0]
+    along = unravel(jnp.asarray(direction, flat.dtype))
+    return ravel_pytree(jacobian_product(function, at, along, forward))[0]
 
 
 def _size(at: Any) -> int:

@@ -248,3 +248,26 @@ def test_path_statistics_of_a_linear_field():
     np.testing.assert_allclose(found.angle, np.array([1, 1, 1, -1]) * 0.6)
     np.testing.assert_allclose(found.norm, np.abs(1 - position) * np.sqrt(5) * 0.5)
     assert len(dynamics.path_statistics(field, start, end).position) == 121
+
+
+def test_another_state_is_not_compiled_again_and_the_same_one_gives_the_same_bits():
+    traced = []
+
+    def score(psi, samples):
+        traced.append(psi)
+        return -psi * samples[:, 0]
+
+    networks = DIRAC._replace(score=score)
+    objective, batch = adversarial(networks, losses.minimax()), {"real": jnp.zeros((4, 1))}
+    found, traces = [], []
+    for theta in (0.3, 0.7, 0.3):
+        field, at = dynamics.vector_field(objective, state_at(theta), batch, KEY)
+        before = len(traced)
+        found.append(dynamics.leading_eigenvalues(field, at, 2).eigenvalues)
+        traces.append(len(traced) - before)
+    before = len(traced)
+    jax.eval_shape(*dynamics.vector_field(objective, state_at(0.9), batch, KEY))
+    # What is left are the checks of what the map returns, which compile nothing.
+    assert traces[0] > traces[1] == traces[2] <= 2 * (len(traced) - before)
+    np.testing.assert_array_equal(found[0], found[2])
+    assert not np.array_equal(found[0], found[1])
