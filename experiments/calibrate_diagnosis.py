@@ -1,6 +1,6 @@
 """Measures how often the rules over a run's health are right, on toys that are made ill on purpose.
 
-    python experiments/calibrate_diagnosis.py --out=results/diagnosis [--seeds=20] [--steps=2000]
+    python experiments/calibrate_diagnosis.py --out=results/diagnosis [--seeds=20] [--steps=1000]
 
 For each trouble some seeds of a run that has it and some of one that has not, each group as one
 program. A rule's value for a run is its most extreme one in the second half of the run. On the
@@ -22,24 +22,22 @@ from gan_jax.experiment.command_line import Parser, expanded, main
 RING = "configs/ring.py:vanilla"
 SMALL = "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))"
 STRONG = (
-    "discriminator_steps=5",
+    "discriminator_steps=2",
     "generator_optimizer=adam(learning_rate=1e-4, b1=0.5)",
     "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
 )
 CRITIC = (
-    "discriminator_steps=5",
+    "discriminator_steps=2",
     "generator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
     "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
 )
 CLIPPED = "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5) + clip_weights(bound=0.05)"
-HEALTHY = ("objective=wasserstein + gradient_penalty(weight=0.1)", *CRITIC)
 GROUPS = {
     "minimax without look-ahead": ("objective=minimax",),
     "minimax, strong discriminator": ("objective=minimax", *STRONG),
     "non-saturating, strong discriminator": ("objective=non_saturating", *STRONG),
     "clipped critic": ("objective=wasserstein", *CRITIC, CLIPPED),
-    "critic without any bound": ("objective=wasserstein", *CRITIC),
-    "WGAN-GP": HEALTHY,
+    "WGAN-GP": ("objective=wasserstein + gradient_penalty(weight=0.1)", *CRITIC),
 }
 """Changes to `RING` and `SMALL`, by the names of the table."""
 
@@ -50,7 +48,6 @@ STUDY = {
         "non-saturating, strong discriminator",
     ),
     "clipped weights": ("clipped critic", "WGAN-GP"),
-    "explosion": ("critic without any bound", "WGAN-GP"),
 }
 """The runs that have a trouble, and those that have not."""
 
@@ -183,8 +180,6 @@ def draw(results: dict[str, dict[str, Any]], file: Path) -> None:
         axes.axhline(r["own_threshold"], color="k", lw=1, ls=":", label="the rule's own")
         axes.set_xticks([0, 1], ["ill", "well"])
         axes.set_title(trouble)
-        if trouble == "explosion":
-            axes.set_yscale("log")
     axes.legend(fontsize=7)
     figure.savefig(file, dpi=120)
 
@@ -194,7 +189,7 @@ def study(arguments: list[str]) -> None:
     parser = Parser(__doc__)
     parser.add_argument("--out", required=True, help="the folder of the results")
     parser.add_argument("--seeds", type=int, default=20, help="of each group (20)")
-    parser.add_argument("--steps", type=int, default=2000, help="of each run (2000)")
+    parser.add_argument("--steps", type=int, default=1000, help="of each run (1000)")
     flags = parser.parse_args(arguments)
     if flags.seeds < 4 or flags.steps < 1000 or flags.steps % 100:
         parser.error("--seeds is at least 4, --steps at least 1000 and a multiple of 100")
