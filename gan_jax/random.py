@@ -16,6 +16,8 @@ from jax import Array
 from jax.extend import random as extend_random
 from jax.typing import ArrayLike
 
+from gan_jax.platforms import platform
+
 __all__ = ["key", "normal", "quantile"]
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -101,7 +103,7 @@ def key(seed: ArrayLike) -> Array:
     Returns:
       A typed PRNG key, a scalar array.
     """
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return jax.random.key(seed, impl="threefry2x32")
     return jax.random.key(seed, impl=_WRITTEN_OUT)
 
@@ -120,7 +122,7 @@ def normal(key: Array, shape: tuple[int, ...]) -> Array:
     Returns:
       Numbers of this shape, float32 (float64 if JAX's 64-bit types are enabled).
     """
-    if jax.default_backend() != "cpu" or jax.dtypes.canonicalize_dtype(float) != jnp.float32:
+    if platform() != "cpu" or jax.dtypes.canonicalize_dtype(float) != jnp.float32:
         return jax.random.normal(key, shape)
     above_minus_one = np.nextafter(np.float32(-1), np.float32(0))
     return quantile(jax.random.uniform(key, shape, jnp.float32, above_minus_one, 1.0))

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_jax.game import Array
+from gan_jax.platforms import platform
 
 CHEAP_MULTIPLICATIONS = 2**20
 """Below this number of multiplications no fast form is worth its compilation."""
@@ -265,7 +266,7 @@ _wgrad.defvjp(
 
 
 def _uses_fast_forms() -> bool:
-    return jax.default_backend() == "cpu" and not _forward_mode.get()
+    return platform() == "cpu" and not _forward_mode.get()
 
 
 def _padding(
