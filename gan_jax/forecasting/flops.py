@@ -10,7 +10,7 @@ def flops_of(jaxpr: Any) -> float:
 
     A product of ``[m, k]`` and ``[k, n]`` takes ``2 m k n``. A loop counts as often as it runs, a
     branch as its longest one, and a loop whose length is not known beforehand once. Element-wise
-    operations are left out, as in papers.
+    operations are left out, as in papers. Results that nobody uses are counted, too.
 
     Args:
       jaxpr: closed or not, such as ``jax.make_jaxpr(f)(*arguments)``.
@@ -23,18 +23,24 @@ def _flops_of_equation(equation: Any) -> float:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
         (contracted, _), _ = params["dimension_numbers"]
-        left, out = equation.invars[0].aval, equation.outvars[0].aval
-        return 2.0 * math.prod(out.shape) * math.prod(left.shape[axis] for axis in contracted)
+        left = equation.invars[0].aval
+        summed = math.prod(left.shape[axis] for axis in contracted)
+        return float(2 * _size(equation.outvars[0]) * summed)
     if name == "conv_general_dilated":
-        kernel, out = equation.invars[1].aval, equation.outvars[0].aval
-        outputs = kernel.shape[params["dimension_numbers"].rhs_spec[0]]
-        summed = math.prod(kernel.shape) / outputs  # entries of the kernel for each output
-        dilated = math.prod(params["lhs_dilation"])  # zeros between pixels are not multiplied
-        return 2.0 * math.prod(out.shape) * summed / dilated
+        kernel = equation.invars[1]
+        outputs = kernel.aval.shape[params["dimension_numbers"].rhs_spec[0]]
+        summed = _size(kernel) // outputs  # entries of the kernel for each output
+        # Zeros between pixels are not multiplied.
+        return float(2 * _size(equation.outvars[0]) * summed / math.prod(params["lhs_dilation"]))
     if name == "cond":
         return max(flops_of(branch) for branch in params["branches"])
     inside = sum(map(flops_of, _jaxprs(params)))
-    return inside * params["length"] if name == "scan" else inside
+    times: int = params["length"] if name == "scan" else 1
+    return inside * times
+
+
+def _size(variable: Any) -> int:
+    return math.prod(variable.aval.shape)
 
 
 def _jaxprs(params: dict[str, Any]) -> Iterator[Any]:

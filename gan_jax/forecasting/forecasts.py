@@ -19,7 +19,6 @@ from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.forecasting.flops import flops_of
 from gan_jax.forecasting.machines import Chip, Machine, machine
 from gan_jax.forecasting.program_costs import Costs, costs_of
-from gan_jax.game import Batch
 from gan_jax.platforms import programs_for
 from gan_jax.training.data_parallel import sharded
 from gan_jax.training.steps import TrainState, fused
@@ -49,7 +48,7 @@ class Memory:
     @property
     def total(self) -> float:
         """Bytes of all parts."""
-        return sum(getattr(self, field.name) for field in dataclasses.fields(self))
+        return float(sum(getattr(self, field.name) for field in dataclasses.fields(self)))
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,13 @@ def forecast(settings: Settings, topology: str = "local") -> Forecast:
 @contextlib.contextmanager
 def _without_cache(off: bool) -> Iterator[None]:
     """JAX's cache of compiled programs cannot read those of a machine that is not here."""
-    cached = jax.config.jax_enable_compilation_cache
-    jax.config.update("jax_enable_compilation_cache", cached and not off)
+    config: Any = jax.config  # its fields are not known to type checkers
+    cached = config.jax_enable_compilation_cache
+    config.update("jax_enable_compilation_cache", cached and not off)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_compilation_cache", cached)
+        config.update("jax_enable_compilation_cache", cached)
 
 
 def _forecast(experiment: Experiment, target: Machine) -> Forecast:
@@ -198,7 +198,7 @@ def _last_chunk(experiment: Experiment) -> Chunk:
     return Chunk(stage, 0, steps, settings.discriminator_steps, 0, fading=stage > 0)
 
 
-def _batch(experiment: Experiment, chunk: Chunk, steps: int, batch_size: int) -> Batch:
+def _batch(experiment: Experiment, chunk: Chunk, steps: int, batch_size: int) -> Any:
     """The shapes of a call's batch, ``[steps, discriminator_steps, batch, ...]``."""
     drawn = experiment.batch(dataclasses.replace(chunk, steps=1), slice(0, 1))
     return {
@@ -207,7 +207,7 @@ def _batch(experiment: Experiment, chunk: Chunk, steps: int, batch_size: int) ->
     }
 
 
-def _memory(compiled: jax.stages.Compiled, state: TrainState, batch: Batch, devices: int) -> Memory:
+def _memory(compiled: jax.stages.Compiled, state: TrainState, batch: Any, devices: int) -> Memory:
     analysis: Any = compiled.memory_analysis()
     fresh = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
     players = state.generator, state.discriminator
