@@ -48,6 +48,8 @@ def train(arguments: list[str]) -> None:
     flags = parser.parse_args(rest)
     if not flags.workdir and not flags.dry_run:
         parser.error("the following arguments are required: --workdir")
+    if flags.dry_run and flags.topology != "local":  # before JAX looks for that machine here
+        os.environ["JAX_PLATFORMS"] = "cpu"
 
     from gan_jax.distributed.cpu import set_up_jax
     from gan_jax.experiment import population
@@ -82,9 +84,6 @@ def train(arguments: list[str]) -> None:
 
 
 def _print_forecast(settings: "Settings", topology: str) -> None:
-    if topology != "local":  # this process computes nothing, wherever it is
-        os.environ["JAX_PLATFORMS"] = "cpu"
-
     from gan_jax.distributed.cpu import set_up_jax
 
     set_up_jax()
