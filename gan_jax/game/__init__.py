@@ -18,7 +18,7 @@ from gan_jax.game.batches import (
     sample_indices,
     without_fakes,
 )
-from gan_jax.game.joint_gradients import Pair, joint_gradients
+from gan_jax.game.gradients import Pair, joint_gradients
 from gan_jax.game.networks import (
     ClassifyFn,
     FeaturesFn,
