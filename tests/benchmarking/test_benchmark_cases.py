@@ -174,6 +174,7 @@ def test_progans_block_is_the_same_on_both_sides(case):
         ("convolutions", "64x64x3 to 32x32x8, forward"),
         ("devices", "2 virtual devices"),
         ("startup", "cache"),
+        ("health", "ring"),
     ],
 )
 def test_a_case_runs_in_its_small_form(root, tmp_path, name, only):
