@@ -20,6 +20,7 @@ from gan_jax.experiment.checkpoint_files import (
     TEMPORARY,
     read_record,
     saved_steps,
+    sealed,
     write_contents,
 )
 from gan_jax.experiment.checkpoint_reading import (
@@ -134,7 +135,7 @@ class Checkpoints:
             record["config"] = as_config(self.settings)
         items = {
             STATE: ocp.args.StandardSave(without_empty_fields(state)),
-            RECORD: ocp.args.JsonSave(record),
+            RECORD: ocp.args.JsonSave(sealed(record)),
         }
         self._newest = step
         try:

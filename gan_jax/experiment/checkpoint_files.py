@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from gan_jax import files
 
 STATE, RECORD, CONTENTS = "state", "record", "contents.json"
 """What a checkpoint holds: the arrays; what is saved next to them; and the sizes of all files."""
+
+SEAL = "checksum"
+"""The key of a record's own checksum."""
 
 TEMPORARY = ".orbax-checkpoint-tmp"
 """In the names of checkpoints that are still being written, or being removed."""
@@ -72,4 +77,19 @@ def read_record(path: Path) -> dict[str, Any]:
     record = json.loads((path / RECORD / "metadata").read_text(encoding="utf-8"))
     if not (isinstance(record, dict) and isinstance(record.get("checksums"), dict)):
         raise ValueError("its record is damaged")
+    seal = record.pop(SEAL, None)  # versions before this one wrote none
+    if seal is not None and seal != _checksum(record):
+        raise ValueError("the checksum of its record does not match")
     return record
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a record with a checksum of its own, which `read_record` looks at.
+
+    Else a damaged name of a leaf would look like the state of another run, which is refused.
+    """
+    return {**record, SEAL: _checksum(record)}
+
+
+def _checksum(record: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(json.loads(json.dumps(record)), sort_keys=True).encode())

@@ -14,6 +14,7 @@ from properties import damaged_bytes, damaged_tree, inputs, malformed_input
 from gan_jax.errors import UserError
 from gan_jax.experiment import checkpoint_reading
 from gan_jax.experiment.checkpoint import Checkpoints, checksums
+from gan_jax.experiment.checkpoint_files import read_record
 
 # Orbax's reads in the background end with errors of their own.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -74,3 +75,27 @@ def test_a_damaged_file_is_no_other_state(tmp_path, sound, capfd, data):
     file = data.draw(st.sampled_from(files))
     file.write_bytes(data.draw(damaged_bytes(file.read_bytes()) | st.just(b"")))
     restore(directory)
+
+
+def test_a_flipped_bit_of_a_record_is_damage_and_no_other_run(tmp_path, sound, capfd):
+    directory = tmp_path / "checkpoints"
+    shutil.copytree(sound, directory)
+    file = directory / "2" / "record" / "metadata"
+    content = file.read_bytes()
+    damaged = 0
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(changed)
+        try:
+            read_record(directory / "2")
+        except ValueError:
+            damaged += 1
+        else:  # the name of the checksum itself
+            restored = checkpoint_reading.restore(directory, LIKE)
+            assert restored is not None and restored.step == 2
+    assert damaged > 0.9 * 8 * len(content)
+    file.write_bytes(content.replace(b'"w"', b'"v"'))
+    restored = checkpoint_reading.restore(directory, LIKE)
+    assert restored is not None and restored.step == 1
+    assert "the checksum of its record does not match" in capfd.readouterr().out
