@@ -16,6 +16,8 @@ NO_PAPER = {
     "fixed", "folder", "mixture", "npy", "npz", "paired_folder", "paired_shapes", "ring_of_seven",
     "tfds", "stacked", "stacked_fashion_mnist", "unpaired_folder", "unpaired_shapes",
     "average_over", "ema", "ema_num_updates", "flip",
+    # rules that end a run
+    "patience", "reached",
     # about other terms
     "after", "generator_output", "on_scores", "until",
     # short names of protocols, whose papers are those of the long ones
