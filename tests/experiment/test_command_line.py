@@ -112,6 +112,7 @@ def test_sample_draws_a_checkpoint(compared, root, tmp_path):
     assert not (root / "s.png").exists()
 
 
+@pytest.mark.slow
 def test_export_writes_a_checkpoint_as_programs(compared, root, tmp_path):
     run, out = compared[0] / "vanilla", tmp_path / "gan.zip"
     exported = typed(

@@ -159,6 +159,7 @@ def test_a_population_resumes_where_all_its_members_are(together, root, tmp_path
         assert step == whole_step == 40 and np.array_equal(state, whole)
 
 
+@pytest.mark.slow
 def test_a_member_that_diverges_leaves_the_others_alone(root, tmp_path, capsys):
     rates = "population.generator_optimizer.sgd.learning_rate=0.01,1e30"
     config = tiny(root, "generator_optimizer=sgd(learning_rate=0.01)", rates, "population.seed=0,0")

@@ -476,7 +476,7 @@ def check_trace(settings: Settings) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        pytest.param(spec, marks=() if spec.startswith("ring.py") else pytest.mark.slow)
+        pytest.param(spec, marks=() if spec == "ring.py:vanilla" else pytest.mark.slow)
         for spec in all_configs()
     ],
 )
