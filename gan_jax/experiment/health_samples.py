@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -55,7 +56,8 @@ def _held_out(settings: Settings, dataset: Dataset) -> dict[str, np.ndarray] | N
     if part.settings.get("finite") and part_building.takes("dataset", part, "finite"):
         fresh: Dataset = build_part("dataset", part.updated({"finite": 0}))
         positions = np.arange(SAMPLES, dtype=np.int64)
-        return {name: np.asarray(leaf) for name, leaf in fresh.draw(0, positions).items()}
+        with jax.ensure_compile_time_eval():  # a population builds its step while it is traced
+            return {name: np.asarray(leaf) for name, leaf in fresh.draw(0, positions).items()}
     if part.settings.get("split") == "test" or not part_building.takes("dataset", part, "split"):
         return None
     try:

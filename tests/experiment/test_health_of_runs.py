@@ -3,11 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.experiment import training_loop
+from gan_jax.experiment.builder import build
 from gan_jax.experiment.checkpoint_diagnosis import describe_health, measure_health
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.loading import load
@@ -151,3 +153,9 @@ def test_unknown_metrics_and_choices_are_refused(root, tmp_path):
     ):
         with pytest.raises(UserError, match=message.replace("(", r"\(")):
             training_loop.run(tiny(root, *overrides), tmp_path / "run")
+
+
+def test_held_out_points_are_drawn_also_where_a_population_traces_its_step(root):
+    stage = build(tiny(root, "dataset=ring(finite=64)", "health=true")).stages[0]
+    assert stage.make_health is not None
+    jax.eval_shape(lambda number: (stage.make_health({}), number)[1], 0.0)
