@@ -155,19 +155,34 @@ def test_tables_are_sorted_with_what_is_undefined_last(root):
     assert orders == [[1, 0, 3, 2], [2, 3, 0, 1], [3, 0, 2, 1], [2, 0, 3, 1]]
 
 
-def test_a_browser_draws_the_page(tmp_path):
+def _shown_in_a_browser(page):
+    """Returns the body of the page after its scripts have run, without them."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("needs chromium")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000"]
+    command = [browser, *flags, "--window-size=1200,3000", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    return re.sub(r"<script.*?</script>", "", shown, flags=re.DOTALL)
+
+
+def test_a_browser_draws_the_page(tmp_path):
     name = "<b>bold</b>"
     write_run(tmp_path / "runs" / name, ROWS, grids=[10])
     write_run(tmp_path / "runs" / "b", ROWS, ["seed=1"])
-    page = _page(tmp_path / "runs", tmp_path / "out")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000"]
-    command = [browser, *flags, "--window-size=1200,3000", "--dump-dom", page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    body = re.sub(r"<script.*?</script>", "", shown, flags=re.DOTALL)
+    body = _shown_in_a_browser(_page(tmp_path / "runs", tmp_path / "out"))
     assert "2 runs: 2 unfinished." in body
     assert "&lt;b&gt;bold&lt;/b&gt;" in body and name not in body
     assert body.count('class="chart"') == 2 and body.count("bk-Figure") >= 2
     assert 'src="pictures/000000.png"' in body
+
+
+@pytest.mark.slow
+def test_a_browser_draws_200_runs_of_1000_rows(tmp_path):
+    rows = [{"step": 10 * i, "generator/loss": i % 7 / 7} for i in range(1, 1001)]
+    for run in range(200):
+        write_run(tmp_path / "runs" / f"r{run}", rows, [f"seed={run}"])
+    body = _shown_in_a_browser(_page(tmp_path / "runs", tmp_path / "out"))
+    assert "200 runs: 200 unfinished." in body
+    assert all(f"r{run}<" in body for run in range(200))
+    assert body.count('class="chart"') == 1 and body.count("bk-Figure") >= 1
