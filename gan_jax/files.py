@@ -9,6 +9,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gan_jax.errors import UserError
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How a URL begins, of whose two slashes `pathlib.Path` makes one. A drive of Windows has one
+letter."""
+
+
+def check_local(path: str | os.PathLike[str]) -> None:
+    """Refuses URLs, which would be taken for folders of this machine.
+
+    Args:
+      path: of anything that is to be read or written.
+
+    Raises:
+      UserError: it is a URL, such as ``gs://bucket/runs``.
+    """
+    if URL.match(os.fspath(path)):
+        raise UserError(
+            f"{os.fspath(path)} is a URL, and only paths of a file system are read and written: "
+            "mount the bucket (gcsfuse, mountpoint-s3) or copy what is in it, and pass that path"
+        )
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:

@@ -2,10 +2,15 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from gan_jax import files
+from gan_jax import data, files
+from gan_jax.errors import UserError
+from gan_jax.evaluation.sample_sets import read_samples
+from gan_jax.experiment.command_line import Parser
+from gan_jax.experiment.loading import load
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path):
@@ -83,3 +88,32 @@ def test_lines_that_are_no_json_objects_are_skipped(tmp_path):
 def test_reading_a_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.read_json_lines(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/x", "s3://bucket/x.npz", "file:///x", "https://a/b"])
+def test_a_url_is_not_taken_for_a_local_path(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = Parser("")
+    parser.add_argument("--workdir")
+    parser.add_argument("others", nargs="*")
+    for read in (
+        lambda: files.check_local(Path(url)),
+        lambda: parser.parse_args(["--workdir", url]),
+        lambda: parser.parse_args(["here", url]),
+        lambda: load(url),
+        lambda: read_samples(url),
+        lambda: data.folder(url, 4),
+        lambda: data.npz(url),
+        lambda: data.npy(url),
+        lambda: data.paired_folder(url, 4),
+        lambda: data.unpaired_folder(url, 4),
+        lambda: data.mnist(data_dir=url),
+    ):
+        with pytest.raises(UserError, match=r"is a URL, and only paths of a file system .* mount"):
+            read()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["", "runs/x", "/a:b/c", "C:/runs", "a:b", "~/x", "./gs:b"])
+def test_paths_of_a_file_system_are_let_through(path):
+    files.check_local(path)

@@ -14,6 +14,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import CHANNELS, MAX_PIXELS, decode_image, describe_image
 from gan_jax.data.held_out import check_split, split_indices
 from gan_jax.errors import UserError, first_line
+from gan_jax.files import check_local
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -85,6 +86,7 @@ def image_files(root: Path) -> list[Path]:
     Raises:
       UserError: there are none, or the directory does not exist or cannot be read.
     """
+    check_local(root)
     try:
         if not root.exists():
             raise UserError(f"the folder {root} does not exist{_where(root)}")

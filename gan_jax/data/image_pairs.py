@@ -15,6 +15,7 @@ from gan_jax.data.folders import image_files, read_images
 from gan_jax.data.positions import Seed, epoch_permutations
 from gan_jax.data.shapes import draw_shapes
 from gan_jax.errors import UserError, first_line
+from gan_jax.files import check_local
 from gan_jax.game import Batch
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -99,6 +100,7 @@ def paired_folder(
     """
     if direction not in DIRECTIONS:
         raise UserError(f"direction is AtoB or BtoA, not {direction!r}")
+    check_local(path)
     root = Path(path)
     counts = (input_channels, channels) if direction == "AtoB" else (channels, input_channels)
     if (root / split).is_dir():
@@ -174,6 +176,7 @@ def _two_domains(a: np.ndarray, b: np.ndarray) -> Dataset:
 
 
 def _domain_folders(root: Path, split: str) -> tuple[Path, Path]:
+    check_local(root)
     folders = (root / f"{split}A", root / f"{split}B")
     for folder in folders:
         if not folder.is_dir():

@@ -99,6 +99,7 @@ def find_builder(name: str, data_dir: str | os.PathLike[str] | None = None) -> A
     Raises:
       UserError: the dataset is unknown, or what is prepared of it cannot be read.
     """
+    files.check_local(data_dir or "")
     import tensorflow_datasets
 
     try:

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 from gan_jax.errors import STORAGE_EXIT_CODE, StorageError, UserError, storage_failure
 from gan_jax.experiment.signals import StoppedBySignal
+from gan_jax.files import check_local
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line."""
+    """An argument parser whose complaints are one line, and which takes no URL as a path."""
 
     def __init__(self, description: str | None, **settings: Any) -> None:
         super().__init__(
@@ -22,6 +23,14 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **settings,
         )
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        flags, rest = super().parse_known_args(args, namespace)
+        for value in vars(flags).values():
+            for path in value if isinstance(value, list) else [value]:
+                if isinstance(path, str):
+                    check_local(path)
+        return flags, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (--help lists the flags)")

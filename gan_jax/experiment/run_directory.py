@@ -65,6 +65,7 @@ def read_settings(run_dir: str | Path) -> Settings:
     Raises:
       UserError: there is no run, or its config.json is damaged.
     """
+    files.check_local(run_dir)
     file = Path(run_dir) / CONFIG
     try:
         settings = loads(file.read_text(encoding="utf-8-sig"))  # some editors add a BOM

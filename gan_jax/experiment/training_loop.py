@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax import evaluation
+from gan_jax import evaluation, files
 from gan_jax.distributed import multihost
 from gan_jax.errors import first_line
 from gan_jax.evaluation import Protocol, RealSamples
@@ -78,6 +78,8 @@ def run(
       StoppedBySignal: after a signal, a KeyboardInterrupt.
     """
     run_dir = Path(run_dir)
+    for directory in (run_dir, *member_dirs):
+        files.check_local(directory)
     executor = make_executor(settings)
     remarks = probe(executor.experiment)
     stop = StopSignals(quiet=not multihost.is_main_process())
