@@ -7,6 +7,8 @@ from gan_jax.data.arrays import npy, npz
 from gan_jax.data.batching import batches, decode, samples_at
 from gan_jax.data.contents import Contents
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.factor_shapes import factor_shapes
+from gan_jax.data.factors import Factors
 from gan_jax.data.folders import folder
 from gan_jax.data.image_pairs import (
     paired_folder,
@@ -38,8 +40,10 @@ from gan_jax.data.toy import (
 __all__ = [
     "Contents",
     "Dataset",
+    "Factors",
     "batches",
     "decode",
+    "factor_shapes",
     "fashion_mnist",
     "fixed",
     "folder",

@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax import random
 from gan_jax.data.contents import Contents
+from gan_jax.data.factors import Factors
 from gan_jax.data.positions import Seed, check_seed, epoch_permutations
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
@@ -76,6 +77,8 @@ class Dataset:
         ``"input"``, for both networks.
       class_names: of the classes in their order; empty if they have none.
       contents: what a dataset of files was read from; None for others. A run prints it.
+      factors: the factors of variation that samples are made from, if they are known; the samples
+        in ``arrays`` are then all combinations of their values.
     """
 
     shape: tuple[int, ...]
@@ -87,6 +90,7 @@ class Dataset:
     conditions: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     contents: Contents | None = None
+    factors: Factors | None = None
 
     @classmethod
     def from_distribution(
@@ -154,6 +158,7 @@ class Dataset:
         conditions: Mapping[str, np.ndarray] | None = None,
         class_names: Sequence[str] = (),
         contents: Contents | None = None,
+        factors: Factors | None = None,
     ) -> "Dataset":
         """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
 
@@ -169,6 +174,7 @@ class Dataset:
           conditions: what else batches carry, ``[n, ...]`` by name: uint8 images, or numbers.
           class_names: see the attribute.
           contents: see the attribute.
+          factors: see the attribute.
 
         Returns:
           The dataset.
@@ -197,7 +203,9 @@ class Dataset:
 
         shapes = {name: array.shape[1:] for name, array in conditions.items()}
         names = tuple(class_names)
-        return cls(real.shape[1:], draw, classes, arrays, centres, std, shapes, names, contents)
+        return cls(
+            real.shape[1:], draw, classes, arrays, centres, std, shapes, names, contents, factors
+        )
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -49,9 +49,32 @@ def _distance(kind: int, x: np.ndarray, y: np.ndarray, radius: float, angle: flo
         to_centre: np.ndarray = np.hypot(x, y)
         return to_centre - radius
     sides = 4 if kind == 1 else 3
+    return polygon_distance(x, y, sides, radius * (0.85 if sides == 4 else 0.65), angle)
+
+
+def polygon_distance(
+    x: np.ndarray,
+    y: np.ndarray,
+    sides: int,
+    apothem: float | np.ndarray,
+    angle: float | np.ndarray,
+) -> np.ndarray:
+    """Computes the signed distance to a regular polygon, negative inside.
+
+    Beyond a corner it is the distance to the nearest line through a side.
+
+    Args:
+      x: coordinates from the centre, ``[...]``.
+      y: likewise.
+      sides: of the polygon.
+      apothem: distance of the sides from the centre; a number, or an array that broadcasts.
+      angle: of the first side's normal, in radians; likewise.
+
+    Returns:
+      Distances ``[...]``.
+    """
     # A regular polygon is where the coordinates along all normals are below that of its sides.
-    normals = angle + 2 * np.pi * np.arange(sides) / sides
+    normals = np.expand_dims(angle, -1) + 2 * np.pi * np.arange(sides) / sides
     along = x[..., None] * np.cos(normals) + y[..., None] * np.sin(normals)
-    inner = radius * (0.85 if sides == 4 else 0.65)
     farthest: np.ndarray = along.max(-1)
-    return farthest - inner
+    return farthest - apothem
