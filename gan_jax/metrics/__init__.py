@@ -12,8 +12,10 @@ from gan_jax.metrics.classification_accuracy import (
     logistic_regression,
 )
 from gan_jax.metrics.codebook_usage import CodebookUsage, codebook_usage
+from gan_jax.metrics.dci import DCI, ImportanceScores, dci, dci_from_importance
 from gan_jax.metrics.density_coverage import DensityCoverage, density_coverage
 from gan_jax.metrics.divergences import js_divergence, kl_divergence
+from gan_jax.metrics.factor_vae_score import FactorVaeScore, factor_vae_score
 from gan_jax.metrics.frechet import (
     frechet_distance,
     frechet_distance_by_size,
@@ -29,6 +31,7 @@ from gan_jax.metrics.memorisation import (
     nearest_neighbours,
 )
 from gan_jax.metrics.modes import ModeCoverage, label_coverage, mode_coverage, stacked_coverage
+from gan_jax.metrics.mutual_information_gap import MutualInformationGap, mutual_information_gap
 from gan_jax.metrics.optimal_transport import wasserstein_1, wasserstein_2
 from gan_jax.metrics.parzen import parzen_log_likelihood, parzen_log_likelihoods, parzen_sigma
 from gan_jax.metrics.path_length import PathLength, perceptual_path_length
@@ -77,24 +80,31 @@ _LAZY = {
 
 __all__ = [
     "CodebookUsage",
+    "DCI",
     "DensityCoverage",
     "Extractor",
+    "FactorVaeScore",
     "FeatureStatistics",
     "IdentityExtractor",
+    "ImportanceScores",
     "InceptionScore",
     "KernelDistance",
     "LayerNetwork",
     "Memorisation",
     "ModeCoverage",
+    "MutualInformationGap",
     "NearestNeighbours",
     "PathLength",
     "PrecisionRecall",
     "SlicedWasserstein",
     "classification_accuracy_score",
     "codebook_usage",
+    "dci",
+    "dci_from_importance",
     "density_coverage",
     "efficientnet_extractor",
     "efficientnet_feature_maps",
+    "factor_vae_score",
     "feature_statistics",
     "frechet_distance",
     "frechet_distance_by_size",
@@ -119,6 +129,7 @@ __all__ = [
     "merge_statistics",
     "mode_coverage",
     "ms_ssim",
+    "mutual_information_gap",
     "nearest_neighbours",
     "parzen_log_likelihood",
     "parzen_log_likelihoods",

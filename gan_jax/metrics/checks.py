@@ -157,3 +157,22 @@ def _real_number(value: Any) -> float | None:
 def _brief(value: Any) -> str:
     """Returns a value as at most 60 characters of one line."""
     return " ".join(repr(value).split())[:60]
+
+
+def codes_and_factors(codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array]:
+    """Returns codes ``[n, d]`` as float64 and factors ``[n, k]`` as they are.
+
+    Raises:
+      ValueError: there are fewer than 2 samples, the codes are not finite, or the factors are not
+        integers of as many samples.
+    """
+    codes, factors = feature_matrix(codes, "codes", minimum=2), np.asarray(factors)
+    if factors.ndim != 2 or not factors.shape[1] or factors.dtype.kind not in "iu":
+        raise ValueError(
+            f"factors: found {factors.dtype} of shape {factors.shape}, expected integers [n, k]"
+        )
+    if len(factors) != len(codes):
+        raise ValueError(
+            f"factors: found {len(factors)} rows, expected those of {len(codes)} codes"
+        )
+    return codes, factors
