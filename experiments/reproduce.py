@@ -181,7 +181,7 @@ def _report(
     """Prints the verdict of a record, and draws it if its pictures are missing or out of date."""
     claims = figure.claims(record["numbers"])
     if redraw:
-        reproduction.save_record(folder, _without_verdicts(record), claims)
+        reproduction.save_record(folder, _judged_anew(figure, record), claims)
     shortened = record["scale"] != "paper"
     print(f"{figure.title} ({record['scale']} form)" if shortened else figure.title)
     print(reproduction.format_table(claims, shortened))
@@ -196,8 +196,11 @@ def _report(
     print("\n".join(reproduction.summarize(figure.name, claims, shortened)))
 
 
-def _without_verdicts(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in ("claims", "verdict")}
+def _judged_anew(figure: Figure, record: dict[str, Any]) -> dict[str, Any]:
+    """Returns a record without its verdicts, with the texts of today's figure."""
+    kept = {key: value for key, value in record.items() if key not in ("claims", "verdict")}
+    not_run = figure.not_run(record["scale"], record["seeds"])
+    return kept | {"title": figure.title, "about": figure.source, "not_run": not_run}
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def claims(numbers: Numbers) -> list[Claim]:
             tolerance=5e-3,
             published="4.246",
             smoke=True,
+            kind="exact",
         ),
         *_sample_claims(numbers),
     ]
@@ -140,6 +141,7 @@ def _fit_claims(numbers: Numbers) -> list[Claim]:
                     tolerance=1e-3,
                     published=f"{expected:g}",
                     smoke=True,
+                    kind="exact",
                 )
             )
     return claims
@@ -161,6 +163,7 @@ def _better_fit_claim(numbers: Numbers, mixture: str, covers: bool) -> Claim:
         low=0,
         high=None,
         smoke=True,
+        kind="exact",
     )
 
 
@@ -174,6 +177,7 @@ def _sample_claims(numbers: Numbers) -> list[Claim]:
             exact,
             tolerance=0.03,
             published=f"{exact:.4g}, the KL fit's",
+            kind="exact",
         )
         for key, name in (("ml", "maximum likelihood"), ("map", "MAP"))
         for index, (part, exact) in enumerate((("mean", mean), ("std", std)))

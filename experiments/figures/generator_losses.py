@@ -123,6 +123,7 @@ def claims(numbers: Numbers) -> list[Claim]:
                 low=0,
                 high=1e-9,
                 smoke=True,
+                kind="exact",
             )
         )
         for answer, gradient in zip(SHOWN, gradients[-len(SHOWN) :], strict=True):
@@ -135,6 +136,7 @@ def claims(numbers: Numbers) -> list[Claim]:
                     tolerance=1e-9 * abs(expected),
                     published=f"{expected:g}",
                     smoke=True,
+                    kind="exact",
                 )
             )
     return claims

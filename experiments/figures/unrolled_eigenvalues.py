@@ -192,6 +192,7 @@ def claims(numbers: Numbers) -> list[Claim]:
             low=0,
             high=1e-6,
             smoke=True,
+            kind="exact",
         ),
         Claim(
             "ring: greatest residual of an eigenvalue, over the greatest magnitude",

@@ -15,15 +15,17 @@ samples it is too large: with 500, 1000 and 2000 of 25 Gaussians 0.603, 0.583, 0
 
 To be met, A7, 3 seeds (C for clipping and the penalty on 8 Gaussians, of 1 seed of a pilot; else
 U): weight 10: the critic's gap E f(x) - E f(G(z)) within 10% of W1, the mean |grad f| between the
-samples in [0.9, 1.1]; clipping: 80% or more of the weights of hidden kernels at +-0.01, and the gap
-for the steepest slope, gap / max |grad f|, at most 0.8 of the penalty's. Seeds 0 to 2 were tried
+samples in [0.9, 1.1]; clipping: the gap for the steepest slope, gap / max |grad f|, at most 0.8 of
+the penalty's. That 80% or more of the weights of hidden kernels are at +-0.01 was to be met too,
+but He's weights put 90.8% beyond this bound before training. In its place, set after the runs: that
+training adds a percentage point or more. Seeds 0 to 2 were tried
 first, with 3000 clipped and 2000 penalised steps at rates from 1e-3 to 0: too few (gaps of 0.88 to
 0.97 of W1, 70% to 83% of the weights at the bounds). Seeds 3 to 5 are judged.
 
 Measured: with weight 10 the gaps are 0.92 to 1.05 of W1 and the slopes 1.03 to 1.06, on all three.
-Clipping is as in the pilot on 8 Gaussians, the pilot's data; on the other two 71% to 80% of the
-weights are at the bounds and the gap for the steepest slope is 0.84 to 0.98 of the penalty's, so
-the band is missed there: the best function is not so much simpler.
+With clipping 71% to 84% of the weights end at the bounds: fewer than there were at first. Its gap
+for the steepest slope is 0.61 to 0.63 of the penalty's on 8 Gaussians, the pilot's data; on the
+other two it is 0.84 to 0.98, so the band is missed there: the best function is not so much simpler.
 """
 
 import functools
@@ -32,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _he_uniform import share_beyond
 
 from gan_jax import reproduction
 from gan_jax.loggers import plots
@@ -275,6 +278,7 @@ def _data_claims(numbers: Numbers, name: str, distance: float) -> list[Claim]:
 
     why = "" if name == DATA[0] else "the band is from a pilot on 8 Gaussians"
     best = np.mean(values("penalty", "used"))
+    initial_share = share_beyond(BOUND, (2, *WIDTHS))
     return [
         Claim(
             f"{name}: weight 10, gap over W1",
@@ -291,12 +295,14 @@ def _data_claims(numbers: Numbers, name: str, distance: float) -> list[Claim]:
             high=1.1,
         ),
         Claim(
-            f"{name}: clipping, share of weights at the bound",
-            measured=values("clip", "bound"),
-            published="two spikes at the bounds",
-            low=0.8,
-            high=1,
-            why=why,
+            f"{name}: clipping, share of weights at the bounds, minus that of the initial weights",
+            measured=tuple(share - initial_share for share in values("clip", "bound")),
+            published="two spikes at the bounds; asked >= 0.01",
+            low=0.01,
+            high=None,
+            note=f"{initial_share:.1%} of He's weights are beyond the bound before training; "
+            "the band was set after the runs",
+            why="training moves weights away from the bounds",
         ),
         Claim(
             f"{name}: clipping, gap / max |grad f| over the penalty's",

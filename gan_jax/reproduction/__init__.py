@@ -7,6 +7,7 @@ from gan_jax.experiment.run_directory import samples_over_training
 from gan_jax.reproduction.claims import (
     COLUMNS,
     Claim,
+    Kind,
     Verdict,
     format_table,
     format_values,
@@ -50,6 +51,7 @@ __all__ = [
     "COLUMNS",
     "Claim",
     "Figure",
+    "Kind",
     "PICTURE_FILES",
     "RESULTS_FILE",
     "Run",

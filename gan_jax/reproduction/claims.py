@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,7 +10,15 @@ import numpy as np
 Verdict = Literal["pass", "miss", "not judged"]
 """Whether a claim holds: NaN is a miss, and what cannot be judged is neither a pass nor a miss."""
 
-COLUMNS = ("claim", "measured", "published", "verdict", "note")
+Kind = Literal["exact", "trained", "published"]
+"""What a claim compares.
+
+``"exact"``: a closed form with another computation of it; no network is trained. ``"trained"``:
+what trained networks do with a statement, a theory, or a band set beforehand. ``"published"``: a
+number with the one that its source prints for the same experiment.
+"""
+
+COLUMNS = ("claim", "measured", "published", "verdict", "kind", "note")
 """The columns of `table_rows` and of ``claims.csv``."""
 
 
@@ -27,6 +36,7 @@ class Claim(NamedTuple):
       smoke: whether the shortened forms of the figure, smoke and short, are long enough to judge
         the claim.
       why: the cause of a miss, as far as it is known.
+      kind: what is compared with what.
     """
 
     name: str
@@ -37,6 +47,7 @@ class Claim(NamedTuple):
     note: str = ""
     smoke: bool = False
     why: str = ""
+    kind: Kind = "trained"
 
     @classmethod
     def close_to(
@@ -48,6 +59,7 @@ class Claim(NamedTuple):
         published: str = "",
         note: str = "",
         smoke: bool = False,
+        kind: Kind = "trained",
     ) -> "Claim":
         """Returns the claim that every measurement is ``expected`` up to ``tolerance``.
 
@@ -59,13 +71,43 @@ class Claim(NamedTuple):
           published: the number as its source writes it; by default the band itself.
           note: what a reader has to know about the measurement.
           smoke: whether the shortened forms are long enough to judge the claim.
+          kind: what is compared with what.
 
         Returns:
           The claim, with the band ``[expected - tolerance, expected + tolerance]``.
         """
         values = tuple(float(value) for value in np.ravel(measured))
         text = published or f"{expected:g} ± {tolerance:g}"
-        return cls(name, values, text, expected - tolerance, expected + tolerance, note, smoke)
+        low, high = expected - tolerance, expected + tolerance
+        return cls(name, values, text, low, high, note, smoke, kind=kind)
+
+    @classmethod
+    def rounds_to(
+        cls, name: str, measured: float | Sequence[float] | np.ndarray, printed: str
+    ) -> "Claim":
+        """Returns the claim that every measurement is a printed number, to its last digit.
+
+        Args:
+          name: what was measured.
+          measured: one measurement, or several of any shape.
+          printed: the number as its source prints it: ``"1.00"`` has three digits.
+
+        Returns:
+          The claim of kind ``"published"``, with a band of half a unit of the last digit to either
+          side.
+
+        Raises:
+          ValueError: if ``printed`` is not a finite decimal number.
+        """
+        try:
+            number = Decimal(printed)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        exponent = number.as_tuple().exponent
+        if not isinstance(exponent, int):
+            raise ValueError(f"printed must be a decimal number such as '1.00', not {printed!r}")
+        tolerance = float(Decimal(5).scaleb(exponent - 1))
+        return cls.close_to(name, measured, float(number), tolerance, printed, kind="published")
 
     def verdict(self, shortened: bool) -> Verdict:
         """Returns whether all measurements lie in the band; NaN never does.
@@ -96,7 +138,8 @@ def table_rows(claims: Sequence[Claim], shortened: bool) -> list[tuple[str, ...]
         verdict = claim.verdict(shortened)
         notes = [claim.note, claim.why] if verdict == "miss" else [claim.note]
         note = "; ".join(text for text in notes if text)
-        rows.append((claim.name, format_values(claim.measured), claim.published, verdict, note))
+        values = format_values(claim.measured)
+        rows.append((claim.name, values, claim.published, verdict, claim.kind, note))
     return rows
 
 
@@ -112,15 +155,15 @@ def format_values(values: Sequence[float], most: int = 3) -> str:
 def format_table(claims: Sequence[Claim], shortened: bool) -> str:
     """Returns the claims as aligned lines, with notes on lines of their own, and the counts."""
     rows = table_rows(claims, shortened)
-    header = (*COLUMNS[:4], "")
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(4)]
+    header = (*COLUMNS[:-1], "")
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header) - 1)]
     lines = []
     for *cells, note in [header, *rows]:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
         lines.append("  ".join(padded).rstrip())
         if note:
             lines.append(f"    {note}")
-    verdicts = [row[3] for row in rows]
+    verdicts = [claim.verdict(shortened) for claim in claims]
     counts = [
         f"{verdicts.count(verdict)} {verdict}"
         for verdict in ("pass", "miss", "not judged")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SCALES = ("smoke", "short", "paper")
 """The forms of a figure: seconds of work, hours on two cores, and what was published."""
 
+NOT_SETTINGS = ("COLOURS", "MARKERS", "NOISE_PUBLISHED", "PUBLISHED", "TYPE_CHECKING")
+"""Constants of a module that no number depends on."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -122,11 +125,15 @@ class Figure:
         return settings
 
     def _constants(self) -> dict[str, Any]:
-        """Returns the module's constants of plain numbers and text, by names in lower case."""
+        """Returns the module's constants of plain numbers and text, by names in lower case.
+
+        Those of `NOT_SETTINGS` are left out.
+        """
         return {
             name.lower(): value
             for name, value in vars(self.module).items()
-            if name.isupper() and name != "TYPE_CHECKING" and value is not None and _is_plain(value)
+            if name.isupper() and name not in NOT_SETTINGS and value is not None
+            if _is_plain(value)
         }
 
     def not_run(self, scale: str, seeds: int | None) -> str:

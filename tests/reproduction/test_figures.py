@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import runpy
+from typing import get_args
 
 import pytest
 from conftest import ROOT
@@ -105,6 +107,17 @@ def test_committed_verdicts_follow_from_the_committed_numbers(name):
     assert [tuple(row) for row in rows[1:]] == reproduction.table_rows(claims, shortened)
     for file in reproduction.PICTURE_FILES:
         assert (RESULTS / name / file).exists()
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_committed_claims_say_what_they_compare_and_records_say_which_commit(name):
+    record = committed_record(name)
+    kinds = [claim.kind for claim in load(name).claims(record["numbers"])]
+    assert kinds == [claim["kind"] for claim in record["claims"]]
+    assert set(kinds) <= set(get_args(reproduction.Kind))
+    commit = r"[0-9a-f]{40}(, with changes)?|not recorded; first committed in [0-9a-f]{40}"
+    for part in (record, *record.get("earlier", [])):
+        assert re.fullmatch(commit, part["code"])
 
 
 @pytest.mark.parametrize("name", COMMITTED)

@@ -59,6 +59,48 @@ def test_the_gradients_by_activations_are_those_of_the_chain_rule(bound):
     assert bound is None or log_norms[0] < -20
 
 
+def test_the_initial_weights_that_a_claim_starts_from_are_those_of_the_network():
+    """Counts the weights of 20 critics; the bands are 5 standard errors."""
+    load("deep_critic_gradients")  # puts the modules that figures share on the path
+    from _he_uniform import share_beyond, spread
+
+    widths = (2, 64, 64, 64)
+    networks = mlp(
+        (2,), latent_size=2, discriminator_widths=widths[1:], init="he_uniform", input_scale=1.0
+    )
+    params = jax.vmap(lambda key: networks.init(key)[1])(jax.random.split(jax.random.key(0), 20))
+    kernels = [layer["kernel"] for layer in params["params"]["hidden"].values()]
+    weights = np.concatenate([np.ravel(kernel) for kernel in kernels])
+    share = share_beyond(0.1, widths)
+    error = np.sqrt(share * (1 - share) / len(weights))
+    assert abs(np.mean(np.abs(weights) > 0.1) - share) < 5 * error
+    assert weights.std() == pytest.approx(spread(widths), rel=5 / np.sqrt(2 * len(weights)))
+
+
+def test_shares_of_weights_at_the_bounds_are_judged_by_what_training_adds():
+    figure = load("value_surfaces")
+
+    def verdict_of(share):
+        rows = [
+            {
+                "data": "8 Gaussians",
+                "method": method,
+                "gap": 1,
+                "slope": 1,
+                "bound": share,
+                "used": 1,
+            }
+            for method in figure.METHODS
+        ]
+        claims = figure.claims({"truth": {"8 Gaussians": [1.0]}, "rows": rows})
+        return next(
+            verdict for name, verdict in verdicts(claims).items() if "initial weights" in name
+        )
+
+    assert verdict_of(0.95) == "pass"
+    assert verdict_of(0.908) == "miss"  # as many as before any training
+
+
 def test_the_slope_of_a_line_is_its_slope_in_the_last_quarter():
     figure = load("deep_critic_gradients")
     line = [[(figure.DEPTH + 1 - layer) * 0.7 for layer in range(1, figure.DEPTH + 2)]]

@@ -9,6 +9,7 @@ from conftest import ROOT
 
 from gan_jax import reproduction
 from gan_jax.errors import UserError
+from gan_jax.reproduction import Claim
 
 reproduce = runpy.run_path(str(ROOT / "experiments" / "reproduce.py"))["reproduce"]
 NAMES = reproduction.figure_names(ROOT / "experiments" / "figures")
@@ -27,6 +28,36 @@ def test_the_gallery_shows_what_has_been_run():
     assert text == reproduction.gallery(ROOT / "results", NAMES)
     shown = [name for name in NAMES if (ROOT / "results" / name).exists()]
     assert shown and all(f"]({name}/figure.png)" in text for name in shown)
+
+
+def test_the_gallery_counts_the_kinds_of_claims_apart_and_shows_the_published_numbers(tmp_path):
+    claims = [
+        Claim.close_to("a", 1.0, 1.0, 0.1, kind="exact"),
+        Claim.close_to("b|c", [1.0, 2.0], 1.0, 0.1, "1, they say"),
+        Claim("d", (0.5,), "asked: to be shown", None, None),
+        Claim.rounds_to("e", 1.004, "1.00"),
+    ]
+    record = {
+        "figure": "x",
+        "title": "The X.",
+        "command": "python x",
+        "scale": "paper",
+        "seeds": 2,
+        "not_run": "",
+        "seconds": 3.0,
+        "machine": "m",
+        "code": "0" * 40,
+        "about": 'Source: A et al., "What is X? An answer" (2001), figure 1. With their settings.',
+        "settings": {},
+        "numbers": {},
+    }
+    reproduction.save_record(tmp_path / "x", record, claims)
+    page = reproduction.gallery(tmp_path, ["x", "y"])
+    assert "| [x](#the-x) | 1 of 1 | 0 of 1 | 1 of 1 | 1 |\n| all | 1 of 1 | 0 of 1 | 1" in page
+    assert 'Source: A et al., "What is X? An answer" (2001), figure 1. (' in page
+    assert f"`python x`; seeds: 2; 3 seconds on m; code: {'0' * 40}." in page
+    assert "| b\\|c | 1, 2 | 1, they say | trained | miss |" in page
+    assert "| e | 1.004 | 1.00 | published | pass |" in page
 
 
 @pytest.fixture
@@ -71,7 +102,8 @@ def test_redraw_judges_and_draws_the_existing_numbers(reproduce_losses, tmp_path
     contents = [picture.read_bytes() for picture in pictures]
     time = pictures[0].stat().st_mtime_ns
     record = json.loads((folder / "results.json").read_text())
-    (folder / "results.json").write_text(json.dumps(record | {"claims": []}))
+    outdated = {"claims": [], "title": "", "about": ""}
+    (folder / "results.json").write_text(json.dumps(record | outdated))
     reproduce_losses("--redraw")
     assert json.loads((folder / "results.json").read_text()) == record
     assert pictures[0].stat().st_mtime_ns > time
