@@ -18,7 +18,7 @@ Not as published: whether to use BatchNorm is not drawn; budgets are generator s
 discriminator steps are five times as many updates of the discriminator as 1; a mode is covered by
 20 of 1,000 samples (20 of 2,500 in the other figures); the best draw is judged by its one run,
 which chose it, and not by fresh seeds. In runs of 25,000 steps these networks also collapse on this
-ring without unrolling (unrolled_ring, K = 0, 10 of 10 seeds).
+ring without unrolling (unrolled_ring_ablation, K = 0, 10 of 10 seeds).
 
 50 draws of an objective take 1 discriminator step and 50 others 5, each with a seed of its own, as
 populations. The curves are the expected best score of n of the 100 draws, all choices of n being

@@ -32,6 +32,7 @@ SLOW = {
     "two_gaussians",
     "unrolled_eigenvalues",
     "unrolled_ring",
+    "unrolled_ring_ablation",
     "unrolled_ring_notebook",
     "unrolled_ring_rates",
     "value_surfaces",

@@ -116,7 +116,7 @@ def test_redraw_judges_and_draws_the_existing_numbers(reproduce_losses, tmp_path
         ([], "name a figure: all, deep_critic_gradients"),
         (["dirac_gun"], "no figure is named 'dirac_gun': did you mean dirac_gan"),
         (["dirac_gan", "--seeds=3"], "trains no runs"),
-        (["unrolled_ring", "--seeds=0"], "at least 1"),
+        (["unrolled_ring_ablation", "--seeds=0"], "at least 1"),
         (["dirac_gan", "--overwrite", "--redraw"], "choose one"),
         (
             ["dirac_gan", "--redraw", "--out=nowhere"],
@@ -170,8 +170,10 @@ def reproduce_ring(tmp_path):
 
     def command(*flags):
         folders = [f"--out={tmp_path / 'out'}", f"--workdir={tmp_path / 'runs'}"]
-        reproduce(["unrolled_ring", "--scale=smoke", *folders, *flags])
-        return json.loads((tmp_path / "out" / "unrolled_ring" / "results.json").read_text())
+        reproduce(["unrolled_ring_ablation", "--scale=smoke", *folders, *flags])
+        return json.loads(
+            (tmp_path / "out" / "unrolled_ring_ablation" / "results.json").read_text()
+        )
 
     return command
 
@@ -179,7 +181,7 @@ def reproduce_ring(tmp_path):
 @pytest.mark.slow
 def test_only_missing_runs_are_trained(reproduce_ring, tmp_path, capsys):
     first = reproduce_ring("--seeds=1")
-    runs = tmp_path / "runs" / "smoke" / "unrolled_ring"
+    runs = tmp_path / "runs" / "smoke" / "unrolled_ring_ablation"
     shutil.rmtree(runs / "k_0" / "seed_000" / "checkpoints" / "40")
     capsys.readouterr()
     again = reproduce_ring("--seeds=1", "--overwrite")
@@ -194,8 +196,8 @@ def test_added_seeds_leave_the_existing_ones_as_they_were_measured(
     reproduce_ring, tmp_path, capsys
 ):
     first = reproduce_ring("--seeds=1")
-    path = tmp_path / "out" / "unrolled_ring" / "results.json"
-    runs = tmp_path / "runs" / "smoke" / "unrolled_ring"
+    path = tmp_path / "out" / "unrolled_ring_ablation" / "results.json"
+    runs = tmp_path / "runs" / "smoke" / "unrolled_ring_ablation"
     shutil.rmtree(runs)
     first["numbers"]["rows"][0]["checkpoints"][-1]["high_quality"] = 0.123  # to recognise it
     path.write_text(json.dumps(first))
@@ -215,6 +217,8 @@ def test_added_seeds_leave_the_existing_ones_as_they_were_measured(
     assert not (runs / "k_0" / "seed_000").exists()
 
     path.write_text(json.dumps(record | {"settings": {}}))
-    message = "unrolled_ring was made with other settings, so no seeds can be added: --overwrite"
+    message = (
+        "unrolled_ring_ablation was made with other settings, so no seeds can be added: --overwrite"
+    )
     with pytest.raises(UserError, match=message):
         reproduce_ring("--seeds=3")

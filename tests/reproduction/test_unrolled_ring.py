@@ -1,4 +1,4 @@
-"""The figures unrolled_ring, unrolled_ring_notebook and unrolled_ring_rates."""
+"""The figures unrolled_ring_ablation, unrolled_ring_notebook and unrolled_ring_rates."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from figure_modules import load, verdict_list, verdicts
 
 def test_fishers_test_counts_the_tables_that_are_as_extreme():
     """3 of 4 against 1 of 4: (16 + 1) / 70 of the tables with these margins are as extreme."""
-    assert load("unrolled_ring").fisher(3, 4, 1, 4) == pytest.approx(17 / 70)
+    assert load("unrolled_ring_ablation").fisher(3, 4, 1, 4) == pytest.approx(17 / 70)
 
 
 def test_the_interval_of_all_is_that_of_clopper_and_pearson():
-    low, high = load("unrolled_ring").interval(3, 3)
+    low, high = load("unrolled_ring_ablation").interval(3, 3)
     assert low == pytest.approx(0.025 ** (1 / 3)) and high == 1
 
 
@@ -25,11 +25,13 @@ def test_a_run_whose_seeds_all_diverged_is_drawn():
         "checkpoints": [state | {"step": step} for step in (1, 2)],
     }
     diverged = row | {"run": "K = 0", "diverged": True, "checkpoints": []}
-    assert load("unrolled_ring").draw({"rows": [row, diverged], "pictures": {}, "steps": 2})
+    assert load("unrolled_ring_ablation").draw(
+        {"rows": [row, diverged], "pictures": {}, "steps": 2}
+    )
 
 
 def test_coverage_by_the_term_alone_passes():
-    figure, ring = load("unrolled_ring"), np.eye(8, dtype=int) * 100
+    figure, ring = load("unrolled_ring_ablation"), np.eye(8, dtype=int) * 100
 
     def row(run, seed, covered, quality, near):
         state = {"covered": covered, "high_quality": quality, "near": near}
@@ -63,7 +65,7 @@ def test_medians_are_over_the_seeds_that_were_sampled_at_a_step():
         }
         for curve in curves
     ]
-    steps, values = load("unrolled_ring").quality_over_training({"rows": rows}, "a")
+    steps, values = load("unrolled_ring_ablation").quality_over_training({"rows": rows}, "a")
     assert steps == [1, 2, 3]
     np.testing.assert_allclose(np.nanmedian(values, 0), [0.2, 0.2, 0.4])
 
