@@ -10,7 +10,7 @@ from gan_jax import data, networks
 from gan_jax.distributed import multihost
 from gan_jax.distributed.mesh import compute_replicated
 from gan_jax.game import adversarial
-from gan_jax.objectives import losses, penalties, reconstruction, slicing
+from gan_jax.objectives import autoencoding, losses, penalties, reconstruction, slicing
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.training import alternating, fused, init_state
 
@@ -32,6 +32,11 @@ CASES = {
         0,
     ),
     "SAN": (slicing.san(losses.hinge()), {}, 0),
+    "IB-GAN": (
+        losses.non_saturating() + losses.mutual_information(0, 3) + autoencoding.kl(0.2),
+        {},
+        0,
+    ),
 }
 
 
@@ -68,6 +73,9 @@ def make_networks(case, classes, settings):
     dcgan = functools.partial(
         networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
     )
+    if case == "IB-GAN":
+        recognising = functools.partial(dcgan, labels="auxiliary")
+        return networks.ib_gan((8, 8, 1), latent_size=3, networks=recognising)
     make = functools.partial(networks.san, networks=dcgan) if "SAN" in case else dcgan
     return make((8, 8, 1), classes)
 

@@ -7,6 +7,7 @@ from gan_jax.networks.adapters import from_equinox, from_linen, from_nnx
 from gan_jax.networks.dcgan import dcgan, infogan
 from gan_jax.networks.dropout import dropout
 from gan_jax.networks.factory import NetworksFactory
+from gan_jax.networks.ib_gan import ib_gan
 from gan_jax.networks.image_to_image import cyclegan, pix2pix
 from gan_jax.networks.latent_code import latent_code
 from gan_jax.networks.latents import latent_distribution
@@ -37,6 +38,7 @@ __all__ = [
     "from_equinox",
     "from_linen",
     "from_nnx",
+    "ib_gan",
     "infogan",
     "latent_code",
     "latent_distribution",

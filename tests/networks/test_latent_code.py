@@ -49,6 +49,20 @@ def test_the_mutual_information_is_a_term_of_these_networks():
     assert np.isfinite(loss) and metrics["generator/information"] > 0
 
 
+def test_a_code_of_numbers_alone_is_the_head_of_the_latents():
+    nets = networks.latent_code((2,), categories=0, continuous=3, networks=mlp)
+    latents = nets.latent(jax.random.key(0), 500)
+    assert latents.shape == (500, 4) and np.abs(latents[:, :3]).max() <= 1
+    generator, discriminator = nets.init(jax.random.key(1))
+    samples = nets.generate(generator, latents)
+    inner = mlp((2,), 3)
+    expected = inner.generate(generator, latents, label=jnp.zeros(500, jnp.int32))
+    np.testing.assert_array_equal(samples, expected)
+    assert nets.classify(discriminator, samples).shape == (500, 3)
+    with pytest.raises(UserError, match="0 categories and at least 2 numbers"):
+        networks.latent_code((2,), categories=0, continuous=1, networks=mlp)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
