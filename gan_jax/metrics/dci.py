@@ -92,7 +92,8 @@ def dci(
             raise ValueError(f"factors: found one value of factor {index}, expected 2 or more")
         model = GradientBoostingClassifier(n_estimators=trees, random_state=seed)
         model.fit(codes, factor)
-        importance[:, index] = model.feature_importances_
+        # Rounding leaves some importances of 0 a little below it.
+        importance[:, index] = np.abs(model.feature_importances_)
         accuracies.append(np.mean(model.predict(test_codes) == test_factor))
     scores = dci_from_importance(importance)
     return DCI(*scores, float(np.mean(accuracies)), importance)
