@@ -24,6 +24,8 @@ from gan_jax.data.images import (
     stacked_mnist,
 )
 from gan_jax.data.prefetching import prefetch
+from gan_jax.data.shuffling import epoch_shuffles, keyed_permutation
+from gan_jax.data.streaming import streamed, streamed_tfds
 from gan_jax.data.tensorflow_datasets import tfds
 from gan_jax.data.toy import (
     fixed,
@@ -43,12 +45,14 @@ __all__ = [
     "Factors",
     "batches",
     "decode",
+    "epoch_shuffles",
     "factor_shapes",
     "fashion_mnist",
     "fixed",
     "folder",
     "gaussian",
     "grid",
+    "keyed_permutation",
     "mixture",
     "mnist",
     "npy",
@@ -63,6 +67,8 @@ __all__ = [
     "stacked",
     "stacked_fashion_mnist",
     "stacked_mnist",
+    "streamed",
+    "streamed_tfds",
     "swiss_roll",
     "tfds",
     "three_classes",

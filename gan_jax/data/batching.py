@@ -10,6 +10,9 @@ from gan_jax.data.positions import Seed
 from gan_jax.errors import UserError
 from gan_jax.game import Batch
 
+LARGEST = {"uint8": 255, "uint16": 65535}
+"""Values of white, by the dtype of images."""
+
 
 def batches(
     dataset: Dataset,
@@ -83,8 +86,8 @@ def samples_at(dataset: Dataset, index: np.ndarray) -> dict[str, np.ndarray]:
 def decode(batch: Batch) -> Batch:
     """Turns uint8 images into what networks take: float32 in [-1, 1], ``(2 x - 255) / 255``.
 
-    Meant to be called inside the jitted train step, so that a quarter of the bytes travel to the
-    device.
+    Images of 16 bits, uint16, become ``(2 x - 65535) / 65535``. Meant to be called inside the
+    jitted train step, so that a quarter of the bytes travel to the device.
 
     Args:
       batch: a batch with samples ``"real"``, and possibly images among its conditions.
@@ -95,8 +98,9 @@ def decode(batch: Batch) -> Batch:
     return {
         # Exact but for one division. On a CPU x / 127.5 - 1 takes 4 to 7 times as long: XLA hands
         # it to a slower library.
-        name: (2 * leaf.astype(jnp.int32) - 255).astype(jnp.float32) / 255
-        if leaf.dtype == jnp.uint8
+        name: (2 * leaf.astype(jnp.int32) - LARGEST[str(leaf.dtype)]).astype(jnp.float32)
+        / LARGEST[str(leaf.dtype)]
+        if str(leaf.dtype) in LARGEST
         else leaf
         for name, leaf in batch.items()
     }

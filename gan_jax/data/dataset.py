@@ -6,7 +6,7 @@ No state has to be saved to continue a run: the batches of a step are computed f
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -16,11 +16,15 @@ import numpy as np
 from gan_jax import random
 from gan_jax.data.contents import Contents
 from gan_jax.data.factors import Factors
-from gan_jax.data.positions import Seed, check_seed, epoch_permutations
+from gan_jax.data.positions import IndexFunction, Seed, check_seed, epoch_permutations
+from gan_jax.data.stored_arrays import StoredArray
 from gan_jax.errors import UserError
 from gan_jax.game import Array, Batch, PRNGKey
 
 BLOCK_SIZE = 1024  # samples drawn in one call
+
+Samples = np.ndarray | StoredArray
+"""An array ``[n, ...]`` in memory or on the disk."""
 
 
 class DrawFunction(Protocol):
@@ -69,8 +73,8 @@ class Dataset:
         it returns NumPy arrays and needs a concrete seed.
       classes: the number of classes; 0 if batches carry no labels.
       arrays: all samples of a finite dataset: ``"real"`` ``[n, *shape]``, and ``"label"`` ``[n]``
-        if labels are known, even if batches do not carry them, and the conditions. None for
-        distributions.
+        if labels are known, even if batches do not carry them, and the conditions. They may lie
+        on the disk, see `StoredArray`. None for distributions.
       centres: of a mixture of Gaussians, the means of its modes, float32 ``[modes, d]``.
       std: of a mixture of Gaussians, the standard deviation of every mode; None if they differ.
       conditions: the shapes, by name, of what else batches carry for each sample, such as an image
@@ -84,7 +88,7 @@ class Dataset:
     shape: tuple[int, ...]
     draw: DrawFunction
     classes: int = 0
-    arrays: dict[str, np.ndarray] | None = None
+    arrays: dict[str, Samples] | None = None
     centres: np.ndarray | None = None
     std: float | None = None
     conditions: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
@@ -149,16 +153,17 @@ class Dataset:
     @classmethod
     def from_arrays(
         cls,
-        real: np.ndarray,
+        real: Samples,
         label: np.ndarray | None = None,
         classes: int = 0,
         *,
         centres: np.ndarray | None = None,
         std: float | None = None,
-        conditions: Mapping[str, np.ndarray] | None = None,
+        conditions: Mapping[str, Samples] | None = None,
         class_names: Sequence[str] = (),
         contents: Contents | None = None,
         factors: Factors | None = None,
+        orders: Callable[[int], IndexFunction] = epoch_permutations,
     ) -> "Dataset":
         """Makes a dataset that goes through arrays epoch by epoch, each in its own random order.
 
@@ -175,6 +180,8 @@ class Dataset:
           class_names: see the attribute.
           contents: see the attribute.
           factors: see the attribute.
+          orders: of the epochs, from the number of samples; or `shuffling.epoch_shuffles`, which
+            takes no memory.
 
         Returns:
           The dataset.
@@ -188,13 +195,13 @@ class Dataset:
         for name, array in conditions.items():
             if len(array) != len(real):
                 raise UserError(f"there are {len(real)} samples, and {len(array)} of {name!r}")
-        arrays = {"real": real} | conditions
+        arrays: dict[str, Samples] = {"real": real} | conditions
         drawn_arrays = dict(arrays)
         if label is not None:
             arrays["label"] = label
             if classes:
                 drawn_arrays["label"] = label
-        indices = epoch_permutations(len(real))
+        indices = orders(len(real))
 
         def draw(seed: Seed, positions: np.ndarray, /) -> Batch:
             index = indices(seed, positions)

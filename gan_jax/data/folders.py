@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def folder(
     Args:
       path: the directory.
       resolution: side of the images after resizing, see `decoding.resize`.
-      channels: 3 for colour, 1 for grey, 4 for colour with alpha, which is dropped otherwise.
+      channels: 3 for colour, 1 for grey; 4 and 2 with alpha, which is dropped otherwise.
       labels: whether batches carry labels: the class of an image is its subdirectory of ``path``,
         numbered in alphabetical order.
       split: ``"train"`` or ``"test"``, the held-out images.
@@ -56,7 +57,7 @@ def folder(
     root = Path(path).expanduser()
     check_split(split)
     files = image_files(root)
-    classes = _class_names(root, files) if labels else []
+    classes = class_names(root, files) if labels else []
     if isinstance(held_out, str):
         if split == "test":
             root = Path(held_out).expanduser()
@@ -67,16 +68,9 @@ def folder(
     contents = Contents(str(root), len(images), images.shape[1:], split, **found)
     if not labels:
         return Dataset.from_arrays(images, contents=contents)
-    names = [_class_name(root, file) for file in read]
-    unknown = sorted(set(names) - set(classes))
-    if unknown:
-        raise UserError(
-            f"{root} has images of the class {unknown[0]!r}, of which {path} has none: classes are "
-            f"subdirectories, {', '.join(classes[:40])}"
-        )
-    numbers = {name: index for index, name in enumerate(classes)}
-    label = np.array([numbers[name] for name in names], np.int32)
-    contents = dataclasses.replace(contents, classes=Counter(names))
+    label = class_numbers(root, read, classes)
+    counts = Counter(classes[number] for number in label)
+    contents = dataclasses.replace(contents, classes=counts)
     return Dataset.from_arrays(images, label, len(classes), class_names=classes, contents=contents)
 
 
@@ -131,10 +125,7 @@ def _read_folder(
     root: Path, files: list[Path], resolution: int, channels: int
 ) -> tuple[np.ndarray, list[Path], dict[str, Any]]:
     """The images that can be read, their files, and what `Contents` says of all."""
-    if channels not in CHANNELS:
-        raise UserError(f"images have {', '.join(map(str, CHANNELS))} channels, not {channels}")
-    if not 1 <= resolution <= MAX_SIDE:
-        raise UserError(f"the resolution of images is from 1 to {MAX_SIDE}, not {resolution}")
+    check_image_settings(resolution, channels)
     shape = (len(files), resolution, resolution, channels)
     try:
         real = np.empty(shape, np.uint8)
@@ -166,9 +157,38 @@ def _read_folder(
     return real[: len(read)], read, {"sizes": sizes, "kinds": kinds, "refused": refused}
 
 
-def _class_names(root: Path, files: list[Path]) -> list[str]:
-    """The names of all classes, sorted."""
+def check_image_settings(resolution: int, channels: int) -> None:
+    """Raises UserError if images cannot have this resolution or these channels."""
+    if channels not in CHANNELS:
+        raise UserError(f"images have {', '.join(map(str, CHANNELS))} channels, not {channels}")
+    if not 1 <= resolution <= MAX_SIDE:
+        raise UserError(f"the resolution of images is from 1 to {MAX_SIDE}, not {resolution}")
+
+
+def class_names(root: Path, files: Iterable[Path]) -> list[str]:
+    """Returns the names of all classes, sorted: the subdirectories that files are in.
+
+    Raises:
+      UserError: a file is in none.
+    """
     return sorted({_class_name(root, file) for file in files})
+
+
+def class_numbers(root: Path, files: Iterable[Path], classes: Sequence[str]) -> np.ndarray:
+    """Returns the numbers of the files' classes, ``[n]`` int32.
+
+    Raises:
+      UserError: a file is in no class, or in one that is not among ``classes``.
+    """
+    numbers = {name: index for index, name in enumerate(classes)}
+    names = [_class_name(root, file) for file in files]
+    unknown = sorted(set(names) - set(classes))
+    if unknown:
+        raise UserError(
+            f"{root} has images of the class {unknown[0]!r}, of which the training data has none: "
+            f"classes are subdirectories, {', '.join(classes[:40])}"
+        )
+    return np.array([numbers[name] for name in names], np.int32)
 
 
 def _class_name(root: Path, file: Path) -> str:

@@ -140,9 +140,18 @@ def stacked(dataset: Dataset, labels: bool = False) -> Dataset:
     Raises:
       UserError: the dataset is not finite, not labelled, or not of one channel.
     """
-    if dataset.arrays is None or "label" not in dataset.arrays or dataset.shape[-1:] != (1,):
-        raise UserError("only a finite dataset of labelled images of one channel can be stacked")
-    real, label = dataset.arrays["real"][..., 0], dataset.arrays["label"]
+    arrays = dataset.arrays or {}
+    real, label = arrays.get("real"), arrays.get("label")
+    if (
+        not isinstance(real, np.ndarray)
+        or not isinstance(label, np.ndarray)
+        or dataset.shape[-1:] != (1,)
+    ):
+        raise UserError(
+            "only a finite dataset of labelled images of one channel, held in memory, can be "
+            "stacked"
+        )
+    real = real[..., 0]
     classes = dataset.classes or int(label.max()) + 1
     indices = epoch_permutations(len(real))
     place_values = np.array([classes**2, classes, 1])

@@ -1,31 +1,34 @@
-"""Prepares a dataset for tensorflow-datasets.
+"""Prepares a dataset for tensorflow-datasets, or makes shards of images.
 
     python -m gan_jax.data.prepare fashion_mnist [--source DIR]
+    python -m gan_jax.data.prepare IMAGES --out=SHARDS [--resolution=64] [--channels=3] [--labels]
 
 Fashion-MNIST and MNIST are read from their four IDX files and need no TensorFlow. All other
 datasets go through tensorflow-datasets' own preparation, which does (``pip install
 'gan_jax[prepare]'``). Datasets that are prepared already are left alone.
+
+IMAGES is a folder, a .zip or a .tar file of PNG and JPEG files; SHARDS is a new folder, from which
+`--config.dataset='streamed(path=SHARDS)'` reads samples as they are needed.
 """
 
 import argparse
 import contextlib
-import gzip
 import hashlib
 import http.client
 import importlib.util
-import math
 import os
 import sys
 import tempfile
 import time
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gan_jax.data.idx_files import find_idx, read_idx
+from gan_jax.data.shard_writing import write_shards
 from gan_jax.data.tensorflow_datasets import find_builder, is_prepared
 from gan_jax.errors import UserError
 
@@ -97,7 +100,7 @@ def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
       UserError: a file is missing, damaged, or not what it should be; the message names it.
     """
     paths = {
-        kind: _find_idx(directory, f"{PREFIXES[split]}-{kind}-ubyte")
+        kind: find_idx(directory, f"{PREFIXES[split]}-{kind}-ubyte")
         for kind in ("images-idx3", "labels-idx1")
     }
     n = EXAMPLES[split]
@@ -106,54 +109,6 @@ def read_pair(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     if labels.max() > 9:
         raise UserError(f"{paths['labels-idx1']} holds the label {labels.max()}: labels are 0 to 9")
     return images, labels
-
-
-def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads the uint8 array in an IDX file, gzipped or not.
-
-    The format: two zero bytes, the type (8 is uint8), the number of dimensions, each dimension as
-    big-endian uint32, the data.
-
-    Args:
-      path: the file.
-      shape: that the array must have. No more is read, whatever a gzip file grows to.
-
-    Returns:
-      The array, uint8.
-
-    Raises:
-      UserError: the file is not a complete IDX file of this shape.
-    """
-    expected = math.prod(shape)
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            magic, sizes = file.read(4), file.read(4 * len(shape))
-            body = file.read(expected + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    known = bytes([0, 0, 8, len(shape)])
-    if magic != known:
-        raise UserError(
-            f"{path} is not an IDX file of {len(shape)}-D uint8: "
-            f"magic {magic.hex()}, not {known.hex()}"
-        )
-    found = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
-    if len(sizes) == 4 * len(shape) and found != shape:
-        raise UserError(f"{path} holds an array of shape {found}, not {shape}")
-    if len(sizes) < 4 * len(shape) or len(body) != expected:
-        raise UserError(
-            f"{path} is cut or has trailing bytes: there are not {expected} bytes of data for the "
-            f"shape {shape}"
-        )
-    return np.frombuffer(body, np.uint8).reshape(shape)
-
-
-def _find_idx(directory: Path, stem: str) -> Path:
-    """Returns the path of an IDX file, gzipped or not."""
-    for candidate in (directory / f"{stem}.gz", directory / stem):
-        if candidate.is_file():
-            return candidate
-    raise UserError(f"{directory} has no file {stem}.gz (or {stem})")
 
 
 @contextlib.contextmanager
@@ -280,23 +235,46 @@ def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _resolution(text: str) -> tuple[int, int]:
+    sides = text.split("x")
+    if len(sides) not in (1, 2) or not all(side.isdecimal() for side in sides):
+        raise argparse.ArgumentTypeError(f"takes 64 or HEIGHTxWIDTH, not {text!r}")
+    return int(sides[0]), int(sides[-1])
+
+
 def main(argv: list[str] | None = None) -> int:
     """Prepares the dataset that the command line names, and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m gan_jax.data.prepare",
-        description="Prepares a dataset for tensorflow-datasets.",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="fashion_mnist, mnist, or any dataset of tensorflow-datasets")
-    parser.add_argument(
-        "--source", help="directory with the IDX files, or with files downloaded by hand"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("name", help="a dataset of tensorflow-datasets; with --out, a folder or archive of images")
+    add("--source", help="directory with the IDX files, or with files downloaded by hand")
+    add(
         "--data_dir",
         help="where prepared datasets are (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
+    add("--out", help="the folder of the shards")
+    add("--resolution", type=_resolution, help="64 or HEIGHTxWIDTH (default: as images are)")
+    add("--channels", type=int, default=3, help="1, 2 with alpha; 3, 4 with alpha (default: 3)")
+    add("--bits", type=int, default=8, help="8, or 16 for grey images (default: 8)")
+    add("--labels", action="store_true", help="each image's first folder is its class")
     arguments = parser.parse_args(argv)
     try:
-        prepare(arguments.name, arguments.source, arguments.data_dir)
+        if arguments.out:
+            contents = write_shards(
+                arguments.name,
+                arguments.out,
+                arguments.resolution,
+                arguments.channels,
+                arguments.bits,
+                arguments.labels,
+            )
+            print(contents, flush=True)
+        else:
+            prepare(arguments.name, arguments.source, arguments.data_dir)
     except UserError as error:
         _print(f"error: {error}")
         return 2

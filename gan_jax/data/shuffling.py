@@ -106,4 +106,5 @@ def _hash(x: np.ndarray) -> np.ndarray:
     """The finalizer of SplitMix64, uint64 to uint64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    hashed: np.ndarray = x ^ (x >> np.uint64(31))
+    return hashed

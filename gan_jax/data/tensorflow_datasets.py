@@ -51,21 +51,8 @@ def tfds(
       UserError: the dataset is unknown, not prepared (the message says how to prepare it), damaged,
         or does not have the images or labels asked for.
     """
-    builder = find_builder(name, data_dir)
-    if not is_prepared(builder):
-        option = "" if data_dir is None else f" --data_dir {shlex.quote(os.fspath(data_dir))}"
-        command = f"python -m gan_jax.data.prepare {shlex.quote(name)}{option}"
-        raise UserError(f"{name} is not prepared in {builder.data_dir}: run {command}")
-    import tensorflow_datasets
-
-    features = dict(builder.info.features)
-    if not isinstance(features.get("image"), tensorflow_datasets.features.Image):
-        raise UserError(
-            f"{name} has no images under 'image', only the features {', '.join(features)}"
-        )
-    classes = getattr(features.get("label"), "num_classes", 0) or 0
-    if labels and not classes:
-        raise UserError(f"{name} has no class labels, only the features {', '.join(features)}")
+    builder = find_prepared(name, data_dir)
+    classes, names = image_classes(name, builder, labels)
     variant = urllib.parse.quote(f"{split}-{resolution or 'native'}", safe="")
     cache = Path(builder.data_dir) / f"gan_jax-{variant}.npz"
     arrays = _load_cache(cache, labelled=bool(classes))
@@ -80,7 +67,6 @@ def tfds(
                 f"{builder.data_dir} is damaged, remove it and prepare {name} again: {reason}"
             ) from error
         _save_cache(cache, arrays)
-    names = getattr(features.get("label"), "names", ()) if labels else ()
     return Dataset.from_arrays(
         arrays["real"], arrays.get("label"), classes if labels else 0, class_names=names
     )
@@ -116,15 +102,44 @@ def find_builder(name: str, data_dir: str | os.PathLike[str] | None = None) -> A
         raise UserError(f"tensorflow-datasets cannot build {name!r}: {reason[:400]}") from error
 
 
-def is_prepared(builder: Any) -> bool:
-    """Returns whether all of a dataset is prepared in the directory of its builder."""
-    return os.path.isdir(builder.data_dir) and bool(builder.is_prepared())
+def find_prepared(name: str, data_dir: str | os.PathLike[str] | None = None) -> Any:
+    """Returns the builder of a dataset that is prepared. Raises UserError as `tfds`."""
+    builder = find_builder(name, data_dir)
+    if not is_prepared(builder):
+        option = "" if data_dir is None else f" --data_dir {shlex.quote(os.fspath(data_dir))}"
+        command = f"python -m gan_jax.data.prepare {shlex.quote(name)}{option}"
+        raise UserError(f"{name} is not prepared in {builder.data_dir}: run {command}")
+    return builder
 
 
-def _decode_split(
-    name: str, builder: Any, split: str, labelled: bool, resolution: int | None
-) -> dict[str, np.ndarray]:
-    """Decodes all images of a split, on all cores."""
+def image_classes(name: str, builder: Any, labels: bool) -> tuple[int, tuple[str, ...]]:
+    """Returns how many classes a dataset of images has, and their names if labels are asked for.
+
+    Raises:
+      UserError: it has no images, or no labels if they are asked for.
+    """
+    import tensorflow_datasets
+
+    features = dict(builder.info.features)
+    if not isinstance(features.get("image"), tensorflow_datasets.features.Image):
+        raise UserError(
+            f"{name} has no images under 'image', only the features {', '.join(features)}"
+        )
+    classes = getattr(features.get("label"), "num_classes", 0) or 0
+    if labels and not classes:
+        raise UserError(f"{name} has no class labels, only the features {', '.join(features)}")
+    return classes, tuple(getattr(features.get("label"), "names", ()) if labels else ())
+
+
+def open_source(name: str, builder: Any, split: str) -> tuple[Any, int]:
+    """Opens the ArrayRecord files of a split, to be read by index, images not decoded.
+
+    Returns:
+      The source, and the number of channels of its images.
+
+    Raises:
+      UserError: there is no such split.
+    """
     import tensorflow_datasets
 
     try:
@@ -135,7 +150,19 @@ def _decode_split(
         raise UserError(
             f"{name} has no split {split!r}, only {', '.join(sorted(builder.info.splits))}"
         ) from error
-    channels = 1 if builder.info.features["image"].shape[-1] == 1 else 3
+    return source, 1 if builder.info.features["image"].shape[-1] == 1 else 3
+
+
+def is_prepared(builder: Any) -> bool:
+    """Returns whether all of a dataset is prepared in the directory of its builder."""
+    return os.path.isdir(builder.data_dir) and bool(builder.is_prepared())
+
+
+def _decode_split(
+    name: str, builder: Any, split: str, labelled: bool, resolution: int | None
+) -> dict[str, np.ndarray]:
+    """Decodes all images of a split, on all cores."""
+    source, channels = open_source(name, builder, split)
 
     def decode(example: dict[str, Any]) -> np.ndarray:
         return decode_image(io.BytesIO(example["image"]), channels, resolution)

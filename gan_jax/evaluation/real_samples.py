@@ -180,6 +180,7 @@ class RealSamples:
         for chunk in chunks(len(indices)):
             if self._before_chunk is not None:
                 self._before_chunk()
+            batch: Any
             if dataset.arrays is None:
                 batch = dataset.draw(0, indices[chunk])
             else:
@@ -234,7 +235,7 @@ class RealSamples:
         arrays = self.train.arrays
         if not self.train.classes or arrays is None or "label" not in arrays:
             return None
-        return np.bincount(arrays["label"], minlength=self.train.classes) / len(arrays["label"])
+        return np.bincount(arrays["label"][:], minlength=self.train.classes) / len(arrays["label"])
 
     def _cached(
         self,

@@ -1,6 +1,7 @@
 """Held-out samples: what an autoencoder reconstructs when it is sampled."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def held_out_samples(dataset: Dataset, load_split: Callable[[str], Dataset]) -> 
             except UserError:
                 loaded.append(dataset)
         (split,) = loaded
+        batch: Any
         if split.arrays is None:
             batch = split.draw(0, sample_index)
         else:

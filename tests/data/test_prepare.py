@@ -83,6 +83,14 @@ def test_what_is_prepared_is_read_back(small, name, capsys):
 def test_resolutions_splits_and_stacks_are_made_of_the_same_images(small):
     source, data_dir, splits = small
     preparing.prepare("mnist", source, data_dir)
+    held = data.mnist(labels=True, data_dir=data_dir)
+    streamed = data.streamed_tfds("mnist", "train", True, 28, data_dir)
+    assert (streamed.shape, streamed.classes) == (held.shape, held.classes)
+    assert tuple(streamed.class_names) == tuple(held.class_names)
+    for name, array in held.arrays.items():
+        np.testing.assert_array_equal(streamed.arrays[name][:], array)
+    with pytest.raises(UserError, match="no split 'val'"):
+        data.streamed_tfds("mnist", "val", data_dir=data_dir)
     padded = data.mnist(resolution=32, data_dir=data_dir).arrays["real"]
     assert padded.shape == (40, 32, 32, 1)
     assert padded.sum(dtype=np.int64) == splits["train"][0].sum(dtype=np.int64)
