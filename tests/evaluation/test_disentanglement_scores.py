@@ -1,11 +1,16 @@
 """An encoder's scores on samples whose factors are known."""
 
+import jax
 import numpy as np
 import pytest
 
-from gan_jax import data
+import gan_jax
+from gan_jax import data, networks
 from gan_jax.errors import UserError
+from gan_jax.evaluation import RealSamples, check_protocols, evaluation_key, protocols
 from gan_jax.evaluation.disentanglement import disentanglement
+from gan_jax.training import sampler
+from gan_jax.training.encoding import fit_encoder
 
 DATASET = data.factor_shapes(kinds=1, angles=1, sizes=3, xs=4, ys=4, colours=3, resolution=8)
 SMALL = {"groups": 400, "group_size": 16, "trees": 5}
@@ -52,3 +57,23 @@ def test_data_without_factors_and_a_single_code_are_refused():
         disentanglement(true_factors, data.ring(finite=8))
     with pytest.raises(UserError, match=r"codes \[n, d\] with d >= 2, not \[144, 1\]"):
         disentanglement(lambda images: images[:, :1, 0, 0], DATASET)
+
+
+def test_a_generator_is_scored_by_an_encoder_fitted_to_it():
+    """The numbers are those of the two library calls."""
+    nets = networks.mlp((8, 8, 3), latent_size=3, generator_widths=(8,), discriminator_widths=(4,))
+    source = sampler(nets, nets.init(jax.random.key(0))[0], batch_size=64)
+    scores = gan_jax.evaluate(source, DATASET, protocols.disentanglement(steps=3, width=2), seed=5)
+    encoder = networks.dcgan((8, 8, 3), 3, width=2, discriminator_norm="layer", labels="auxiliary")
+    rng = jax.random.fold_in(evaluation_key(5), 3)
+    expected = disentanglement(fit_encoder(source, encoder, rng, steps=3).encode, DATASET, seed=5)
+    for name, value in expected._asdict().items():
+        np.testing.assert_allclose(scores[f"disentanglement10k/{name}"], value, rtol=1e-6)
+
+
+def test_the_metric_needs_data_of_known_factors_and_a_generator_of_latents():
+    points = RealSamples.of(data.ring(finite=8))
+    with pytest.raises(UserError, match="whose factors of variation are known"):
+        check_protocols([protocols.disentanglement()], points)
+    with pytest.raises(UserError, match="1 step or more, not 0"):
+        protocols.disentanglement(steps=0)

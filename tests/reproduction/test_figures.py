@@ -21,6 +21,7 @@ TRAINED = [name for name in COMMITTED if reproduction.load_figure(FIGURES, name)
 SLOW = {
     "deep_critic_gradients",
     "dirac_gan",
+    "entanglement",
     "gradient_regularised_ring",
     "label_bias",
     "loss_penalty_unroll_rule",

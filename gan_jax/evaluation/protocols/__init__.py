@@ -18,6 +18,7 @@ from gan_jax.evaluation.protocols.distances import (
     kid,
     sliced_wasserstein_distance,
 )
+from gan_jax.evaluation.protocols.factors import disentanglement
 from gan_jax.evaluation.protocols.images import ms_ssim, sliced_wasserstein, swd
 from gan_jax.evaluation.protocols.labels import (
     cas,
@@ -41,6 +42,7 @@ __all__ = [
     "classification_accuracy",
     "dc",
     "density_coverage",
+    "disentanglement",
     "fd_effnetlite0",
     "fd_lenet",
     "fid10k",
