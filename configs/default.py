@@ -85,6 +85,7 @@ def get_config() -> ConfigDict:
     config.sample_every = 5_000
     config.num_samples = 64  # in each sample grid
     config.metrics = ""  # [gan_jax.evaluation.protocols]
+    config.profile = 0  # steps after the first call of a start that are traced for xprof
     config.evaluate_every = 5_000
     config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept
     config.best_mode = "min"  # or "max"

@@ -77,7 +77,7 @@ def train(arguments: list[str]) -> None:
     shown = {
         name: value
         for name, value in metrics.items()
-        if name != "time" and not name.startswith("health/") and value is not None
+        if name != "time" and not name.startswith(("health/", "pace/")) and value is not None
     }
     whose = f"means of {len(members)} members:  " if members else ""
     print_line(whose + "  ".join(f"{name} {format_number(value)}" for name, value in shown.items()))

@@ -18,7 +18,7 @@ from gan_jax.experiment.checkpoint_files import TEMPORARY, read_record, saved_st
 DISK_BYTES = 256 * 2**20
 """The size of the disk of a run."""
 
-UNREPEATABLE = ("time", "steps_per_second")
+UNREPEATABLE = ("time", "steps_per_second", "pace/")
 """What rows of metrics hold that differs from run to run."""
 
 
@@ -161,7 +161,7 @@ def comparable_rows(file: Path) -> list[dict[str, object]]:
     for line in file.read_text().splitlines():
         with contextlib.suppress(ValueError):  # cut by a kill
             row = json.loads(line)
-            rows.append({name: value for name, value in row.items() if name not in UNREPEATABLE})
+            rows.append({name: row[name] for name in row if not name.startswith(UNREPEATABLE)})
     return rows
 
 

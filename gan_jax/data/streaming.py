@@ -1,7 +1,7 @@
 """Datasets that stay on the disk: larger than memory, and the same pure functions of seed and step.
 
-An epoch's order is a keyed permutation, see `shuffling`. Samples are read by threads, ahead of the
-steps that take them; labels alone, four bytes a sample, are held in memory.
+An epoch's order is a keyed permutation, see `shuffling`. Samples are read by the thread that
+prefetches, and images decoded by more; labels alone, four bytes a sample, are held in memory.
 """
 
 import io

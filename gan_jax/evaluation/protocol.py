@@ -16,7 +16,14 @@ RESIZE_METHODS = {
 }
 """How extractors bring images to their size; other extractors take images as they are."""
 
-STEP_METRIC_PREFIXES = ("generator/", "discriminator/", "scores/", "augmentation/", "health/")
+STEP_METRIC_PREFIXES = (
+    "generator/",
+    "discriminator/",
+    "scores/",
+    "augmentation/",
+    "health/",
+    "pace/",
+)
 """How the names of metrics that are measured at each train step begin."""
 
 NOT_RESULTS = ("step", "time", "seed", "steps_per_second", "skipped_updates", "roll_backs")

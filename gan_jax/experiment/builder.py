@@ -109,6 +109,10 @@ class Experiment:
             batch["fade"] = np.broadcast_to(fades[:, None, None], batch["sample_index"].shape)
         return batch
 
+    def samples(self, chunk: Chunk) -> int:
+        """Returns how many real samples a chunk takes."""
+        return chunk.steps * chunk.discriminator_steps * self.stages[chunk.stage].batch_size
+
     def stage_after(self, steps: int) -> tuple[Stage, float | None]:
         """Returns the stage after so many steps, and the fade to sample it with (None: no fade)."""
         step = max(steps - 1, 0)

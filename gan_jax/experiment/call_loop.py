@@ -23,7 +23,9 @@ from gan_jax.experiment.nonfinite import (
     warn_of_skipped_updates,
 )
 from gan_jax.experiment.opening import is_postponed
+from gan_jax.experiment.pace import Pace, describe
 from gan_jax.experiment.roll_backs import NeedsRollBack
+from gan_jax.experiment.run_directory import PROFILE
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.signals import (
@@ -31,6 +33,7 @@ from gan_jax.experiment.signals import (
     StopSignals,
     warn_of_long_calls,
 )
+from gan_jax.experiment.step_trace import StepTrace
 from gan_jax.experiment.watchdog import Watchdog
 from gan_jax.experiment.watches import Watches, leave
 from gan_jax.game import Batch
@@ -92,7 +95,7 @@ class Loop:
         self.first_call_done = threading.Event()
         self._stop, self._watchdog = stop, watchdog
         self._preemption_seconds, self._on_step = preemption_seconds, on_step
-        self._longest_call = 0.0
+        self._longest_call, self._pace = 0.0, Pace()
         self._started: set[Hashable] = set()
         self._running: _Running | None = None
         self._training: dict[int, RunWriter] = {}
@@ -117,10 +120,21 @@ class Loop:
         else:
             self._draw(self.executor.to_host(state), 0)
         progress = Progress(self.settings.steps, first, quiet=not multihost.is_main_process())
-        with contextlib.closing(progress), contextlib.closing(self.batches(first)) as batches:
+        traced = self.settings.profile if multihost.is_main_process() else 0
+        trace = StepTrace(self.writers[0].run_dir / PROFILE, traced)
+        self._pace = Pace()
+        with (
+            contextlib.closing(progress),
+            contextlib.closing(self.batches(first)) as batches,
+            contextlib.closing(trace),
+        ):
             while self._training and (item := self._next(batches)) is not None:
                 chunk, batch = item
-                state = self._call(chunk, state, batch, progress, is_first=chunk.first == first)
+                is_first = chunk.first == first
+                if not is_first:
+                    trace.begin(self._wait)
+                state = self._call(chunk, state, batch, progress, is_first)
+                trace.end(chunk.steps, self._wait)
                 number = multihost.highest_of_processes(self._stop.number)
                 number = self._after_call(state, chunk, number, progress)
                 if number:
@@ -138,7 +152,10 @@ class Loop:
             yield from data.prefetch(batches)
 
     def _next(self, batches: Generator[tuple[Chunk, Batch]]) -> tuple[Chunk, Batch] | None:
-        with self._watchdog.watch("batch", "making the next batch"):
+        with (
+            self._pace.spent_on("input"),
+            self._watchdog.watch("batch", "making the next batch"),
+        ):
             return next(batches, None)
 
     def _call(
@@ -148,8 +165,13 @@ class Loop:
         program = (chunk.stage, chunk.steps, chunk.discriminator_steps, chunk.fading)
         steps = f"steps {chunk.first} to {chunk.end}"
         began, measured = time.monotonic(), self._running and program in self._started
-        with self._watchdog.watch(("start", program), f"starting {steps}"):
+        new = program not in self._started
+        with (
+            self._pace.spent_on("compile") if new else contextlib.nullcontext(),
+            self._watchdog.watch(("start", program), f"starting {steps}"),
+        ):
             state, metrics = self.executor.step(chunk, state, batch)
+        self._pace.add_samples(self.executor.samples(chunk))
         self._wait()
         if measured:
             self._longest_call = max(self._longest_call, time.monotonic() - began)
@@ -192,9 +214,10 @@ class Loop:
         if due.log:
             self._add_means(values, state, step, due.save)
             shown = [_main_metrics(values[i], scores.get(i, {})) for i in self._training]
-            rate = progress.report(step, [] if number else shown)
+            pace = self._pace.measure()
+            rate = progress.report(step, [] if number else shown, describe(pace))
             for index in self._training:
-                values[index]["steps_per_second"] = rate
+                values[index] |= {"steps_per_second": rate} | pace
         for index, writer in self._training.items():
             if values[index]:
                 writer.log(step, values[index])
@@ -222,7 +245,10 @@ class Loop:
 
         stage, fade = self.executor.experiment.stage_after(step)
         kind = ("evaluation", id(stage), fade is None)
-        with self._watchdog.watch(kind, f"the evaluation of step {step}"):
+        with (
+            self._pace.spent_on("evaluation"),
+            self._watchdog.watch(kind, f"the evaluation of step {step}"),
+        ):
             return {
                 index: writer.evaluate(
                     self.protocols,
@@ -237,7 +263,10 @@ class Loop:
     def _draw(self, state: TrainState, step: int) -> None:
         stage, fade = self.executor.experiment.stage_after(step)
         kind = ("picture", id(stage), fade is None)
-        with self._watchdog.watch(kind, f"the samples of step {step}"):
+        with (
+            self._pace.spent_on("evaluation"),
+            self._watchdog.watch(kind, f"the samples of step {step}"),
+        ):
             for index, writer in self._training.items():
                 writer.draw(self.executor.member(state, index), step, self.executor.key(index))
 
@@ -295,7 +324,8 @@ class Loop:
             writer = self._training[index]
             if postponed:
                 writer.postpone(step)
-            writer.save(self.executor.member(state, index), step, values[index])
+            with self._pace.spent_on("saving"):
+                writer.save(self.executor.member(state, index), step, values[index])
 
     def _warn(self, values: Values, step: int) -> None:
         """Warns of skipped updates, and once of calls that are too long for a signal's time."""

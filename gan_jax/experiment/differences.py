@@ -34,6 +34,7 @@ RESUMABLE = frozenset(
         "health",
         "on_trouble",
         "stop_when",
+        "profile",
     }
 )
 """Fields that a resumed run may change: none of them changes the numbers of a step."""

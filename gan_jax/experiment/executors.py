@@ -63,6 +63,10 @@ class Executor(Protocol):
         """Computes a chunk's steps; metrics are ``[steps]``, or ``[members, steps]``."""
         ...
 
+    def samples(self, chunk: Chunk) -> int:
+        """Returns how many real samples a chunk takes, of all members and processes."""
+        ...
+
     def to_host(self, state: TrainState) -> TrainState:
         """Returns a state from which `member` is quick to take parts."""
         ...
@@ -129,6 +133,9 @@ class SingleRun:
 
     def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return self._programs[chunk.stage](state, batch, self._key)
+
+    def samples(self, chunk: Chunk) -> int:
+        return self.experiment.samples(chunk)
 
     def to_host(self, state: TrainState) -> TrainState:
         return state
@@ -212,6 +219,9 @@ class PopulationRun:
 
     def step(self, chunk: Chunk, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return self._programs[chunk.stage](self._numbers, state, batch, self._keys)
+
+    def samples(self, chunk: Chunk) -> int:
+        return self.experiment.samples(chunk) * len(self.members)
 
     def to_host(self, state: TrainState) -> TrainState:
         # Taking members out of arrays on devices is slow.

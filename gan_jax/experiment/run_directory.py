@@ -19,6 +19,9 @@ from gan_jax.loggers import json_lines
 CONFIG, METRICS, CHECKPOINTS, SAMPLES = "config.json", "metrics.jsonl", "checkpoints", "samples"
 """What a run directory holds."""
 
+PROFILE = "profile"
+"""The folder of traces, see `step_trace`."""
+
 LOSSES = "losses.png"
 """The picture of a run's losses, drawn anew with each sample grid."""
 

@@ -103,6 +103,7 @@ class Settings:
     health: bool = True
     on_trouble: str = "warn"
     stop_when: Parts = ()
+    profile: int = 0
 
 
 REPEATABLE = ("ema", "stop_when")

@@ -53,10 +53,10 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
     for field in AT_LEAST_ONE:
         if getattr(settings, field) < 1:
             raise UserError(f"config.{field} must be at least 1, not {getattr(settings, field)}")
-    for field in ("unroll", "seed"):
+    for field in ("unroll", "seed", "profile"):
         if getattr(settings, field) < 0:
             raise UserError(f"config.{field} must be at least 0, not {getattr(settings, field)}")
-    for field in (*AT_LEAST_ONE, "unroll", "seed"):
+    for field in (*AT_LEAST_ONE, "unroll", "seed", "profile"):
         if getattr(settings, field) > LARGEST:
             raise UserError(
                 f"config.{field} must be at most {LARGEST}, not {getattr(settings, field)}"

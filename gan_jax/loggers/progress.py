@@ -63,7 +63,7 @@ class Progress:
         self._print(f"compiled and ran the first {steps} steps in {seconds:.1f} s")
         self.restart(step)
 
-    def report(self, step: int, metrics: Sequence[Scalars]) -> float:
+    def report(self, step: int, metrics: Sequence[Scalars], remark: str = "") -> float:
         """Prints one line, and restarts the clock.
 
         Args:
@@ -71,6 +71,7 @@ class Progress:
           metrics: those of the run, or of each member of a population, all of the same names.
             Of several members it shows the median, and the lowest and highest in brackets. If
             there are none, nothing is printed.
+          remark: what else there is to say, such as how time is spent.
 
         Returns:
           The steps per second since the last report.
@@ -90,7 +91,8 @@ class Progress:
             if len(metrics) > 1:
                 shown = f"median [lowest, highest] of {len(metrics)}:  {shown}"
             width = len(str(self.steps))
-            self._print(f"step {step:{width}d}/{self.steps}  {pace}  {shown}")
+            told = "  ".join(filter(None, (pace, shown, remark)))
+            self._print(f"step {step:{width}d}/{self.steps}  {told}")
         self.restart(step)
         return rate
 

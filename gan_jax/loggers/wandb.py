@@ -19,7 +19,7 @@ from gan_jax import errors, files
 from gan_jax.loggers import json_lines
 from gan_jax.loggers.logger import Scalars
 
-PER_STEP = ("discriminator/", "generator/", "scores/")
+PER_STEP = ("discriminator/", "generator/", "scores/", "pace/")
 """Prefixes of the metrics of single steps. All others are results: W&B also keeps their least and
 greatest values."""
 

@@ -171,6 +171,7 @@ def test_progans_block_is_the_same_on_both_sides(case):
         ("images", "ProGAN"),
         ("population", "4 "),
         ("input", "28x28"),
+        ("streaming", "batches"),
         ("convolutions", "64x64x3 to 32x32x8, forward"),
         ("devices", "2 virtual devices"),
         ("startup", "cache"),

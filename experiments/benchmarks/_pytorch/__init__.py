@@ -15,13 +15,14 @@ from .games import (
     wasserstein_generator,
     wasserstein_gp,
 )
-from .input import epoch_of, ring_points, shuffled_images
+from .input import batches_of_files, epoch_of, ring_points, shuffled_images
 from .networks import block, dcgan, mlp
 from .weights import load
 
 __all__ = [
     "Game",
     "Unrolled",
+    "batches_of_files",
     "block",
     "dcgan",
     "epoch_of",
