@@ -34,8 +34,7 @@ import numpy as np
 from _he_uniform import share_beyond, spread
 
 from gan_jax import reproduction
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     import jax
@@ -51,10 +50,10 @@ WINDOWS = {"c = 0.01": 0.02, "penalty": 0.5}
 """Half the widths of the histograms of weights, as in the paper."""
 
 COLOURS = {
-    "c = 0.1": "tab:red",
-    "c = 0.01": "tab:orange",
-    "c = 0.001": "tab:brown",
-    "penalty": "tab:blue",
+    "c = 0.1": page.VERMILLION,
+    "c = 0.01": page.ORANGE,
+    "c = 0.001": page.PURPLE,
+    "penalty": page.BLUE,
 }
 
 Numbers = Mapping[str, Any]
@@ -328,8 +327,8 @@ def slope(norms: np.ndarray) -> float:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws norms by layer, slopes over training, and two histograms of weights."""
-    figure, axes = plots.figure(1, 4, (3.9, 3.6))
-    by_layer, over_training, *histograms = axes[0]
+    figure, axes = page.panels(2, 2, 4.4)
+    by_layer, over_training, *histograms = axes.flat
     rows = numbers["rows"]
     steps = rows[0]["steps"]
     seeds = 1 + max(row["seed"] for row in rows)
@@ -342,26 +341,25 @@ def draw(numbers: Numbers) -> "Figure":
         label = f"penalty, weight {PENALTY:g}" if name == "penalty" else f"clipping, {name}"
         by_layer.plot([], [], color=colour, label=label)
     by_layer.invert_xaxis()
-    by_layer.set(xlabel="layer (13: the output)", ylabel="log10 |gradient by activations|")
+    by_layer.set(xlabel="layer (13: the output)", ylabel="log10 |gradient|")
     by_layer.set_title(
-        f"{seeds} seeds, one line per seed; width {WIDTH}, {steps[-1]:,} steps (the paper\n"
-        "gives neither); mean of the last quarter of training",
-        fontsize=8,
+        f"last quarter of {steps[-1]:,} steps, width {WIDTH}; {seeds} seeds, one line per seed"
     )
-    by_layer.legend(fontsize=8)
+    by_layer.legend()
     for bound in (-0.2, 0.2):
         over_training.axhline(bound, color="0.6", linestyle=":", linewidth=0.9)
     over_training.set(
-        xlabel=f"step ({DISCRIMINATOR_STEPS} discriminator steps each)",
-        ylabel="slope per layer, towards the input",
+        xlabel="step",
+        ylabel="slope per layer",
     )
-    over_training.set_title("dotted: the penalty's band, ±0.2", fontsize=8)
+    over_training.set_title("dotted: the penalty's band, ±0.2")
     for ax, (name, window) in zip(histograms, WINDOWS.items(), strict=True):
         row = next(row for row in rows if (row["name"], row["seed"]) == (name, 0))
         counts = np.array(row["histogram"], float)
         edges = np.linspace(-window, window, len(counts) + 1)
         ax.stairs(counts / counts.sum(), edges, color=COLOURS[name], fill=True, alpha=0.6)
-        ax.set(xlabel="weight", ylabel="share of the hidden kernels' weights")
+        ax.set(xlabel="weight", ylabel="share of hidden weights")
         label = name if name == "penalty" else f"clipping, {name}"
-        ax.set_title(f"{label}: at the end, seed 0", fontsize=8)
+        ax.set_title(f"{label}: at the end, seed 0")
+    page.letter(list(axes.flat))
     return figure

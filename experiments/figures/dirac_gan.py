@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _dirac_games import bilinear, field_of_losses, noisy_field, published_consensus
-from _drawing import canvas
 
 from gan_jax import theory
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 from gan_jax.theory import games
 
 if TYPE_CHECKING:
@@ -73,6 +72,9 @@ NOISE_PUBLISHED = (0.022, 0.025, 0.033)
 
 RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")
 """The cells that converge linearly along a spiral."""
+
+EXTENT = 3.4
+"""Half the width of the square of theta and psi that is shown."""
 
 BILINEAR = (
     "simultaneous",
@@ -333,54 +335,57 @@ def _bilinear_claims(games: Numbers) -> list[Claim]:
 
 
 def draw(numbers: Numbers) -> "Figure":
-    """Draws the paths of all cells, radii, eigenvalues and the bilinear game."""
-    figure = canvas(15.5, 9.8)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.55, 1))
-    top.suptitle(
-        "Dirac-GAN, 500 steps of 0.2 (green: start, red: end, +: equilibrium; instance noise: "
-        "seed 0 of 5)",
-        fontsize=11,
-    )
-    axes = top.subplots(len(UPDATE_RULES), len(CELLS), squeeze=False)
-    for row, rule in enumerate(UPDATE_RULES):
-        for column, name in enumerate(CELLS):
-            ax = axes[row, column]
+    """Draws the fields and paths of all cells, radii, eigenvalues and the bilinear game."""
+    figure = page.canvas(6.4)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.6, 3.8))
+    axes = top.subplots(len(UPDATE_RULES), len(CELLS), sharex=True, sharey=True)
+    for column, (name, (objective, weight, *_)) in enumerate(CELLS.items()):
+        field = theory.dirac_field(objective, weight)
+        title = name.replace(" ", "\n", 1)
+        axes[0, column].set_title(title, loc="center", fontsize=page.SMALL)
+        axes[-1, column].set_xlabel("θ")
+        for ax, rule in zip(axes[:, column], UPDATE_RULES, strict=True):
+            _draw_field(ax, field)
             _draw_path(ax, np.array(numbers["paths"][name][rule]))
-            if row == 0:
-                ax.set_title(name, fontsize=9)
-            if column == 0:
-                ax.set_ylabel(f"{rule}\nψ", fontsize=8)
-            if row == len(UPDATE_RULES) - 1:
-                ax.set_xlabel("θ", fontsize=8)
+    for ax, rule in zip(axes[:, 0], UPDATE_RULES, strict=True):
+        ax.set_ylabel(rule.replace(" ", "\n") + "\nψ")
     left, middle, right = bottom.subplots(1, 3)
     _draw_radii(left, numbers["paths"])
     _draw_eigenvalues(middle, numbers["eigenvalues"])
     _draw_bilinear(right, numbers["bilinear"])
-    for ax in (left, middle, right):
-        ax.title.set_fontsize(9)
-        ax.tick_params(labelsize=7)
+    axes[0, 0].set_title("(a) GAN\n", loc="center", fontsize=page.SMALL)
+    for letter, ax in zip("bcd", (left, middle, right), strict=True):
+        ax.set_title(f"({letter}) {ax.get_title(loc='left')}")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 
+def _draw_field(ax: "Axes", field: games.Field) -> None:
+    """Draws the directions of descent: of theta across, and of psi up."""
+    ticks = np.linspace(-EXTENT, EXTENT, 7)[1:-1]
+    points = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
+    steps = np.array([field(theta, psi) for theta, psi in points])
+    lengths = np.maximum(np.hypot(*steps.T), 1e-12)[:, None]
+    ax.quiver(*points.T, *(steps / lengths).T, color="0.7", scale=7, width=0.02, pivot="middle")
+
+
 def _draw_path(ax: "Axes", path: np.ndarray) -> None:
-    extent = 1.12 * np.abs(path).max()
-    ax.plot(*path.T, linewidth=0.5, color="tab:blue")
-    ax.plot(*path[0], "o", markersize=3, color="tab:green")
-    ax.plot(*path[-1], "s", markersize=3, color="tab:red")
-    ax.plot(0, 0, "+", markersize=7, color="black")
-    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
-    ax.locator_params(nbins=3)
-    ax.tick_params(labelsize=6, length=2)
+    """Draws a path, as far as it is inside of the square that all cells share."""
+    ax.plot(*path.T, linewidth=0.5, color=page.BLUE)
+    ax.plot(*path[0], "o", color=page.ORANGE)
+    ax.plot(0, 0, "+", markersize=6, color=page.BLACK)
+    ax.plot(*path[-1], "s", markersize=3.5, color=page.VERMILLION, fillstyle="none")
+    limits = (-EXTENT, EXTENT)
+    ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
 
 
 def _draw_radii(ax: "Axes", paths: Numbers) -> None:
     for i, name in enumerate(CELLS):
         radius = np.hypot(*np.array(paths[name]["simultaneous"]).T)
-        style = "--" if "+" in name else "-"
+        style = "--" if "+" in name or i >= len(page.CYCLE) else "-"
         ax.semilogy(np.maximum(radius, 1e-18), style, color=f"C{i}", linewidth=1, label=name)
     ax.set(xlabel="step", ylabel="distance to the equilibrium", ylim=(1e-18, 1e2))
-    ax.set_title("simultaneous updates")
-    ax.legend(fontsize=6, loc="lower left", ncols=2)
+    ax.set_title("simultaneous\nupdates")
 
 
 def _draw_eigenvalues(ax: "Axes", eigenvalues: Numbers) -> None:
@@ -392,17 +397,15 @@ def _draw_eigenvalues(ax: "Axes", eigenvalues: Numbers) -> None:
         colour = colours[names[0]]
         formula = np.array(eigenvalues[names[0]]["formula"])
         measured = np.concatenate([eigenvalues[name]["measured"] for name in names])
-        ax.plot(*formula.T, "o", markersize=9, fillstyle="none", color=colour)
-        ax.plot(*measured.T, "x", markersize=5, color=colour, label=" and ".join(names))
+        ax.plot(*formula.T, "o", markersize=6, fillstyle="none", color=colour)
+        ax.plot(*measured.T, "x", markersize=4, color=colour, label=", ".join(names))
     ax.axvline(0, color="0.7", linewidth=0.8)
-    ax.set(xlabel="real part", ylabel="imaginary part", xlim=(-0.62, 0.5))
-    ax.set_title("eigenvalues: formula (o), measured (x)")
-    ax.legend(fontsize=6, loc="center right")
+    ax.set(xlabel="real part", ylabel="imaginary part")
+    ax.set_title("eigenvalues:\no formula, x measured")
 
 
 def _draw_bilinear(ax: "Axes", games: Numbers) -> None:
     for style, (name, game) in zip(("-", "-", "-", "--", "-", "--"), games.items(), strict=True):
         ax.semilogy(game["radius"], style, linewidth=1.2, label=name)
     ax.set(xlabel="step", ylabel="distance to the equilibrium", ylim=(1e-6, 1e3))
-    ax.set_title("bilinear game min max θψ, steps of 0.2")
-    ax.legend(fontsize=7, loc="upper left", ncols=2)
+    ax.set_title("bilinear game θψ,\nsteps of 0.2")

@@ -23,8 +23,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from gan_jax import theory
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim
+from gan_jax.reproduction import Claim, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,19 +200,20 @@ def _fit(
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the fits to both mixtures, the turn of JS, and the fits to samples."""
-    figure, axes = plots.figure(2, 2, (5.6, 3.4))
+    figure, axes = page.panels(2, 2, 4.6)
     _draw_fits(axes[0, 0], numbers["fits"], "equal", "modes of equal weight")
     _draw_fits(axes[0, 1], numbers["fits"], "7:3", "modes of weights 0.7, 0.3")
     _draw_switch(axes[1, 0], numbers["switch"], numbers["crossover"])
     kl_mean, _, _ = _fit(numbers, "7:3", "kl", (0, 2))
     _draw_samples(axes[1, 1], numbers["samples"], kl_mean)
+    page.letter(list(axes.flat))
     return figure
 
 
 def _draw_fits(ax: "Axes", fits: Sequence[Numbers], mixture: str, title: str) -> None:
     x = np.linspace(-6.5, 6.5, 600)
-    widths = {"kl": 4.5, "reverse_kl": 3.0, "js": 1.3}  # so that fits that coincide can be seen
-    colours = {"kl": "tab:blue", "reverse_kl": "tab:red", "js": "tab:green"}
+    widths = {"kl": 3.0, "reverse_kl": 2.0, "js": 0.9}  # so that fits that coincide can be seen
+    colours = {"kl": page.BLUE, "reverse_kl": page.VERMILLION, "js": page.GREEN}
     density = np.exp(theory.mixture(MODES, STDS, MIXTURES[mixture])(x))
     ax.fill_between(x, density, color="0.85", label="p")
     rows = [row for row in fits if row["mixture"] == mixture]
@@ -232,8 +232,8 @@ def _draw_fits(ax: "Axes", fits: Sequence[Numbers], mixture: str, title: str) ->
             label=label if is_global else f"{label}, local",
             linewidth=widths[divergence],
         )
-    ax.set(xlabel="x", ylabel="density", title=title, ylim=(0, 1.25))
-    ax.legend(fontsize=8, loc="upper center", ncols=2)
+    ax.set(xlabel="x", ylabel="density", title=title, ylim=(0, 1.9), yticks=(0, 0.4, 0.8))
+    ax.legend(loc="upper right", ncols=1)
 
 
 def _draw_switch(ax: "Axes", switch: Sequence[Numbers], crossover: float) -> None:
@@ -245,39 +245,39 @@ def _draw_switch(ax: "Axes", switch: Sequence[Numbers], crossover: float) -> Non
         row for row in switch if abs(row["seeking"] - row["covering"]) > 1e-6 or row["c"] > 4
     ]
     seeking = [row["seeking"] for row in separate]
-    label = "one Gaussian on one mode, if that is a minimum"
+    label = "one Gaussian on one mode"
     ax.plot([row["c"] for row in separate], seeking, "s-", markersize=3, label=label)
     ax.axvline(crossover, color="0.5", linestyle="--", linewidth=0.9)
-    ax.text(crossover - 0.06, 0.02, f"c = {crossover:.3f}", ha="right", fontsize=9)
+    ax.text(crossover - 0.06, 0.02, f"c = {crossover:.3f}", ha="right")
     ax.set(
-        xlabel="c: modes of equal weight at ±c standard deviations",
+        xlabel="c: modes at ±c standard deviations",
         ylabel="JS of the best fit (nats)",
-        ylim=(0, 0.38),
+        ylim=(0, 0.4),
         title="JS covers below, and seeks above",
     )
-    ax.legend(fontsize=8, loc="upper left")
+    ax.legend(loc="upper left")
 
 
 def _draw_samples(ax: "Axes", samples: Sequence[Numbers], kl_mean: float) -> None:
     counts = sorted({row["n"] for row in samples})
     for kind, name, colour in (
-        ("ml", "maximum likelihood", "tab:blue"),
-        ("map", "MAP, prior on the left mode", "tab:purple"),
+        ("ml", "maximum likelihood", page.BLUE),
+        ("map", "MAP, prior on the left mode", page.PURPLE),
     ):
         means = np.array(
             [[row[kind][0] for row in samples if row["n"] == count] for count in counts]
         )
         seeds = means.shape[1]
-        label = f"{name}: mean, and each of {seeds} seeds"
+        label = name
         ax.plot(counts, means.mean(1), "o-", markersize=3, color=colour, label=label)
         ax.plot(np.repeat(counts, seeds), means.ravel(), "_", color=colour, alpha=0.5)
     ax.axhline(kl_mean, color="0.5", linestyle="--", linewidth=0.9)
-    ax.text(counts[-1], kl_mean + 0.06, "KL(p‖q)", ha="right", fontsize=9)
+    ax.text(counts[-1], kl_mean + 0.06, "KL(p‖q)", ha="right")
     ax.set(
         xscale="log",
-        xlabel="samples n of p (weights 0.7, 0.3)",
+        xlabel="samples n of p",
         ylabel="mean of the fitted Gaussian",
-        title="likelihood and posterior go to the KL fit",
+        title=f"both go to the KL fit; mean, and each of {seeds} seeds",
         ylim=(-2.6, 1.4),
     )
-    ax.legend(fontsize=8, loc="upper right")
+    ax.legend(loc="upper right")

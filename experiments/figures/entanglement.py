@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 
-from gan_jax.reproduction import Claim, cached, to_json_value
+from gan_jax.reproduction import Claim, cached, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -254,9 +253,10 @@ def half_width(scores: np.ndarray) -> float:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws traversals of seed 0, and the scores of all seeds."""
-    figure = canvas(13.0, 6.4)
+    figure = page.canvas(4.6)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.0, 0.9))
-    for ax, method in zip(top.subplots(1, len(NAMES)), NAMES, strict=True):
+    upper, lower = top.subplots(1, len(NAMES)), bottom.subplots(1, len(SCORES))
+    for ax, method in zip(upper, NAMES, strict=True):
         row = next(r for r in numbers["rows"] if r["method"] == method and r["seed"] == 0)
         ax.imshow(_grid(row["traversals"]), interpolation="nearest")
         ax.set(xticks=[], yticks=[], title=f"{NAMES[method]}, seed 0", xlabel="value of a latent →")
@@ -264,9 +264,10 @@ def draw(numbers: Numbers) -> "Figure":
             [(i + 0.5) * RESOLUTION for i in range(CODES)], [f"{i}" for i in range(CODES)]
         )
         ax.set_ylabel("latent")
-    for ax, (score, title) in zip(bottom.subplots(1, len(SCORES)), SCORES.items(), strict=True):
+    for ax, (score, title) in zip(lower, SCORES.items(), strict=True):
         _draw_scores(ax, [values(numbers, method, score) for method in NAMES])
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title)
+    page.letter([*upper, *lower])
     return figure
 
 
@@ -282,7 +283,7 @@ def _grid(rows: Sequence[Sequence[str]]) -> np.ndarray:
 def _draw_scores(ax: "Axes", scores: Sequence[np.ndarray]) -> None:
     """Draws one dot per seed, and the mean with its interval."""
     for i, of_method in enumerate(scores):
-        ax.plot(i + np.linspace(-0.1, 0.1, len(of_method)), of_method, ".", color="tab:gray")
+        ax.plot(i + np.linspace(-0.1, 0.1, len(of_method)), of_method, ".", color="0.5")
         ax.errorbar(i + 0.25, of_method.mean(), half_width(of_method), fmt="o", capsize=3)
-    ax.set_xticks(range(len(NAMES)), list(NAMES.values()), fontsize=7)
+    ax.set_xticks(range(len(NAMES)), list(NAMES.values()), rotation=30, ha="right")
     ax.set_ylim(0, 1)

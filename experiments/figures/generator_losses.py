@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +143,7 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the losses and the magnitudes of their gradients."""
-    figure, axes = plots.figure(1, 2, (5.2, 3.8))
+    figure, axes = page.panels(1, 2, 2.7)
     left, right = axes[0]
     order = np.argsort(numbers["answers"])
     answers = np.array(numbers["answers"])[order]
@@ -152,8 +151,9 @@ def draw(numbers: Numbers) -> "Figure":
         left.plot(answers, np.array(curves["loss"])[order], label=f"{name}: {FORMULAS[name]}")
         right.semilogy(answers, np.abs(np.array(curves["slope"]))[order], label=name)
     left.set(xlabel="D(G(z))", ylabel="generator's loss", ylim=(-12, 8), xlim=(0, 1))
-    left.legend(fontsize=8, loc="lower left")
+    left.legend(loc="lower left")
     right.set(xlabel="D(G(z))", ylabel="|d loss / d s|, D = sigmoid(s)")
     right.set(xlim=(0, 1), ylim=(5e-4, 2e3))
-    right.legend(fontsize=8, loc="upper left")
+    right.legend(loc="upper left")
+    page.letter([left, right])
     return figure

@@ -34,11 +34,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 from _history import densities, has_diverged, states
 
 from gan_jax import diagnosis
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +80,7 @@ SMOKE = (
     "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )
 LABELS = {"regularised": "V + |grad V|² / 2", "plain": "V alone (K = 0)"}
-COLOURS = {"regularised": "tab:blue", "plain": "tab:red"}
+COLOURS = {"regularised": page.BLUE, "plain": page.VERMILLION}
 MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 """Modes; samples per batch; samples for the final gradient, and the seed that they are drawn by."""
 
@@ -293,13 +292,15 @@ def draw(numbers: Numbers) -> "Figure":
     pictures = {row["run"]: row["pictures"] for row in numbers["rows"] if row["seed"] == 0}
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
     columns = max(1, *map(len, pictures.values()))
-    figure = canvas(1.7 * columns + 7.4, 4.0)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.7 * columns, 7.4))
-    _draw_samples(left, pictures, columns)
-    left.suptitle(f"samples of seed 0 (of {seeds}), [-3, 3]²", fontsize=9)
-    norms, near = right.subplots(1, 2)
+    figure = page.canvas(5.0)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.8, 2.2))
+    _draw_samples(top, pictures, columns)
+    top.suptitle(f"(a) samples of seed 0 (of {seeds}), [-3, 3]²", x=0.01, ha="left")
+    norms, near = bottom.subplots(1, 2)
     _draw_norms(norms, numbers["rows"], seeds)
     _draw_near_modes(near, numbers["rows"], seeds)
+    norms.set_title("(b) one line per seed")
+    near.set_title("(c) one line per seed, slightly offset")
     return figure
 
 
@@ -313,8 +314,8 @@ def _draw_samples(
         for ax, picture in zip(row, history, strict=False):
             extent = (-3, 3, -3, 3)
             ax.imshow(picture["counts"], origin="lower", extent=extent, cmap="Greens", vmin=0)
-            ax.set_title(f"step {picture['step']:,}", fontsize=8)
-        row[0].set_ylabel(LABELS[name], fontsize=9)
+            ax.set_title(f"step {picture['step']:,}")
+        row[0].set_ylabel(LABELS[name])
 
 
 def _draw_norms(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
@@ -324,8 +325,9 @@ def _draw_norms(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
         ax.plot(steps, row["norms"]["value"], color=colour, linewidth=0.8, alpha=0.7)
     for name, colour in COLOURS.items():
         ax.plot([], [], color=colour, label=f"{LABELS[name]}, {seeds} seeds")
-    ax.set(xlabel="thousand steps", ylabel="norm of the discriminator's gradient", yscale="log")
-    ax.legend(fontsize=8)
+    ax.set(xlabel="thousand steps", ylabel="norm of D's gradient", yscale="log")
+    page.plain_ticks(ax)
+    ax.legend()
 
 
 def _draw_near_modes(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
@@ -336,4 +338,3 @@ def _draw_near_modes(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
         ax.plot(steps, near + offset, ".-", color=COLOURS[row["run"]], linewidth=0.8)
     ax.set(xlabel="thousand steps", ylabel="modes nearest to 1% of samples")
     ax.set(ylim=(0.5, MODES + 0.5))
-    ax.set_title("one line per seed, slightly offset", fontsize=8)

@@ -31,10 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 
 from gan_jax import reproduction
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     import jax
@@ -54,7 +53,7 @@ NAMES = {
 SWITCHES = {"acgan": (1, 0, 0), "projection": (0, 0, 1), "tac": (1, 1, 0), "none": (0, 0, 0)}
 """Weights of the class's cross-entropy, of the twin's, and of the projection."""
 
-COLOURS = ("tab:blue", "tab:orange", "tab:green")
+COLOURS = (page.BLUE, page.ORANGE, page.GREEN)
 BINS = ((-6.0, 18.0, 72), (-9.0, 9.0, 54))
 """Range and number of bins of x and of y."""
 
@@ -397,16 +396,16 @@ def _share_claim(name: str, holds: np.ndarray, published: str) -> Claim:
 def draw(numbers: Numbers) -> "Figure":
     """Draws the densities of seed 0, and moments and MMDs of all seeds."""
     rows = numbers["rows"]
-    figure = canvas(14.0, 6.0)
-    top, bottom = figure.subfigures(2, 1)
+    figure = page.canvas(4.2)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.2))
     panels = {"truth": None}
     panels |= {f"{NAMES[row['method']]}, seed 0": row["counts"] for row in rows if row["seed"] == 0}
     axes = top.subplots(1, len(panels), sharey=True)
     for ax, (name, densities) in zip(axes, panels.items(), strict=True):
         _draw_densities(ax, densities)
-        ax.set_title(name, fontsize=10)
+        ax.set_title(name.replace(", ", ",\n"))
     axes[0].set_ylabel("y")
-    axes[0].legend(fontsize=7, loc="lower left", ncols=3, columnspacing=0.8, handlelength=1.0)
+    axes[0].legend(loc="lower left")
     mean, std, mmd = bottom.subplots(1, 3)
     truth = {"mean": DISTANCE * np.arange(CLASSES), "std": np.array(STDS)}
     _draw_dots(mean, [_x_values(rows, method, "mean") for method in NAMES], "mean of x")
@@ -422,10 +421,9 @@ def draw(numbers: Numbers) -> "Figure":
     mmd.set(yscale="log")
     seeds = 1 + max(row["seed"] for row in rows)
     for ax in (mean, std):
-        ax.set_title(f"one dot per seed, {seeds} seeds; dotted: truth", fontsize=8)
-    mmd.set_title(
-        f"one dot per seed, {seeds} seeds; kernel (x·y / 2 + 1)²; {LEAST:g}: or less", fontsize=8
-    )
+        ax.set_title(f"one dot per seed ({seeds}); dotted: truth")
+    mmd.set_title(f"kernel (x·y / 2 + 1)²; {LEAST:g}: or less")
+    page.letter([*axes, mean, std, mmd])
     return figure
 
 
@@ -454,5 +452,5 @@ def _draw_dots(ax: "Axes", values: Sequence[np.ndarray], label: str) -> None:
         for k, colour in enumerate(COLOURS):
             x = i + 0.22 * (k - 1) + np.linspace(-0.08, 0.08, len(of_method))
             ax.plot(x, of_method[:, k], ".", color=colour, markersize=4)
-    ax.set_xticks(range(len(NAMES)), list(NAMES.values()), fontsize=8)
+    ax.set_xticks(range(len(NAMES)), list(NAMES.values()), rotation=30, ha="right")
     ax.set(ylabel=label)

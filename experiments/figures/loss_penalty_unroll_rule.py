@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from _history import last_samples
 
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,6 +128,9 @@ SMOKE = (
     "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )
 MODES, MIN_SAMPLES = {"ring": 8, "grid": 25}, {"ring": 20, "grid": 10}
+
+MOST_EFFECTS = 8
+"""Effects that are drawn."""
 
 Numbers = Mapping[str, Any]
 
@@ -338,22 +341,24 @@ def _best_cell_claim(numbers: Numbers, data: str, cells: np.ndarray) -> Claim:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the table of covered modes, and the effects of the choices, for each data set."""
-    from gan_jax.loggers import plots
-
     names = list(dict.fromkeys(row["data"] for row in numbers["rows"]))
-    figure, axes = plots.figure(len(names), 2, (8.2, 6.0))
-    for (left, right), data in zip(axes, names, strict=True):
+    figure = page.canvas(3.1 * len(names) + 2.0)
+    heights = (3.1 * len(names), 2.0)
+    tables, effects = figure.subfigures(2, 1, height_ratios=heights)
+    upper = tables.subplots(len(names), 1, squeeze=False)[:, 0]
+    lower = effects.subplots(1, len(names), squeeze=False)[0]
+    for table, bars, data in zip(upper, lower, names, strict=True):
         cells = covered_shares(numbers, data)
-        image = _draw_table(left, data, cells, _levels(numbers, data))
-        figure.colorbar(image, ax=left, label="covered share", shrink=0.7)
-        _draw_effects(right, cells)
-        right.set_title(f"{data}: which choice coverage depends on", fontsize=9)
+        _draw_table(table, data, cells, _levels(numbers, data))
+        _draw_effects(bars, cells)
+        bars.set_title(f"{data}: {MOST_EFFECTS} largest effects, ± s.e.")
+    page.letter([*upper, *lower])
     return figure
 
 
 def _draw_table(
     ax: "Axes", data: str, cells: np.ndarray, levels: Mapping[str, Sequence[str]]
-) -> Any:
+) -> None:
     seeds = cells.shape[-1]
     rows = list(itertools.product(levels["objective"], levels["penalty"]))
     columns = list(itertools.product(levels["rule"], levels["unroll"]))
@@ -364,34 +369,31 @@ def _draw_table(
     shares = as_table(cells.mean(-1))
     stds = as_table(cells.std(-1, ddof=1)) if seeds > 1 else np.zeros(shares.shape)
     greatest = shares.max() or 1.0
-    image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=greatest, aspect="auto")
+    ax.imshow(shares, cmap="viridis", vmin=0, vmax=greatest, aspect="auto")
     for i, j in np.ndindex(*shares.shape):
         text = f"{MODES[data] * shares[i, j]:.1f}"
         if seeds > 1:
             text += f" ± {MODES[data] * stds[i, j]:.1f}"
         colour = "white" if shares[i, j] < 0.6 * greatest else "black"
-        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+        ax.text(j, i, text, ha="center", va="center", color=colour)
     column_labels = [f"{rule}\n{unroll}" for rule, unroll in columns]
-    ax.set_xticks(range(len(columns)), column_labels, fontsize=8)
+    ax.set_xticks(range(len(columns)), column_labels)
     row_labels = [f"{objective}, {penalty}" for objective, penalty in rows]
-    ax.set_yticks(range(len(rows)), row_labels, fontsize=8)
+    ax.set_yticks(range(len(rows)), row_labels)
     statistic = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "1 seed"
     ax.set_title(
         f"{data}: modes with {MIN_SAMPLES[data]} samples or more, of {MODES[data]}: {statistic}",
-        fontsize=9,
     )
-    return image
 
 
 def _draw_effects(ax: "Axes", cells: np.ndarray) -> None:
     effects = explained_variance(cells)
-    names = sorted(effects.shares, key=effects.shares.__getitem__)
+    names = sorted(effects.shares, key=effects.shares.__getitem__)[-MOST_EFFECTS:]
     shares = [effects.shares[name] for name in names]
-    label, errors = "share of the variance between cells", None
+    errors = None
     if cells.shape[-1] > 1:
-        label += ", minus the seeds' scatter; ± standard error"
         errors = [effects.standard_error(name) for name in names]
-    ax.barh(range(len(names)), shares, xerr=errors, color="tab:blue", ecolor="0.3", capsize=2)
+    ax.barh(range(len(names)), shares, xerr=errors, color=page.BLUE, ecolor="0.3", capsize=2)
     ax.axvline(0, color="0.5", linewidth=0.8)
-    ax.set_yticks(range(len(names)), names, fontsize=8)
-    ax.set(xlabel=label)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="share of variance")

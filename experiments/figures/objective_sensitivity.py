@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _history import last_samples
 
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -315,21 +315,20 @@ def _budget_claim(scores: Sequence[np.ndarray]) -> Claim:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the distances of all draws, the best of n draws, and coverage."""
-    from gan_jax.loggers import plots
-
     by_objective = _by_objective(numbers)
-    figure, axes = plots.figure(1, 3, (5.2, 4.4))
-    distances, best, coverage = axes[0]
+    figure = page.canvas(5.2)
+    panels = figure.subplot_mosaic([["distances", "distances"], ["best", "coverage"]])
+    distances, best, coverage = panels.values()
     _draw_distances(distances, by_objective, numbers["floor"])
-    handles = distances.get_legend_handles_labels()
-    figure.legend(*handles, fontsize=7, loc="outside lower left", ncols=4)
+    distances.legend(loc="lower right", ncols=2)
     _draw_best(best, by_objective, numbers["floor"])
     _draw_coverage(coverage, by_objective)
+    page.letter([distances, best, coverage])
     return figure
 
 
 def _draw_distances(ax: "Axes", by_objective: Mapping[str, Rows], floor: float) -> None:
-    colours = dict(zip(DISCRIMINATOR_STEPS, ("tab:blue", "tab:orange"), strict=True))
+    colours = dict(zip(DISCRIMINATOR_STEPS, (page.BLUE, page.ORANGE), strict=True))
     for i, rows in enumerate(by_objective.values()):
         distances, style = _distances(rows), {"color": "black"}
         ax.boxplot(distances, positions=[i], widths=0.6, showfliers=False, medianprops=style)
@@ -343,15 +342,15 @@ def _draw_distances(ax: "Axes", by_objective: Mapping[str, Rows], floor: float) 
     ax.axhline(floor, color="0.5", linestyle=":", linewidth=0.9, label="real against real")
     label = "a point in the ring's middle"
     ax.axhline(WORST, color="0.5", linestyle="--", linewidth=0.9, label=label)
-    ax.set_xticks(range(len(by_objective)), list(by_objective), rotation=40, ha="right", fontsize=8)
+    ax.set_xticks(range(len(by_objective)), list(by_objective), rotation=20, ha="right")
     ax.set(ylabel="Wasserstein-1 distance to the data", yscale="log")
     draws = [len(rows) for rows in by_objective.values()]
     diverged = sum(row["diverged"] for rows in by_objective.values() for row in rows)
     title = f"{sum(draws) // len(draws)} draws per objective, one seed each"
     if diverged:
         title += f"; {diverged} diverged, not shown"
-    title += "\nboxes: quartiles; whiskers: up to 1.5 times their range"
-    ax.set_title(title, fontsize=9)
+    title += "; boxes: quartiles; whiskers: up to 1.5 times their range"
+    ax.set_title(title)
 
 
 def _draw_best(ax: "Axes", by_objective: Mapping[str, Rows], floor: float) -> None:
@@ -362,11 +361,9 @@ def _draw_best(ax: "Axes", by_objective: Mapping[str, Rows], floor: float) -> No
     ax.axhline(floor, color="0.5", linestyle=":", linewidth=0.9, label="real against real")
     ax.set(xlabel="draws tried", ylabel="expected distance of the best", xscale="log", yscale="log")
     ax.set_title(
-        "best against budget, exact over all choices of draws\n"
-        f"(farther than {WORST:g}, or diverged: {WORST:g})",
-        fontsize=9,
+        f"best of so many draws (farther than {WORST:g}, or diverged: {WORST:g})",
     )
-    ax.legend(fontsize=7)
+    ax.legend()
 
 
 def _draw_coverage(ax: "Axes", by_objective: Mapping[str, Rows]) -> None:
@@ -375,6 +372,6 @@ def _draw_coverage(ax: "Axes", by_objective: Mapping[str, Rows]) -> None:
         shares = [np.mean(covered >= k) for k in range(MODES + 1)]
         ax.plot(range(MODES + 1), shares, ".-", color=f"C{i}", label=name)
     ax.set(xlabel=f"modes with {MIN_SAMPLES} samples or more")
-    ax.set(ylabel="share of draws with so many, or more", ylim=(-0.03, 1.03))
-    ax.set_title("coverage", fontsize=9)
-    ax.legend(fontsize=7)
+    ax.set(ylabel="share of draws", ylim=(-0.03, 1.03))
+    ax.set_title("so many modes, or more")
+    ax.legend()

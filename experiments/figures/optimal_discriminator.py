@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gan_jax import theory
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +39,9 @@ JUDGED = (0.5, 1.0, 2.0, 3.0)
 SAMPLES, SEEDS = 100_000, 5
 MIXTURE = (theory.mixture((-2, 1.5), (0.5, 0.8), (1, 1)), theory.gaussian(0, 1.5))
 """p and q of the right panel."""
+
+RARE = 1e-2
+"""Density below which a trained discriminator sees next to no samples; it is shaded."""
 
 Numbers = Mapping[str, Any]
 
@@ -229,11 +231,13 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws two Gaussians, the value over the distance of their means, and the mixture."""
-    figure, axes = plots.figure(1, 3, (4.6, 3.6))
-    left, middle, right = axes[0]
+    figure = page.canvas(4.6)
+    panels = figure.subplot_mosaic([["gaussians", "mixture"], ["values", "values"]])
+    left, right, middle = panels.values()
     _draw_gaussians(left, numbers["pairs"]["2"]["trained"])
     _draw_values(middle, numbers["pairs"])
     _draw_mixture(right, numbers["x"], numbers["mixture"])
+    page.letter([left, right, middle])
     return figure
 
 
@@ -241,27 +245,30 @@ def _draw_discriminators(
     ax: "Axes", x: Any, optimal: Any, trained: Sequence[Any], label: str
 ) -> None:
     """Draws the optimal and the trained discriminators; densities are there already."""
-    ax.plot(x, optimal, color="tab:blue", linewidth=4, alpha=0.35, label="D* = p / (p + q)")
+    ax.plot(x, optimal, color=page.BLUE, linewidth=4, alpha=0.35, label="D* = p / (p + q)")
     for answers in trained:
-        ax.plot(x, answers, "--", color="tab:red", linewidth=1)
-    ax.plot([], [], "--", color="tab:red", label=f"{label}, {len(trained)} seeds")
-    ax.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.55))
-    ax.legend(fontsize=8, loc="upper right")
+        ax.plot(x, answers, "--", color=page.VERMILLION, linewidth=1)
+    ax.plot([], [], "--", color=page.VERMILLION, label=f"{label}, {len(trained)} seeds")
+    ax.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.03, 1.9), yticks=(0, 0.5, 1))
+    ax.legend(loc="upper right")
 
 
 def _draw_gaussians(ax: "Axes", trained: Sequence[Numbers]) -> None:
     x = np.linspace(-4, 6, 301)
     p, q = theory.gaussian(), theory.gaussian(2.0)
     ax.plot(x, np.exp(p(x)), ":", color="black", label="p, data: N(0, 1)")
-    ax.plot(x, np.exp(q(x)), color="tab:green", label="q, generator: N(2, 1)")
+    ax.plot(x, np.exp(q(x)), color=page.GREEN, label="q, generator: N(2, 1)")
     answers = [_sigmoid(fit["slope"] * x + fit["intercept"]) for fit in trained]
     optimal = theory.optimal_discriminator(p, q)(x)
     _draw_discriminators(ax, x, optimal, answers, "trained logistic D")
 
 
 def _draw_mixture(ax: "Axes", x: Sequence[float], mixture: Numbers) -> None:
+    rare = np.add(mixture["p"], mixture["q"]) < RARE
+    style = {"color": "0.9", "linewidth": 0, "label": f"p + q < {RARE:g}"}
+    ax.fill_between(x, -0.03, 1, where=rare, **style)
     ax.plot(x, mixture["p"], ":", color="black", label="p, data: two modes")
-    ax.plot(x, mixture["q"], color="tab:green", label="q, generator: N(0, 1.5²)")
+    ax.plot(x, mixture["q"], color=page.GREEN, label="q, generator: N(0, 1.5²)")
     _draw_discriminators(ax, x, mixture["optimal"], mixture["trained"], "trained network D")
 
 
@@ -271,15 +278,15 @@ def _draw_values(ax: "Axes", pairs: Numbers) -> None:
     optimal = [
         -np.log(4) + 2 * theory.js(theory.gaussian(), theory.gaussian(mean), grid) for mean in means
     ]
-    ax.plot(means, optimal, color="tab:blue", label="-log 4 + 2 JS(p, q)")
+    ax.plot(means, optimal, color=page.BLUE, label="-log 4 + 2 JS(p, q)")
     for mean, pair in pairs.items():
         values = [fit["value"] for fit in pair["trained"]]
-        ax.plot([float(mean)] * len(values), values, "x", color="tab:red")
+        ax.plot([float(mean)] * len(values), values, "x", color=page.VERMILLION)
     label = f"V of trained D, new samples, {len(values)} seeds"
-    ax.plot([], [], "x", color="tab:red", label=label)
+    ax.plot([], [], "x", color=page.VERMILLION, label=label)
     for value in (-np.log(4), 0):
         ax.axhline(value, color="0.6", linewidth=0.8, linestyle=":")
-    ax.text(5, -np.log(4) + 0.02, "-log 4: p = q", ha="right", fontsize=8)
-    ax.text(0, 0.02, "0: told apart with certainty", fontsize=8)
+    ax.text(5, -np.log(4) + 0.02, "-log 4: p = q", ha="right")
+    ax.text(0, 0.02, "0: told apart with certainty")
     ax.set(xlabel="μ, where p = N(0, 1), q = N(μ, 1)", ylabel="V (nats)", ylim=(-1.5, 0.15))
-    ax.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.25))
+    ax.legend(loc="center right")

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gan_jax import theory
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     import jax
@@ -267,26 +266,27 @@ def _learned_claims(rows: Sequence[Numbers]) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws both distances over theta, in closed form and as they are learned."""
-    figure, axes = plots.figure(1, 2, (5.2, 3.8))
+    figure, axes = page.panels(1, 2, 2.5)
     left, right = axes[0]
     thetas, js = np.array(numbers["thetas"]), np.array(numbers["js"])
-    style = {"color": "tab:blue", "linewidth": 4, "alpha": 0.35}
+    style = {"color": page.BLUE, "linewidth": 3, "alpha": 0.35}
     left.plot(thetas, numbers["wasserstein"], label="W = |θ|", **style)
     _draw_learned(left, numbers["learned"], "gap", "critic's gap (WGAN-GP)")
     left.set(xlabel="θ", ylabel="Wasserstein distance", ylim=(-0.05, 1.45))
-    left.legend(fontsize=8, loc="upper center")
+    left.legend(loc="upper center")
     middle = len(js) // 2
     for side in (slice(None, middle), slice(middle + 1, None)):
         right.plot(thetas[side], js[side], **style)
     right.plot([], [], label="JS: log 2, and 0 at θ = 0", **style)
-    right.plot(0, 0, "o", color="tab:blue", alpha=0.5)
+    right.plot(0, 0, "o", color=page.BLUE, alpha=0.5)
     _draw_learned(right, numbers["learned"], "js", "discriminator's bound")
-    right.set(xlabel="θ", ylabel="Jensen-Shannon divergence (nats)", ylim=(-0.05, 1.0))
-    right.legend(fontsize=8, loc="upper center")
+    right.set(xlabel="θ", ylabel="JS (nats)", ylim=(-0.05, 1.0))
+    right.legend(loc="upper center")
+    page.letter([left, right])
     return figure
 
 
 def _draw_learned(ax: "Axes", rows: Sequence[Numbers], key: str, label: str) -> None:
     seeds = 1 + max(row["seed"] for row in rows)
     thetas, values = [row["theta"] for row in rows], [row[key] for row in rows]
-    ax.plot(thetas, values, "x", color="tab:red", label=f"{label}, {seeds} seeds")
+    ax.plot(thetas, values, "x", color=page.VERMILLION, label=f"{label}, {seeds} seeds")

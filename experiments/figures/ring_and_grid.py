@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _history import has_diverged
 
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -269,20 +269,17 @@ def _notes(numbers: Numbers, name: str, values: np.ndarray, judged: bool) -> lis
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws each metric of all runs and of the published tables, for each data set."""
-    from gan_jax.loggers import plots
-
     runs = list(dict.fromkeys(row["run"] for row in numbers["rows"]))
     data_names = list(dict.fromkeys(name.split(", ")[0] for name in runs))
-    figure, axes = plots.figure(len(data_names), 3, (5.0, 3.6))
+    figure, axes = page.panels(len(data_names), 3, 5.0)
     for row, data in zip(axes, data_names, strict=True):
         candidates = dict.fromkeys([*runs, *PUBLISHED, *VEEGAN])
         names = [name for name in candidates if name.startswith(data)]
         for ax, metric in zip(row, METRICS, strict=True):
             _draw_metric(ax, numbers, data, names, metric)
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
-    figure.legend(
-        handles=_legend_handles(axes[0, 0], seeds), loc="outside upper center", ncols=5, fontsize=8
-    )
+    figure.legend(handles=_legend_handles(axes[0, 0], seeds), loc="outside upper center", ncols=2)
+    page.letter(list(axes.flat))
     return figure
 
 
@@ -294,22 +291,22 @@ def _draw_metric(
         left, right = i - 0.15, i + 0.15
         values = _values(numbers, name, metric)
         x = left + np.linspace(-0.1, 0.1, len(values))
-        ax.plot(x, values, ".", color="tab:blue", alpha=0.4, markersize=4)
+        ax.plot(x, values, ".", color=page.BLUE, alpha=0.4, markersize=4)
         if len(values):
-            style = {"fmt": "_", "color": "tab:blue", "capsize": 3, "markersize": 12}
+            style = {"fmt": "o", "color": page.BLUE, "capsize": 2, "markersize": 3}
             ax.errorbar(left, values.mean(), _standard_error(values), **style)
         if name in PUBLISHED:
-            style = {"fmt": "s", "color": "tab:orange", "markersize": 4, "capsize": 3}
+            style = {"fmt": "s", "color": page.ORANGE, "markersize": 4, "capsize": 3}
             ax.errorbar(right, *PUBLISHED[name][column], **style)
         if name in VEEGAN and column < 2:
-            ax.plot(right, VEEGAN[name][column], "^", color="tab:green", markersize=5)
+            ax.plot(right, VEEGAN[name][column], "^", color=page.GREEN, markersize=5)
         if name in BANDS and column == 0:
-            style = {"color": "tab:blue", "alpha": 0.12, "linewidth": 0}
+            style = {"color": page.BLUE, "alpha": 0.12, "linewidth": 0}
             ax.fill_between([i - 0.4, i + 0.4], *BANDS[name], **style)
     perfect = (MODES[data], PERFECT, (MODES[data] - 1) / (2 * DRAWN * PERFECT))[column]
     ax.axhline(perfect, color="0.5", linestyle=":", linewidth=0.9)
     labels = [name.removeprefix(f"{data}, ") for name in names]
-    ax.set_xticks(range(len(names)), labels, rotation=45, ha="right", fontsize=8)
+    ax.set_xticks(range(len(names)), labels, rotation=60, ha="right")
     ax.set(ylabel=f"{data}: {METRICS[metric]}", xlim=(-0.6, len(names) - 0.4))
     ax.set_ylim(bottom=-0.03 * MODES[data] if column == 0 else -0.03)
 
@@ -317,11 +314,11 @@ def _draw_metric(
 def _legend_handles(ax: "Axes", seeds: int) -> list[Any]:
     statistic = f"mean ± standard error of {seeds} seeds" if seeds > 1 else "1 seed"
     label = f"ours, {statistic}; dots: each seed"
-    (ours,) = ax.plot([], [], "_", color="tab:blue", markersize=12, label=label)
-    band = ax.fill_between([], [], color="tab:blue", alpha=0.12, label="our bands")
+    (ours,) = ax.plot([], [], "o", color=page.BLUE, label=label)
+    band = ax.fill_between([], [], color=page.BLUE, alpha=0.12, label="our bands")
     label = "PacGAN, table 1: mean ± standard error of 10"
-    (pacgan,) = ax.plot([], [], "s", color="tab:orange", label=label)
+    (pacgan,) = ax.plot([], [], "s", color=page.ORANGE, label=label)
     label = "VEEGAN, table 1: mean of 5 (other networks)"
-    (veegan,) = ax.plot([], [], "^", color="tab:green", label=label)
+    (veegan,) = ax.plot([], [], "^", color=page.GREEN, label=label)
     (perfect,) = ax.plot([], [], ":", color="0.5", label=f"a perfect model, {DRAWN} samples")
     return [ours, band, pacgan, veegan, perfect]

@@ -26,10 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 from _history import has_diverged, states
 
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,15 +141,17 @@ def _values(numbers: Numbers, run: str, key: str) -> list[float]:
 def draw(numbers: Numbers) -> "Figure":
     """Draws covered modes and high quality, a point per seed."""
     runs: Sequence[str] = list(dict.fromkeys(row["run"] for row in numbers["rows"]))
-    figure = canvas(9, 3.4)
+    figure = page.canvas(2.5)
+    axes = figure.subplots(1, 2)
     keys = {"covered": "covered modes", "high_quality": "share of high quality"}
-    for ax, (key, label) in zip(figure.subplots(1, 2), keys.items(), strict=True):
+    for ax, (key, label) in zip(axes, keys.items(), strict=True):
         for index, run in enumerate(runs):
             values = _values(numbers, run, key)
             offsets = index + 0.3 * np.linspace(-1, 1, len(values))
             ax.plot(offsets, values, "o", markersize=4, alpha=0.7)
         ax.set(xticks=range(len(runs)), ylabel=label)
-        ax.set_xticklabels([run.replace(", ", "\n") for run in runs], fontsize=8)
-        ax.set_ylim(bottom=0)
-    figure.suptitle("a point per seed, at the last step", fontsize=9)
+        ax.set_xticklabels([run.replace(", ", ",\n") for run in runs])
+        ax.margins(y=0.08)
+        ax.set_title("one point per seed, at the last step")
+    page.letter(axes)
     return figure

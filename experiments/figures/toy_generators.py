@@ -31,8 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _history import has_diverged, samples_after_start
 
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +100,7 @@ SMOKE = (
     "networks.mlp.discriminator_widths=(16, 16)",
 )
 PAIRS, MIN_SAMPLES, MODES = 2_000, 20, {"8 Gaussians": 8, "25 Gaussians": 25}
-COLOURS = {"clipping": "tab:red", "weight 10": "tab:blue", "weight 0.1": "tab:cyan"}
+COLOURS = {"clipping": page.VERMILLION, "weight 10": page.BLUE, "weight 0.1": page.SKY}
 
 Numbers = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
@@ -231,20 +230,21 @@ def draw(numbers: Numbers) -> "Figure":
     """Draws samples of each method on each data set, and W1 over training."""
     names = list(numbers["floor"])
     seeds = 1 + max(row["seed"] for row in numbers["rows"])
-    figure, axes = plots.figure(len(METHODS), len(names) + 1, (3.0, 2.9))
+    figure, axes = page.panels(len(METHODS), len(names) + 1, 5.4)
     samples, distances = axes[:, : len(names)], axes[:, -1]
     for row, method in zip(samples, METHODS, strict=True):
         for ax, data in zip(row, names, strict=True):
             _draw_samples(ax, numbers, data, method)
         row[0].set_ylabel(f"{method}\ny")
     for ax in samples[-1]:
-        ax.set_xlabel("x (seed 0; orange real, green generated)", fontsize=8)
+        ax.set_xlabel("x (seed 0)")
     for ax, data in zip(distances, names, strict=False):
         _draw_distances(ax, numbers, data)
-    distances[0].set_title(f"one line per seed ({seeds}); dotted: real samples", fontsize=8)
+    distances[0].set_title(f"{seeds} seeds; dotted: real")
     for method, colour in COLOURS.items():
         distances[0].plot([], [], color=colour, label=method)
-    distances[0].legend(fontsize=7)
+    distances[0].legend()
+    page.letter([*samples.flat, *distances])
     for ax in distances[len(names) :]:
         ax.set_axis_off()
     return figure
@@ -252,16 +252,16 @@ def draw(numbers: Numbers) -> "Figure":
 
 def _draw_samples(ax: "Axes", numbers: Numbers, data: str, method: str) -> None:
     real = np.array(numbers["real"][data])
-    ax.plot(*real.T, ".", color="tab:orange", markersize=2, alpha=0.6)
+    ax.plot(*real.T, ".", color=page.ORANGE, markersize=2, alpha=0.6)
     rows = _rows_of(numbers, data, method)
     if rows and rows[0]["looks"]:
         samples, look = np.array(rows[0]["samples"]), rows[0]["looks"][-1]
-        ax.plot(*samples.T, ".", color="tab:green", markersize=2, alpha=0.5)
-        title = f"{data}: step {look['step']:,}, W1 {look['distance']:.2f}"
+        ax.plot(*samples.T, ".", color=page.GREEN, markersize=2, alpha=0.5)
+        title = f"{data}\nW1 {look['distance']:.2f}"
         if "modes" in look:
             plural = "mode" if look["modes"] == 1 else "modes"
             title += f", {look['modes']} {plural}"
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title)
     ticks, limits = (-2, 0, 2), (-2.5, 2.5)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=ticks, yticks=ticks)
 

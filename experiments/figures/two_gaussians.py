@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gan_jax import theory
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -219,30 +218,36 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 
 def draw(numbers: Numbers) -> "Figure":
-    """Draws critics and discriminators, and both distances over that of the means."""
-    figure, axes = plots.figure(1, 2, (5.6, 3.8))
-    left, right = axes[0]
-    _draw_scores(left, np.array(numbers["x"]), numbers["learned"])
-    right.plot(numbers["distances"], numbers["wasserstein"], color="tab:purple", label="W")
-    right.plot(numbers["distances"], numbers["js"], color="tab:red", label="JS (nats)")
+    """Draws discriminators, critics, and both distances over that of the means."""
+    figure, axes = page.panels(1, 3, 2.5)
+    left, middle, right = axes[0]
+    x, rows = np.array(numbers["x"]), numbers["learned"]
+    _draw_discriminators(left, x, rows)
+    for row in rows:
+        critic = np.array(row["critic"])
+        middle.plot(x, critic - np.interp(0, x, critic), color=page.PURPLE)
+    middle.set(xlabel="x", ylabel="f(x) - f(0)", xlim=(-4, 4))
+    middle.set_title(f"WGAN-GP's critic, {len(rows)} seeds")
+    right.plot(numbers["distances"], numbers["wasserstein"], color=page.PURPLE, label="W")
+    js_style = {"color": page.VERMILLION, "linestyle": "--"}
+    right.plot(numbers["distances"], numbers["js"], label="JS (nats)", **js_style)
     right.axhline(np.log(2), color="0.6", linestyle=":", linewidth=0.9)
-    right.text(6, np.log(2) + 0.1, "log 2", ha="right", fontsize=9)
-    right.set(xlabel="distance of the means, standard deviation 0.5")
-    right.set(ylabel="distance of the distributions")
-    right.legend(fontsize=9, loc="upper left")
+    right.text(6, np.log(2) + 0.1, "log 2", ha="right")
+    right.set(xlabel="distance of the means")
+    right.set_title("distance of the distributions")
+    right.legend(loc="upper left")
+    page.letter(axes[0])
     return figure
 
 
-def _draw_scores(ax: "Axes", x: np.ndarray, rows: Sequence[Numbers]) -> None:
+def _draw_discriminators(ax: "Axes", x: np.ndarray, rows: Sequence[Numbers]) -> None:
     p, q = theory.gaussian(REAL, STD), theory.gaussian(FAKE, STD)
-    ax.plot(x, np.exp(p(x)), ":", color="black", label="real, N(-2, 0.5²)")
-    ax.plot(x, np.exp(q(x)), color="tab:green", label="generated, N(2, 0.5²)")
+    ax.plot(x, np.exp(p(x)), ":", color=page.BLACK, label="real, N(-2, 0.5²)")
+    ax.plot(x, np.exp(q(x)), color=page.GREEN, label="generated, N(2, 0.5²)")
     optimal = theory.optimal_discriminator(p, q)(x)
-    ax.plot(x, optimal, color="tab:blue", linewidth=4, alpha=0.35, label="D*")
+    ax.plot(x, optimal, color=page.BLUE, linewidth=3, alpha=0.35, label="D*")
     for row in rows:
-        ax.plot(x, row["discriminator"], "--", color="tab:red", linewidth=1)
-        ax.plot(x, row["critic"], color="tab:purple", linewidth=1)
-    ax.plot([], [], "--", color="tab:red", label=f"GAN's discriminator, {len(rows)} seeds")
-    ax.plot([], [], color="tab:purple", label=f"WGAN-GP's critic (mean 0), {len(rows)} seeds")
-    ax.set(xlabel="x", ylabel="density; D(x); f(x)", ylim=(-5.6, 5.6), xlim=(-4, 4))
-    ax.legend(fontsize=8, loc="upper right")
+        ax.plot(x, row["discriminator"], "--", color=page.VERMILLION)
+    ax.plot([], [], "--", color=page.VERMILLION, label=f"D, {len(rows)} seeds")
+    ax.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.05, 1.9), xlim=(-4, 4), yticks=(0, 0.5, 1))
+    ax.legend(loc="upper center")

@@ -34,10 +34,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 
 from gan_jax import dynamics, metrics, theory
-from gan_jax.reproduction import Claim, cached
+from gan_jax.reproduction import Claim, cached, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -250,24 +249,23 @@ def draw(numbers: Numbers) -> "Figure":
     rows = numbers["rows"]
     unrolls = list(dict.fromkeys(row["unroll"] for row in rows))
     steps = sorted({row["step"] for row in rows})
-    figure = canvas(13.5, 8.0)
+    figure = page.canvas(5.0)
     top, bottom = figure.subfigures(2, 1)
     above = top.subplots(1, len(unrolls), squeeze=False)[0]
     shown = np.array([part for row in rows for part in (*row["leading"], *row["least"])])
     for ax, unroll in zip(above, unrolls, strict=True):
         _draw_field(ax, [row for row in rows if row["unroll"] == unroll], steps, shown)
-        ax.set_title(f"K = {unroll}: eigenvalues λ of the vector field on the ring", fontsize=9)
+        ax.set_title(f"ring, K = {unroll}: eigenvalues λ")
     handles = [
         above[0].plot([], [], "o", color=colour, markersize=5, label=f"step {step:,}")[0]
         for step, colour in zip(steps, _colours(len(steps)))
     ]
-    above[0].legend(handles=handles, fontsize=7, loc="upper left")
+    above[0].legend(handles=handles, loc="upper left")
     dirac, extremes, quality = bottom.subplots(1, 3)
     _draw_dirac(dirac, numbers["dirac"])
     _draw_extremes(extremes, rows, unrolls)
     _draw_quality(quality, rows, unrolls)
-    for ax in (*above, dirac, extremes, quality):
-        ax.tick_params(labelsize=7)
+    page.letter([*above, dirac, extremes, quality])
     return figure
 
 
@@ -293,21 +291,21 @@ def _draw_field(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray)
     ax.axvline(0, color="0.6", linewidth=0.7)
     ax.set_xscale("symlog", linthresh=1)
     ax.set_yscale("symlog", linthresh=1)
-    ax.set(xlim=(left, right), ylim=(-height, height))
-    ax.set_xlabel(f"real part; white: |1 - hλ| < 1, h = {LEARNING_RATE:g}", fontsize=8)
-    ax.set_ylabel("imaginary part", fontsize=8)
+    ax.set(xlim=(left, right), ylim=(-height, height), xticks=(-1000, -10, 0, 10, 1000))
+    ax.set_xlabel("real part")
+    ax.set_ylabel("imaginary part")
 
 
 def _draw_dirac(ax: "Axes", rows: Rows) -> None:
     for colour, row in zip(_colours(len(rows)), rows):
-        ax.plot(*np.array(row["formula"]).T, "o", markersize=9, fillstyle="none", color=colour)
+        ax.plot(*np.array(row["formula"]).T, "o", markersize=6, fillstyle="none", color=colour)
         label = f"K = {row['unroll']}"
-        ax.plot(*np.array(row["measured"]).T, "x", markersize=5, color=colour, label=label)
+        ax.plot(*np.array(row["measured"]).T, "x", markersize=4, color=colour, label=label)
     ax.axvline(0, color="0.6", linewidth=0.7)
-    ax.set_title("the Dirac-GAN's λ: R1's formula (o), unrolled (x)", fontsize=9)
-    ax.set_xlabel("real part", fontsize=8)
-    ax.set_ylabel("imaginary part", fontsize=8)
-    ax.legend(fontsize=7, loc="upper right")
+    ax.set_title("Dirac-GAN: o formula of R1, x unrolled")
+    ax.set_xlabel("real part")
+    ax.set_ylabel("imaginary part")
+    ax.legend(loc="upper right")
 
 
 def _draw_extremes(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
@@ -316,19 +314,19 @@ def _draw_extremes(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
         ax.plot(steps, [row["least"][0][0] for row in run], **style | {"label": None})
     ax.axhline(0, color="0.6", linewidth=0.7)
     ax.set_yscale("symlog", linthresh=10)
-    ax.set_title("greatest and smallest real part of λ", fontsize=9)
-    ax.set_xlabel("step", fontsize=8)
-    ax.legend(fontsize=7, loc="center right")
+    ax.set_title("greatest and smallest real part")
+    ax.set_xlabel("step")
 
 
 def _draw_quality(ax: "Axes", rows: Rows, unrolls: Sequence[int]) -> None:
     for steps, run, style in _runs(rows, unrolls):
         ax.plot(steps, [row["high_quality"] for row in run], **style)
         end = (steps[-1], run[-1]["high_quality"])
-        ax.annotate(f" {run[-1]['modes']}", end, fontsize=8, color=style["color"])
-    ax.set_title("share of high quality; number: modes covered", fontsize=9)
-    ax.set_xlabel("step", fontsize=8)
-    ax.set_ylim(bottom=0)
+        ax.annotate(f" {run[-1]['modes']}", end, color=style["color"])
+    ax.set_title("high quality; number: modes")
+    ax.set_xlabel("step")
+    ax.margins(0.1)
+    ax.legend(loc="upper left")
 
 
 def _runs(rows: Rows, unrolls: Sequence[int]) -> Iterator[tuple[list[int], Rows, dict[str, Any]]]:

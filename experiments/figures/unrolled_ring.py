@@ -1,9 +1,11 @@
 """A GAN that unrolls its discriminator covers a ring of 8 Gaussians, and one that does not rotates.
 
-    python experiments/reproduce.py unrolled_ring [--seeds=10]   # 10 minutes of one core per seed
+    python experiments/reproduce.py unrolled_ring [--seeds=10]   # half an hour of a core per seed
+    python experiments/reproduce.py unrolled_ring --scale=short --seeds=1   # 20 minutes
     python experiments/reproduce.py unrolled_ring --scale=smoke   # 1 minute
 
-It can be stopped and resumed. The smoke form has 2 seeds and 40 steps.
+It can be stopped and resumed. The short form has 15,000 of the 25,000 steps, the smoke form 2 seeds
+and 40 steps.
 
 Source: Metz et al., "Unrolled Generative Adversarial Networks" (2017), figure 2, section 3.1 and
 appendix A; settings as in configs/ring.py. As in the paper, the rows are K = 10 look-ahead steps
@@ -25,8 +27,7 @@ import unrolled_ring_ablation as ablation
 from _history import smoothed_histogram
 
 from gan_jax.experiment.run_directory import samples_over_training
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +49,8 @@ NOT_RUN = (
     "the full form: 2 runs of 10 seeds of 25,000 steps. "
     "This one shows that it works, and nothing about GANs"
 )
+SHORT = ("steps=15000",)
+NOT_RUN_SHORT = "10,000 of the 25,000 steps"
 SMOKE_RUNS, SMOKE_SEEDS = tuple(RUNS), 2
 SMOKE = ablation.SMOKE
 
@@ -76,7 +79,8 @@ def measure(runs: Mapping[str, Mapping[int, Path]], smoke: bool) -> dict[str, An
         pictures[name] = {"seed": seed, "extent": extent, "shown": shown}
         data = np.asarray(dataset.draw(0, np.arange(settings.num_samples))["real"])
         target = smoothed_histogram(data, extent)
-    return numbers | {"pictures": pictures, "target": target}
+    steps = max(density["step"] for density in shown)
+    return numbers | {"pictures": pictures, "target": target, "steps": steps}
 
 
 def claims(numbers: Numbers) -> list[Claim]:
@@ -93,7 +97,7 @@ def draw(numbers: Numbers) -> "Figure":
     """Draws samples over training, one row per K, and the data."""
     pictures = numbers["pictures"]
     columns = 1 + max(len(picture["shown"]) for picture in pictures.values())
-    figure, axes = plots.figure(len(pictures), columns, (1.0, 1.0))
+    figure, axes = page.panels(len(pictures), columns, 0.8 * len(pictures) + 0.3)
     for row, (name, picture) in zip(axes, pictures.items(), strict=True):
         densities = [density["counts"] for density in picture["shown"]]
         for ax, counts in zip(row, [*densities, numbers["target"]], strict=True):
@@ -101,6 +105,6 @@ def draw(numbers: Numbers) -> "Figure":
             ax.set(xticks=[], yticks=[])
         row[0].set_ylabel(name)
         for ax, density in zip(row, picture["shown"], strict=False):
-            ax.set_title(f"step {density['step']:,}")
-        row[-1].set_title("data")
+            ax.set_title(f"step {density['step']:,}", loc="center")
+        row[-1].set_title("data", loc="center")
     return figure

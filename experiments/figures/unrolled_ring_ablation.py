@@ -39,11 +39,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _drawing import canvas
 from _history import MIN_SAMPLES, densities, has_diverged, states
 
 from gan_jax import diagnosis
-from gan_jax.reproduction import Claim, Run
+from gan_jax.reproduction import Claim, Run, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -290,7 +289,7 @@ def term_claims(
 
 
 def draw(numbers: Numbers, remark: str = "") -> "Figure":
-    """Draws samples over training, the share of high quality, and coverage at the end.
+    """Draws the share of high quality, and coverage at the end; samples too of up to 4 runs.
 
     Args:
       numbers: the rows and pictures.
@@ -299,27 +298,25 @@ def draw(numbers: Numbers, remark: str = "") -> "Figure":
     names = list(dict.fromkeys(row["run"] for row in numbers["rows"]))
     pictures, rows = numbers["pictures"], numbers["rows"]
     seeds = 1 + max(row["seed"] for row in rows)
-    columns = max((len(picture["shown"]) for picture in pictures.values()), default=1)
-    figure = canvas(1.15 * columns + 8.0, max(1.15 * len(names) + 0.5, 7.0))
-    left, right = figure.subfigures(1, 2, width_ratios=(1.15 * columns + 0.3, 7.7))
-    _draw_samples(left, pictures, names, columns)
-    left.suptitle(f"samples of one seed (of {seeds}), and half the width of the square", fontsize=8)
-    quality, shares, modes = right.subplots(3, 1, height_ratios=(3, 2, 2))
+    columns = max((len(picture["shown"]) for picture in pictures.values()), default=0)
+    height = 0.85 * len(names) if columns and len(names) <= 4 else 0
+    figure = page.canvas(5.2 + height)
+    bottom: Figure | SubFigure = figure
+    if height:
+        top, bottom = figure.subfigures(2, 1, height_ratios=(height, 5.2))
+        _draw_samples(top, pictures, names, columns)
+    quality, shares, modes = bottom.subplots(3, 1, height_ratios=(3, 2, 2))
     _draw_quality(quality, numbers, names)
-    quality.set_title(
-        f"median of {seeds} seeds; thin: each seed; dotted: a perfect model", fontsize=8
-    )
+    quality.set_title(f"median of {seeds} seeds; thin: each seed; dotted: a perfect model")
     _draw_shares(shares, numbers, names)
-    shares.set_title(
-        f"at step {numbers['steps']:,}{remark}; bars: exact 95% intervals of Clopper and Pearson",
-        fontsize=8,
-    )
+    shares.set_title(f"at step {numbers['steps']:,}{remark}; bars: exact 95% intervals")
     _draw_modes(modes, numbers, names)
-    modes.set(ylim=(-0.4, max(row["modes"] for row in rows) + 0.4))
+    modes.set(yticks=(0, 2, 4, 6, 8), ylim=(-0.6, max(row["modes"] for row in rows) + 0.6))
     title = f"at step {numbers['steps']:,}, each seed"
     if any(_is_stopped(name) for name in names):
         title += "; open: the gradient is stopped"
-    modes.set_title(title, fontsize=8)
+    modes.set_title(title)
+    page.letter([quality, shares, modes])
     return figure
 
 
@@ -338,8 +335,8 @@ def _draw_samples(
             for ax, density in zip(row, pictures[name]["shown"], strict=False):
                 counts = density["counts"]
                 ax.imshow(counts, origin="lower", extent=square, cmap="Greens", vmin=0)
-                ax.set_title(f"step {density['step']:,}", fontsize=6)
-        row[0].set_ylabel(f"{name}\n{label}", fontsize=6)
+                ax.set_title(f"step {density['step']:,}")
+        row[0].set_ylabel(f"{_in_lines(name)}\n{label}")
 
 
 def _draw_quality(ax: "Axes", numbers: Numbers, names: Sequence[str]) -> None:
@@ -347,14 +344,16 @@ def _draw_quality(ax: "Axes", numbers: Numbers, names: Sequence[str]) -> None:
     for name in names:
         steps, values = quality_over_training(numbers, name)
         style = {"color": colours[name], "linestyle": "--" if _is_stopped(name) else "-"}
-        ax.plot(steps, np.nanmedian(values, 0), label=name, **style)
+        ax.plot(np.array(steps) / 1000, np.nanmedian(values, 0), label=name, **style)
         for of_seed in values:
             known = np.isfinite(of_seed)
-            ax.plot(np.array(steps)[known], of_seed[known], linewidth=0.5, alpha=0.4, **style)
+            ax.plot(
+                np.array(steps)[known] / 1000, of_seed[known], linewidth=0.5, alpha=0.4, **style
+            )
     ax.axhline(1 - np.exp(-4.5), color="0.5", linestyle=":", linewidth=0.9)
-    ax.set(xlabel="step", ylim=(-0.03, 1.05))
-    ax.set_ylabel("share of high quality", fontsize=8)
-    ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.set(xlabel="thousand steps", ylim=(-0.03, 1.05))
+    ax.set_ylabel("share of high quality")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_shares(ax: "Axes", numbers: Numbers, names: Sequence[str]) -> None:
@@ -372,9 +371,9 @@ def _draw_shares(ax: "Axes", numbers: Numbers, names: Sequence[str]) -> None:
             markerfacecolor="white" if _is_stopped(name) else colours[name],
             capsize=3,
         )
-        ax.text(i, 1.08, f"{covering}/{len(rows)}", ha="center", fontsize=7)
+        ax.text(i, 1.08, f"{covering}/{len(rows)}", ha="center")
     ax.set(ylim=(-0.05, 1.22))
-    ax.set_ylabel("share of seeds\nwith all modes", fontsize=8)
+    ax.set_ylabel("share of seeds\nwith all modes")
     _name_runs(ax, names)
 
 
@@ -385,13 +384,17 @@ def _draw_modes(ax: "Axes", numbers: Numbers, names: Sequence[str]) -> None:
         offsets = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)
         face = "white" if _is_stopped(name) else colours[name]
         ax.plot(i + offsets, values, "o", markersize=4, color=colours[name], markerfacecolor=face)
-    ax.set_ylabel(f"modes with\n{MIN_SAMPLES} samples or more", fontsize=8)
+    ax.set_ylabel(f"modes with\n{MIN_SAMPLES} samples or more")
     _name_runs(ax, names)
 
 
 def _name_runs(ax: "Axes", names: Sequence[str]) -> None:
-    ax.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
+    ax.set_xticks(range(len(names)), [_in_lines(name) for name in names])
     ax.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _in_lines(name: str) -> str:
+    return name.replace(", ", ",\n")
 
 
 def _is_stopped(name: str) -> bool:

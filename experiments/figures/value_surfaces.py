@@ -29,6 +29,7 @@ other two it is 0.84 to 0.98, so the band is missed there: the best function is 
 """
 
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,7 @@ import numpy as np
 from _he_uniform import share_beyond
 
 from gan_jax import reproduction
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     import jax
@@ -62,7 +62,7 @@ METHODS = {
     "penalty": "penalty, weight 10",
     "light": "penalty, weight 0.1 (their code)",
 }
-COLOURS = {"clip": "tab:red", "penalty": "tab:blue", "light": "tab:cyan"}
+COLOURS = {"clip": page.VERMILLION, "penalty": page.BLUE, "light": page.SKY}
 EXTENT, PIXELS = 3.0, 48
 
 Numbers = Mapping[str, Any]
@@ -333,24 +333,26 @@ def draw(numbers: Numbers) -> "Figure":
     """Draws the value surface of each method on each data set; gaps and slopes of all seeds."""
     names, rows = list(numbers["truth"]), numbers["rows"]
     seeds = len({row["seed"] for row in rows})
-    figure, axes = plots.figure(len(METHODS), len(names) + 1, (3.3, 3.2))
+    figure, axes = page.panels(len(METHODS), len(names) + 1, 5.2)
     for line, (method, label) in zip(axes, METHODS.items(), strict=True):
         for ax, name in zip(line, names, strict=False):
             _draw_surface(ax, numbers, name, method)
-        line[0].set_ylabel(f"{label}\ny")
+        line[0].set_ylabel(f"{textwrap.fill(label, 18)}\ny")
     for ax in axes[-1, :-1]:
-        label = f"x (seed {rows[0]['seed']}; orange real, green generated)"
-        ax.set_xlabel(label, fontsize=8)
-    title = f"dots: {seeds} seeds, 1 of weight 0.1"
+        ax.set_xlabel(f"x (seed {rows[0]['seed']})")
+    title = f"{seeds} seeds"
     gaps, slopes, used = axes[:, -1]
-    _draw_values(gaps, numbers, "gap", "critic's gap over W1")
-    gaps.set_title(title, fontsize=8)
-    _draw_values(slopes, numbers, "slope", "|grad f| between samples")
-    slopes.set_title(f"{title}; bars: 5% to 95%", fontsize=8)
-    _draw_values(used, numbers, "used", "gap / max |grad f|, over W1")
-    used.set_title(title, fontsize=8)
+    _draw_values(gaps, numbers, "gap", "gap / W1")
+    gaps.set_title(title)
+    _draw_values(slopes, numbers, "slope", "|grad f|")
+    slopes.set_title(f"{title}; 5 to 95%")
+    _draw_values(used, numbers, "used", "gap / max |grad f| / W1")
+    for ax in (gaps, used):
+        page.plain_ticks(ax)
+    used.set_title(title)
     handles = [gaps.plot([], [], "o", color=COLOURS[method])[0] for method in METHODS]
-    figure.legend(handles, list(METHODS.values()), loc="outside upper right", ncols=3, fontsize=8)
+    figure.legend(handles, list(METHODS.values()), loc="outside upper center", ncols=3)
+    page.letter(list(axes.flat))
     return figure
 
 
@@ -359,12 +361,12 @@ def _draw_surface(ax: "Axes", numbers: Numbers, name: str, method: str) -> None:
     row = next(row for row in _rows_of(numbers, name, method) if "surface" in row)
     surface = np.array(row["surface"])
     pixel_centres = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
-    ax.contour(pixel_centres, pixel_centres, surface, levels=14, linewidths=1, cmap="viridis")
-    ax.plot(*fake.T, "+", color="tab:green", markersize=3, alpha=0.4, markeredgewidth=0.6)
-    ax.plot(*real.T, "+", color="tab:orange", markersize=4, markeredgewidth=0.8)
+    ax.contour(pixel_centres, pixel_centres, surface, levels=14, linewidths=0.7, cmap="viridis")
+    ax.plot(*fake.T, "+", color=page.GREEN, markersize=3, alpha=0.4, markeredgewidth=0.6)
+    ax.plot(*real.T, "+", color=page.ORANGE, markersize=4, markeredgewidth=0.8)
     limits, ticks = (-EXTENT, EXTENT), (-2, 0, 2)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=ticks, yticks=ticks)
-    ax.set_title(f"{name}: f spans {np.ptp(surface):.2g}", fontsize=9)
+    ax.set_title(f"{name}\nf spans {np.ptp(surface):.2g}")
 
 
 def _draw_values(ax: "Axes", numbers: Numbers, key: str, label: str) -> None:
@@ -382,4 +384,4 @@ def _draw_values(ax: "Axes", numbers: Numbers, key: str, label: str) -> None:
             ax.plot(x, values, "o", color=COLOURS[method], markersize=3)
     ax.axhline(1.0, color="0.5", linestyle=":", linewidth=0.9)
     ax.set(ylabel=label, yscale="log", xlim=(-0.6, len(names) - 0.4))
-    ax.set_xticks(range(len(names)), names, fontsize=8)
+    ax.set_xticks(range(len(names)), [name.split()[0] for name in names])

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gan_jax import theory
-from gan_jax.loggers import plots
-from gan_jax.reproduction import Claim, to_json_value
+from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +36,7 @@ NAMES = {
     "non_saturating": "-log D",
     "wasserstein": "critic, WGAN-GP",
 }
-COLOURS = {"minimax": "tab:red", "non_saturating": "tab:blue", "wasserstein": "tab:purple"}
+COLOURS = {"minimax": page.VERMILLION, "non_saturating": page.BLUE, "wasserstein": page.PURPLE}
 
 Numbers = Mapping[str, Any]
 
@@ -186,7 +185,7 @@ def _last(norms: Sequence[float]) -> float:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the norms of the gradients for each standard deviation."""
-    figure, axes = plots.figure(1, len(STDS), (4.4, 3.8))
+    figure, axes = page.panels(1, len(STDS), 3.0, sharey=True)
     for ax, std in zip(axes[0], STDS, strict=True):
         key = f"{std:g}"
         for name, of_seeds in numbers["norms"][key].items():
@@ -195,10 +194,12 @@ def draw(numbers: Numbers) -> "Figure":
             ax.plot([], [], color=COLOURS[name], label=f"{NAMES[name]}, {len(of_seeds)} seeds")
         optimal = numbers["optimal"][key]
         if optimal > 1e-12:
-            style = {"color": "tab:red", "linestyle": "--", "linewidth": 1}
+            style = {"color": page.VERMILLION, "linestyle": "--", "linewidth": 1}
             ax.axhline(optimal, label="log(1 - D) at D*", **style)
-        ax.set(xlabel="discriminator steps", ylim=(1e-12, 3e4))
-        ax.set_title(f"N(-2, {key}²) and N(2, {key}²)")
+        ax.set(xlabel="discriminator steps", ylim=(1e-12, 1e2))
+        ax.set_title(f"N(±2, {key}²)")
     axes[0, 0].set_ylabel("norm of the generator's gradient")
-    axes[0, 0].legend(fontsize=8, loc="lower left")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2)
+    page.letter(axes[0])
     return figure

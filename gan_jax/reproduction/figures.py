@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_jax.distributed.cpu import set_up_jax
 from gan_jax.errors import UserError, did_you_mean
+from gan_jax.reproduction import page
 from gan_jax.reproduction.claims import Claim
 from gan_jax.reproduction.records import (
     Record,
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 SCALES = ("smoke", "short", "paper")
 """The forms of a figure: seconds of work, hours on two cores, and what was published."""
 
-NOT_SETTINGS = ("COLOURS", "MARKERS", "NOISE_PUBLISHED", "PUBLISHED", "TYPE_CHECKING")
+NOT_SETTINGS = (
+    "COLOURS",
+    "EXTENT",
+    "MARKERS",
+    "NOISE_PUBLISHED",
+    "PUBLISHED",
+    "RARE",
+    "TYPE_CHECKING",
+)
 """Constants of a module that no number depends on."""
 
 
@@ -85,8 +94,13 @@ class Figure:
 
     @property
     def draw(self) -> Callable[[Mapping[str, Any]], "Drawing"]:
-        """``numbers -> matplotlib figure``."""
-        draw: Callable[[Mapping[str, Any]], Drawing] = self.module.draw
+        """``numbers -> matplotlib figure``, in the style of `page`."""
+
+        def draw(numbers: Mapping[str, Any]) -> "Drawing":
+            with page.style():
+                drawing: Drawing = self.module.draw(numbers)
+            return drawing
+
         return draw
 
     @property

@@ -10,6 +10,7 @@ import math
 import platform
 import re
 import subprocess
+import textwrap
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from gan_jax import errors, files
 from gan_jax.distributed import cpu
 from gan_jax.errors import UserError
+from gan_jax.reproduction import page
 from gan_jax.reproduction.claims import COLUMNS, Claim, summarize, table_rows
 
 if TYPE_CHECKING:
@@ -35,8 +37,11 @@ RESULTS_FILE = "results.json"
 """What a figure measured, in its directory."""
 CLAIMS_FILE = "claims.csv"
 """Its claims with their verdicts."""
-PICTURE_FILES = ("figure.png", "figure.svg")
+PICTURE_FILES = ("figure.png", "figure.svg", "figure.pdf")
 """The files in a figure's folder."""
+
+_CHARACTERS_OF_A_LINE = 95
+"""Of remarks below a picture."""
 
 SECONDS_SUFFIX = ".seconds"
 """The suffix of files that hold how many seconds a run or a part of a measurement took."""
@@ -163,7 +168,7 @@ def load_record(folder: Path) -> dict[str, Any] | None:
 
 
 def save_pictures(folder: Path, drawing: "Drawing", remark: str) -> None:
-    """Writes a matplotlib figure as PNG and SVG, each whole or not at all.
+    """Writes a matplotlib figure as PNG, SVG and PDF, each whole or not at all.
 
     Args:
       folder: the figure's folder.
@@ -173,13 +178,14 @@ def save_pictures(folder: Path, drawing: "Drawing", remark: str) -> None:
     import matplotlib
 
     if remark:
-        drawing.supxlabel(remark, fontsize=8, color="tab:red")
+        lines = textwrap.fill(remark, _CHARACTERS_OF_A_LINE)
+        drawing.supxlabel(lines, fontsize=page.LARGE, color=page.VERMILLION)
+    undated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     for name in PICTURE_FILES:
         suffix = Path(name).suffix.removeprefix(".")
-        metadata = {"Date": None} if suffix == "svg" else {}
         picture = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": folder.name}):
-            drawing.savefig(picture, format=suffix, dpi=150, metadata=metadata)
+        with page.style(), matplotlib.rc_context({"svg.hashsalt": folder.name}):
+            drawing.savefig(picture, format=suffix, dpi=page.DPI, metadata=undated[suffix])
         files.write_bytes(folder / name, picture.getvalue())
 
 

@@ -21,7 +21,9 @@ TRAINED = [name for name in COMMITTED if reproduction.load_figure(FIGURES, name)
 SLOW = {
     "deep_critic_gradients",
     "dirac_gan",
+    "divergences_and_estimators",
     "entanglement",
+    "gan_in_one_dimension",
     "gradient_regularised_ring",
     "label_bias",
     "loss_penalty_unroll_rule",
@@ -77,6 +79,7 @@ def test_the_smoke_form_of_each_figure_is_measured_and_drawn(name, reproduce, tm
         assert min(picture.size) > 400
         assert len(set(picture.convert("L").resize((64, 64)).getdata())) > 8
     assert "<svg" in (folder / "figure.svg").read_text()
+    assert (folder / "figure.pdf").read_bytes().startswith(b"%PDF")
     rows = list(csv.reader((folder / "claims.csv").read_text().splitlines()))
     assert rows[0] == list(reproduction.COLUMNS) and len(rows) == len(claims) + 1
     command = f"python experiments/reproduce.py {name} --scale=smoke"

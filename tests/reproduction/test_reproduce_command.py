@@ -73,7 +73,7 @@ def reproduce_losses(tmp_path):
 
 def test_existing_files_are_not_made_again(reproduce_losses, tmp_path, capsys):
     reproduce_losses()
-    names = ("results.json", "claims.csv", "figure.png", "figure.svg")
+    names = ("results.json", "claims.csv", *reproduction.PICTURE_FILES)
     files = [tmp_path / "out" / "generator_losses" / name for name in names]
     times = [file.stat().st_mtime_ns for file in files]
     capsys.readouterr()
@@ -98,7 +98,7 @@ def test_a_missing_picture_is_drawn_from_the_existing_numbers(reproduce_losses, 
 def test_redraw_judges_and_draws_the_existing_numbers(reproduce_losses, tmp_path):
     reproduce_losses()
     folder = tmp_path / "out" / "generator_losses"
-    pictures = [folder / "figure.png", folder / "figure.svg"]
+    pictures = [folder / name for name in reproduction.PICTURE_FILES]
     contents = [picture.read_bytes() for picture in pictures]
     time = pictures[0].stat().st_mtime_ns
     record = json.loads((folder / "results.json").read_text())
