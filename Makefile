@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 comma := ,
 space := $(subst ,, )
 # constraints.txt has these extras. Others (oracles, cuda12, ...) are added to it without hashes.
-PINNED := test lint disentanglement efficientnet slurm report video docs
+PINNED := test lint disentanglement efficientnet slurm tensorboard report video docs
 UNPINNED := $(filter-out $(PINNED),$(subst $(comma), ,$(EXTRAS)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))

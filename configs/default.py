@@ -90,6 +90,7 @@ def get_config() -> ConfigDict:
     config.best_metric = ""  # a metric's name: the checkpoint with its best value is kept
     config.best_mode = "min"  # or "max"
 
+    config.tensorboard = False  # event files in the run directory; needs tensorboardX
     # W&B. It never stops a run.
     config.wandb = ConfigDict()
     config.wandb.use = False

@@ -13,6 +13,7 @@ computes with counts. It also reads all images for their fingerprint, and 20,000
 does. What it took is printed.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ WORKERS = (0, 1, 2)
 
 def comparisons(small: bool = False) -> Iterator[Comparison]:
     """Yields input and training; ``small`` for a quick look."""
-    count, side, batch_size, batches = (2_000, 8, 8, 50) if small else (200_000, 64, 64, 200)
+    count, side, batch_size, batches = (2_000, 8, 8, 50) if small else (200_000, 64, 64, 100)
     with tempfile.TemporaryDirectory() as folder:
         files = write_images(Path(folder), count, side)
         streamed = batches_of(data.streamed(folder), batches, batch_size)
@@ -68,7 +69,7 @@ def comparisons(small: bool = False) -> Iterator[Comparison]:
             ),
             steps=batches,
         )
-        worker, sizes = "_streaming_worker.py", (batch_size, 4 if small else 64, 1 if small else 5)
+        worker, sizes = "_streaming_worker.py", (batch_size, 4 if small else 64, 1 if small else 3)
         limited = WorkerProcess(worker, folder, LIMIT, *sizes)
         in_memory = WorkerProcess(worker, folder, 0, *sizes)
         yield Comparison(
@@ -88,6 +89,7 @@ def write_images(folder: Path, count: int, side: int, files: int = 8) -> list[Pa
     for i in range(files):
         paths.append(folder / f"{i}.npy")
         np.save(paths[-1], rng.integers(0, 256, (count // files, side, side, 3), np.uint8))
+    os.sync()  # what is still to be written would slow the first readers
     return paths
 
 

@@ -139,30 +139,27 @@ def _read_runs(shard: Shard, index: np.ndarray, places: np.ndarray, flat: np.nda
     The system is told of all of them first, so that a disk works on many at once. Threads would
     not help: copies of a few kilobytes wait for Python's lock longer than they take.
     """
-    size = flat.shape[1]
+    size, bytes_read = flat.shape[1], flat.reshape(-1).data
     # A run also has consecutive rows: what is read in order, in slices, lies in order.
     cuts = np.flatnonzero((np.diff(index) != 1) | (np.diff(places) != 1)) + 1
-    firsts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(index)]
+    firsts = np.concatenate([[0], cuts])
+    lengths = (np.diff([*firsts, len(index)]) * size).tolist()
+    offsets = (shard.offset + index[firsts] * size).tolist()
+    starts = (places[firsts] * size).tolist()
     descriptor = os.open(shard.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         if hasattr(os, "posix_fadvise"):
-            for first, end in zip(firsts, ends):
-                start = shard.offset + int(index[first]) * size
-                os.posix_fadvise(descriptor, start, (end - first) * size, os.POSIX_FADV_WILLNEED)
-        for first, end in zip(firsts, ends):
-            rows = flat[places[first] : places[first] + end - first]
-            _read_exactly(descriptor, rows, shard.offset + int(index[first]) * size, shard.path)
+            for offset, length in zip(offsets, lengths):
+                os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
+        for start, offset, length in zip(starts, offsets, lengths):
+            left = bytes_read[start : start + length]
+            while len(left):
+                count = os.preadv(descriptor, [left], offset)
+                if not count:
+                    raise UserError(f"{shard.path} has become shorter since it was opened")
+                left, offset = left[count:], offset + count
     finally:
         os.close(descriptor)
-
-
-def _read_exactly(descriptor: int, rows: np.ndarray, offset: int, path: Path) -> None:
-    left = rows.data.cast("B")
-    while len(left):
-        count = os.preadv(descriptor, [left], offset)
-        if not count:
-            raise UserError(f"{path} has become shorter since it was opened: start again")
-        left, offset = left[count:], offset + count
 
 
 def _finite(samples: np.ndarray, index: np.ndarray) -> np.ndarray:

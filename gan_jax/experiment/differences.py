@@ -35,6 +35,7 @@ RESUMABLE = frozenset(
         "on_trouble",
         "stop_when",
         "profile",
+        "tensorboard",
     }
 )
 """Fields that a resumed run may change: none of them changes the numbers of a step."""

@@ -31,7 +31,14 @@ from gan_jax.experiment.score_histograms import score_histograms
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.wandb_logging import wandb_logger
 from gan_jax.game import PRNGKey
-from gan_jax.loggers import Logger, json_lines, loss_plots, sample_plots, translations
+from gan_jax.loggers import (
+    Logger,
+    TensorBoardLogger,
+    json_lines,
+    loss_plots,
+    sample_plots,
+    translations,
+)
 from gan_jax.training.steps import TrainState
 
 
@@ -91,6 +98,8 @@ class RunWriter:
         if multihost.is_main_process():
             files.make_directory(self.run_dir / SAMPLES)
             self._loggers.append(json_lines.JsonLines(self.run_dir / METRICS))
+            if self.settings.tensorboard:
+                self._loggers.append(TensorBoardLogger(self.run_dir))
             if self.settings.wandb.use:
                 self._loggers.append(wandb_logger(self.run_dir, self.settings))
 
@@ -149,7 +158,7 @@ class RunWriter:
         else:
             samples = sampler(key_of_samples, number, label)
         histograms: dict[str, np.ndarray] = {}
-        if step and self.settings.wandb.use:
+        if step and (self.settings.wandb.use or self.settings.tensorboard):
             histograms = score_histograms(self.experiment, state, step, key)
         if not multihost.is_main_process():
             return

@@ -104,6 +104,7 @@ class Settings:
     on_trouble: str = "warn"
     stop_when: Parts = ()
     profile: int = 0
+    tensorboard: bool = False
 
 
 REPEATABLE = ("ema", "stop_when")

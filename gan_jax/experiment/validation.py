@@ -10,6 +10,7 @@ from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.settings import ExtraDiscriminatorSteps, Settings
 from gan_jax.experiment.stage_building import Stage
 from gan_jax.game import Batch
+from gan_jax.loggers import tensorboard
 from gan_jax.training import data_parallel
 from gan_jax.training.steps import TrainState
 
@@ -71,6 +72,8 @@ def check_settings(settings: Settings, devices: int = 1) -> None:
         )
     for field, choices in CHOICES.items():
         _check_choice(f"config.{field}", getattr(settings, field), choices)
+    if settings.tensorboard:
+        tensorboard.check_installed()
     _check_choice("config.wandb.mode", settings.wandb.mode, ("offline", "online"))
     for field in INTERVALS:
         if getattr(settings, field) % settings.steps_per_call:

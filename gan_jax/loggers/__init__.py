@@ -1,4 +1,4 @@
-"""Where a run's metrics and pictures go: JSON lines, progress lines, Weights & Biases, plots.
+"""Where a run's metrics and pictures go: JSON lines, progress lines, TensorBoard, W&B, plots.
 
 `Logger` is the interface; a logger for another service implements its four methods.
 """
@@ -6,6 +6,7 @@
 from gan_jax.loggers.json_lines import JsonLines, find_best, mean_metrics, read_metrics
 from gan_jax.loggers.logger import Logger, Scalars
 from gan_jax.loggers.progress import Progress
+from gan_jax.loggers.tensorboard import TensorBoardLogger
 from gan_jax.loggers.wandb import WandbLogger
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Logger",
     "Progress",
     "Scalars",
+    "TensorBoardLogger",
     "WandbLogger",
     "find_best",
     "mean_metrics",

@@ -13,10 +13,11 @@ Scalars = Mapping[str, float]
 class Logger(Protocol):
     """Receives what a run measures and draws.
 
-    `JsonLines` and `WandbLogger` are loggers. ``gan_jax.experiment.run_writer`` opens those of a
-    run; one for another service is added there. A run calls its loggers in the order of its steps,
-    ``image`` and ``histograms`` from another thread than ``scalars``. After a resume, steps that
-    were logged before may be logged again: later values count.
+    `JsonLines`, `TensorBoardLogger` and `WandbLogger` are loggers. Those of a run are opened by
+    ``gan_jax.experiment.run_writer``; one for another service is added there. A run calls its
+    loggers in the order of its steps, ``image`` and ``histograms`` from another thread than
+    ``scalars``. After a resume, steps that were logged before may be logged again: later values
+    count.
     """
 
     def scalars(self, step: int, values: Scalars) -> None:
