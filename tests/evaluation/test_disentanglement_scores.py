@@ -59,6 +59,7 @@ def test_data_without_factors_and_a_single_code_are_refused():
         disentanglement(lambda images: images[:, :1, 0, 0], DATASET)
 
 
+@pytest.mark.slow
 def test_a_generator_is_scored_by_an_encoder_fitted_to_it():
     """The numbers are those of the two library calls."""
     nets = networks.mlp((8, 8, 3), latent_size=3, generator_widths=(8,), discriminator_widths=(4,))

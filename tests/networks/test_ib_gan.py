@@ -92,6 +92,7 @@ def test_its_objective_is_infogans_with_a_price_on_information(nets, players):
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(slopes["encoder"]))
 
 
+@pytest.mark.slow
 def test_batch_norm_stands_still(nets):
     with_norm = networks.ib_gan((2,), latent_size=3, networks=partial(mlp, norm="batch"))
     generator, _ = with_norm.init(jax.random.key(1))
