@@ -254,13 +254,13 @@ def half_width(scores: np.ndarray) -> float:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws traversals of seed 0, and the scores of all seeds."""
-    figure = page.canvas(4.9)
+    figure = page.canvas(3.5)
     figure.suptitle(
         f"{RESOLUTION}x{RESOLUTION} images, DCGANs of width {WIDTH}, {STEPS:,} steps: far smaller "
         "than in the papers"
     )
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.0, 0.9))
-    upper, lower = top.subplots(1, len(NAMES)), bottom.subplots(1, len(SCORES))
+    top, bottom = figure.subfigures(2, 1, height_ratios=(0.7, 1.0))
+    upper, lower = top.subplots(1, len(NAMES)), bottom.subplots(1, len(SCORES), sharey=True)
     for ax, method in zip(upper, NAMES, strict=True):
         row = next(r for r in numbers["rows"] if r["method"] == method and r["seed"] == 0)
         ax.imshow(_grid(row["traversals"]), interpolation="nearest")
@@ -271,7 +271,8 @@ def draw(numbers: Numbers) -> "Figure":
         ax.set_ylabel("latent")
     for ax, (score, title) in zip(lower, SCORES.items(), strict=True):
         _draw_scores(ax, [values(numbers, method, score) for method in NAMES])
-        ax.set_title(title)
+        # The panels are too narrow for the words that D, C and I stand for.
+        ax.set_title(f"DCI, {title[4].upper()}" if title.startswith("DCI") else title.split()[0])
     page.letter([*upper, *lower])
     return figure
 
@@ -291,4 +292,4 @@ def _draw_scores(ax: "Axes", scores: Sequence[np.ndarray]) -> None:
         ax.plot(i + np.linspace(-0.1, 0.1, len(of_method)), of_method, ".", color="0.5")
         ax.errorbar(i + 0.25, of_method.mean(), half_width(of_method), fmt="o", capsize=3)
     ax.set_xticks(range(len(NAMES)), list(NAMES.values()), rotation=30, ha="right")
-    ax.set_ylim(0, 1)
+    ax.set(xlim=(-0.4, len(NAMES) - 0.4), ylim=(0, 1))
