@@ -78,8 +78,8 @@ def streamed(
         arrays = open_shards(shards, labels, conditions)
         names = saved_class_names(root)
         classes = _count_classes(root, source, arrays, names) if labels else 0
-        found: dict[str, Any] = {"kinds": {str(arrays["real"].dtype): len(arrays["real"])}}
-        found["remarks"] = (f"in {len(shards)} files, read as needed",)
+        remark = f"{arrays['real'].dtype} in {len(shards)} files, read as needed"
+        found: dict[str, Any] = {"remarks": (remark,)}
     elif conditions:
         raise UserError(f"{source} has image files, which have no conditions: leave them out")
     else:
@@ -187,8 +187,9 @@ def _open_images(
     arrays: dict[str, Any] = {"real": decoded_array(len(kept), shape, decode)}
     if labels:
         arrays["label"] = class_numbers(source, (source / name for name in kept), names)
+    remark = f"decoded as needed; sizes and forms are those of all {len(kept):,} images"
     found = {"sizes": sizes, "kinds": kinds, "refused": refused}
-    return arrays, names, found | {"remarks": ("decoded as needed",)}
+    return arrays, names, found | {"remarks": (remark,)}
 
 
 def _count_classes(
