@@ -1,13 +1,14 @@
-"""Measures how often the rules over a run's health are right, on toys that are made ill on purpose.
+"""Measures how often the rules over a run's health are right, on runs made ill on purpose.
 
     python experiments/calibrate_diagnosis.py --out=results/diagnosis [--seeds=20] [--steps=1000]
 
-For each trouble some seeds of a run that has it and some of one that has not, each group as one
-program. A rule's value for a run is its most extreme one in the second half of the run. On the
-first half of the seeds a threshold is set, halfway between the groups or, if they overlap, where
-the fewest runs are wrong; on the other half it is judged. Beside it stands the rule's own
-threshold, judged on all seeds, and after how many steps it detects the trouble. Intervals are those
-of Wilson, 95%. Writes calibration.json, calibration.md and calibration.png.
+For each trouble some seeds of a run that is made to have it and some of one that is not, each group
+as one program: on toys and, where a toy is not all that can be had, on Fashion-MNIST. A rule's
+value for a run is its most extreme one in the second half of the run. On the first half of the
+seeds a threshold is set, in the middle between the groups or, if they overlap, where the fewest
+runs are wrong; on the other half it is judged, and so is the rule's own. The delay is after how
+many steps the rule detects the trouble with its own threshold. Intervals are those of Wilson, 95%.
+Writes calibration.json, calibration.md and calibration.png.
 """
 
 import json
@@ -20,36 +21,112 @@ from gan_jax.diagnosis import live_rules
 from gan_jax.experiment.command_line import Parser, expanded, main
 
 RING = "configs/ring.py:vanilla"
-SMALL = "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))"
-STRONG = (
-    "discriminator_steps=2",
-    "generator_optimizer=adam(learning_rate=1e-4, b1=0.5)",
-    "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
+SMALL_RING = "networks=mlp(latent_size=8, generator_widths=(64, 64), discriminator_widths=(64, 64))"
+IMAGES = (
+    "dataset=fashion_mnist(resolution=16)",
+    "networks=mlp(latent_size=16, generator_widths=(64, 64), discriminator_widths=(64, 64), "
+    "output=tanh)",
 )
-CRITIC = (
-    "discriminator_steps=2",
-    "generator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
-    "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5)",
+BILINEAR = (
+    "dataset=gaussian()",
+    "networks=mlp(latent_size=2, generator_widths=(), discriminator_widths=())",
+    "objective=wasserstein",
 )
-CLIPPED = "discriminator_optimizer=adam(learning_rate=1e-3, b1=0.5) + clip_weights(bound=0.05)"
+OFTEN = ("log_every=25", "steps_per_call=25")
+
+
+def adam(generator: float, discriminator: float, clip: str = "") -> tuple[str, str]:
+    """Returns both optimizers, Adam with these learning rates."""
+    return (
+        f"generator_optimizer=adam(learning_rate={generator}, b1=0.5)",
+        f"discriminator_optimizer=adam(learning_rate={discriminator}, b1=0.5){clip}",
+    )
+
+
+def gradient_descent(learning_rate: float, update_rule: str) -> tuple[str, ...]:
+    """Returns the bilinear game under an update rule."""
+    return (
+        *BILINEAR,
+        f"update_rule={update_rule}",
+        f"generator_optimizer=sgd(learning_rate={learning_rate})",
+        f"discriminator_optimizer=sgd(learning_rate={learning_rate})",
+    )
+
+
+def gaussian(finite: int) -> tuple[str, ...]:
+    """Returns a Gaussian in 32 dimensions of which this many samples are known."""
+    return (
+        f"dataset=gaussian(dimensions=32, finite={finite})",
+        "networks=mlp(latent_size=32, generator_widths=(64, 64), discriminator_widths=(128, 128))",
+        "objective=non_saturating",
+        *adam(5e-4, 1e-3),
+    )
+
+
+STRONG = ("discriminator_steps=2", *adam(1e-4, 1e-3))
+VERY_STRONG = ("discriminator_steps=2", *adam(1e-4, 2e-3))
+CRITIC = ("discriminator_steps=2", *adam(1e-3, 1e-3))
+FAST_GENERATOR = ("objective=non_saturating", *adam(1e-3, 1e-4))
+FASTER_GENERATOR = ("objective=non_saturating", *adam(1e-2, 1e-4))
+RATE_TENTH = ("objective=non_saturating", *adam(0.1, 0.1))
 GROUPS = {
-    "minimax without look-ahead": ("objective=minimax",),
-    "minimax, strong discriminator": ("objective=minimax", *STRONG),
-    "non-saturating, strong discriminator": ("objective=non_saturating", *STRONG),
-    "clipped critic": ("objective=wasserstein", *CRITIC, CLIPPED),
-    "WGAN-GP": ("objective=wasserstein + gradient_penalty(weight=0.1)", *CRITIC),
+    "fast generator, no look-ahead": (SMALL_RING, *FAST_GENERATOR),
+    "WGAN-GP": (SMALL_RING, "objective=wasserstein + gradient_penalty(weight=0.1)", *CRITIC),
+    "learning rate 0.1": (SMALL_RING, *RATE_TENTH),
+    "minimax, strong discriminator": (SMALL_RING, "objective=minimax", *STRONG),
+    "non-saturating, strong discriminator": (SMALL_RING, "objective=non_saturating", *STRONG),
+    "clipped critic": (
+        *(SMALL_RING, "objective=wasserstein", "discriminator_steps=2"),
+        *adam(1e-3, 1e-3, " + clip_weights(bound=0.05)"),
+    ),
+    "bilinear, alternating": gradient_descent(0.5, "alternating"),
+    "bilinear, extragradient": gradient_descent(0.5, "extragradient"),
+    "bilinear, slow, alternating": (*gradient_descent(0.05, "alternating"), *OFTEN),
+    "WGAN-GP, logged often": (
+        *(SMALL_RING, "objective=wasserstein + gradient_penalty(weight=0.1)", *CRITIC, *OFTEN),
+    ),
+    "bilinear, simultaneous": (*gradient_descent(0.8, "simultaneous"), *OFTEN),
+    "64 samples of a Gaussian": gaussian(64),
+    "50,000 samples of a Gaussian": gaussian(50_000),
+    "images: fast generator": (*IMAGES, *FASTER_GENERATOR),
+    "images: WGAN-GP": (*IMAGES, "objective=wasserstein + gradient_penalty(weight=1)", *CRITIC),
+    "images: learning rate 0.1": (*IMAGES, *RATE_TENTH),
+    "images: minimax, strong discriminator": (*IMAGES, "objective=minimax", *VERY_STRONG),
+    "images: non-saturating, strong discriminator": (
+        *(*IMAGES, "objective=non_saturating", *VERY_STRONG),
+    ),
+    "images: clipped critic": (
+        *(*IMAGES, "objective=wasserstein", "discriminator_steps=2"),
+        *adam(1e-3, 1e-3, " + clip_weights(bound=0.01)"),
+    ),
 }
-"""Changes to `RING` and `SMALL`, by the names of the table."""
+"""Changes to `RING`, by the names of the table; the rate of a fast generator is ten times or, on
+images, a hundred times the discriminator's."""
 
 STUDY = {
-    "mode collapse": ("minimax without look-ahead", "WGAN-GP"),
-    "vanishing gradient": (
-        "minimax, strong discriminator",
-        "non-saturating, strong discriminator",
-    ),
-    "clipped weights": ("clipped critic", "WGAN-GP"),
+    "mode collapse": [
+        ("fast generator, no look-ahead", "WGAN-GP"),
+        ("images: fast generator", "images: WGAN-GP"),
+    ],
+    "dead latents": [
+        ("learning rate 0.1", "WGAN-GP"),
+        ("images: learning rate 0.1", "images: WGAN-GP"),
+    ],
+    "vanishing gradient": [
+        ("minimax, strong discriminator", "non-saturating, strong discriminator"),
+        ("images: minimax, strong discriminator", "images: non-saturating, strong discriminator"),
+    ],
+    "circling": [("bilinear, alternating", "bilinear, extragradient")],
+    "oscillating scores": [("bilinear, slow, alternating", "WGAN-GP, logged often")],
+    "explosion": [("bilinear, simultaneous", "bilinear, slow, alternating")],
+    "clipped weights": [
+        ("clipped critic", "WGAN-GP"),
+        ("images: clipped critic", "images: WGAN-GP"),
+    ],
+    "overfitting": [("64 samples of a Gaussian", "50,000 samples of a Gaussian")],
 }
-"""The runs that have a trouble, and those that have not."""
+"""Pairs of runs that are made to have a trouble, and that are not. One threshold serves all pairs
+of a trouble."""
 
 LOW_IS_BAD = ("mode collapse",)
 
@@ -66,7 +143,7 @@ def train_group(overrides: tuple[str, ...], seeds: int, steps: int) -> list[list
     intervals = [f"{name}_every=100" for name in ("log", "checkpoint", "sample", "evaluate")]
     settings = load_settings(
         RING,
-        [SMALL, "batch_size=64", f"steps={steps}", "steps_per_call=100", *intervals]
+        ["batch_size=64", f"steps={steps}", "steps_per_call=100", *intervals]
         + [*overrides, "metrics=", f"population.seed=range({seeds})"],
     )
     executor = make_executor(settings)
@@ -93,9 +170,16 @@ def judge_run(trouble: str, rows: list[dict[str, Any]]) -> tuple[float, int | No
 
 
 def best_threshold(ill: np.ndarray, well: np.ndarray) -> float:
-    """Returns the threshold, ill above, with the fewest errors, in the middle of its interval."""
+    """Returns the threshold, ill above, with the fewest errors, in the middle of its interval.
+
+    The middle of numbers that are all positive is their geometric mean: some are ratios.
+    """
     values = np.unique(np.concatenate([ill, well]))
-    cuts = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
+    low, high = values[:-1], values[1:]
+    if not len(low):
+        return float(values[0])
+    positive = low[0] > 0
+    cuts = np.sqrt(low) * np.sqrt(high) if positive else (low + high) / 2
     errors = [np.sum(ill <= cut) + np.sum(well > cut) for cut in cuts]
     return float(cuts[int(np.argmin(errors))])
 
@@ -113,75 +197,103 @@ def rate(detected: np.ndarray) -> dict[str, Any]:
     return {"count": count, "n": n, "interval": wilson(count, n)}
 
 
-def calibrate(trouble: str, ill_rows: list[Any], well_rows: list[Any]) -> dict[str, Any]:
-    """Returns all that the table shows of one trouble."""
+def calibrate(trouble: str, pairs: list[tuple[list[Any], list[Any]]]) -> dict[str, Any]:
+    """Returns all that the table shows of one trouble.
+
+    Args:
+      trouble: its name.
+      pairs: rows of the runs that have it, and of those that do not.
+    """
     sign = -1.0 if trouble in LOW_IS_BAD else 1.0
-    ill, well = ([judge_run(trouble, rows) for rows in runs] for runs in (ill_rows, well_rows))
-    ill_values, well_values = (np.array([value for value, _ in runs]) for runs in (ill, well))
-    half = len(ill) // 2
-    cut = best_threshold(sign * ill_values[:half], sign * well_values[:half])
-    own = next(d for r in ill_rows[0:1] if (d := live_rules.RULES[trouble](r))).threshold
-    delays = [step for _, step in ill if step is not None]
-    return {
-        "ill": STUDY[trouble][0],
-        "well": STUDY[trouble][1],
-        "threshold": sign * cut,
-        "found": rate(sign * ill_values[half:] > cut),
-        "false_alarms": rate(sign * well_values[half:] > cut),
-        "own_threshold": own,
-        "own_found": rate(sign * ill_values > sign * own),
-        "own_false_alarms": rate(sign * well_values > sign * own),
-        "median_delay": float(np.median(delays)) if delays else None,
-        "ill_values": ill_values.tolist(),
-        "well_values": well_values.tolist(),
-    }
+    judged = [[[judge_run(trouble, rows) for rows in runs] for runs in pair] for pair in pairs]
+    values = [[np.array([value for value, _ in runs]) for runs in pair] for pair in judged]
+    half = len(values[0][0]) // 2
+    ill, well = (np.concatenate([pair[side][:half] for pair in values]) for side in (0, 1))
+    cut = best_threshold(sign * ill, sign * well)
+    own = next(
+        diagnosis for rows in pairs[0][0] if (diagnosis := live_rules.RULES[trouble](rows))
+    ).threshold
+    results = []
+    for (ill_runs, _), (ill, well), names in zip(judged, values, STUDY[trouble]):
+        delays = [step for _, step in ill_runs if step is not None]
+        results.append(
+            dict(zip(("ill", "well"), names))
+            | {
+                "found": rate(sign * ill[half:] > cut),
+                "false_alarms": rate(sign * well[half:] > cut),
+                "own_found": rate(sign * ill[half:] > sign * own),
+                "own_false_alarms": rate(sign * well[half:] > sign * own),
+                "median_delay": float(np.median(delays)) if delays else None,
+                "ill_values": ill.tolist(),
+                "well_values": well.tolist(),
+            }
+        )
+    return {"threshold": sign * cut, "own_threshold": own, "pairs": results}
 
 
-def table(results: dict[str, dict[str, Any]], seeds: int, steps: int) -> str:
+def table(results: dict[str, dict[str, Any]], seeds: int, steps: int, only: str) -> str:
     """Returns the results as Markdown."""
 
     def text(share: dict[str, Any]) -> str:
         low, high = share["interval"]
         return f"{share['count']}/{share['n']} ({low:.0%} to {high:.0%})"
 
+    half, last = seeds // 2, seeds - 1
     lines = [
-        f"Seeds 0 to {seeds - 1}, {steps} steps: `python experiments/calibrate_diagnosis.py "
-        f"--seeds={seeds} --steps={steps} --only='{','.join(results)}' --out=results/diagnosis`. "
-        "Found and false alarms at the "
-        "threshold that the first half of the seeds gives, on the other half; then at the rule's "
-        "own, on all.",
+        f"`python experiments/calibrate_diagnosis.py --seeds={seeds} --steps={steps}{only} "
+        f"--out=results/diagnosis`. Seeds 0 to {half - 1} set a threshold for each trouble; found "
+        f"and false alarms are of seeds {half} to {last}, first at this threshold, then at the "
+        "rule's own. The delay is of all seeds, at the rule's own.",
         "",
         "| trouble | ill | well | threshold | found | false alarms | own threshold | found "
         "| false alarms | median delay |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for trouble, r in results.items():
-        delay = "-" if r["median_delay"] is None else f"{r['median_delay']:.0f} steps"
-        lines.append(
-            f"| {trouble} | {r['ill']} | {r['well']} | {r['threshold']:.3g} | {text(r['found'])} "
-            f"| {text(r['false_alarms'])} | {r['own_threshold']:g} | {text(r['own_found'])} "
-            f"| {text(r['own_false_alarms'])} | {delay} |"
-        )
+    for trouble, result in results.items():
+        for r in result["pairs"]:
+            delay = "-" if r["median_delay"] is None else f"{r['median_delay']:.0f} steps"
+            lines.append(
+                f"| {trouble} | {r['ill']} | {r['well']} | {result['threshold']:.3g} "
+                f"| {text(r['found'])} | {text(r['false_alarms'])} | {result['own_threshold']:g} "
+                f"| {text(r['own_found'])} | {text(r['own_false_alarms'])} | {delay} |"
+            )
     return "\n".join(lines) + "\n"
 
 
 def draw(results: dict[str, dict[str, Any]], file: Path) -> None:
     """Draws the values of all runs, and both thresholds."""
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(3.2 * len(results), 3.4), layout="constrained")
-    for axes, (trouble, r) in zip(
-        figure.subplots(1, len(results), squeeze=False)[0], results.items()
-    ):
-        for place, name in enumerate(("ill", "well")):
-            values = r[f"{name}_values"]
-            places = place + np.linspace(-0.2, 0.2, len(values))
-            axes.plot(places, values, "o", ms=4, color=("tab:red", "tab:green")[place])
-        axes.axhline(r["threshold"], color="k", lw=1, label="from half of the seeds")
-        axes.axhline(r["own_threshold"], color="k", lw=1, ls=":", label="the rule's own")
-        axes.set_xticks([0, 1], ["ill", "well"])
-        axes.set_title(trouble)
-    axes.legend(fontsize=7)
+    columns = 4
+    rows = -(-len(results) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in panels:
+        axes.set_visible(False)
+    for axes, (trouble, result) in zip(panels, results.items()):
+        axes.set_visible(True)
+        for pair, r in enumerate(result["pairs"]):
+            for side, name in enumerate(("ill", "well")):
+                values = r[f"{name}_values"]
+                places = 2 * pair + side + np.linspace(-0.25, 0.25, len(values))
+                axes.plot(places, values, ".", ms=4, color=("tab:red", "tab:green")[side])
+        axes.axhline(result["threshold"], color="k", lw=1)
+        axes.axhline(result["own_threshold"], color="k", lw=1, ls=":")
+        data = ["toy", "images"] if len(result["pairs"]) > 1 else ["toy"]
+        axes.set_xticks(
+            range(2 * len(data)),
+            [f"{side}\n{name}" for name in data for side in ("ill", "well")],
+            fontsize=7,
+        )
+        axes.set_title(trouble, fontsize=9)
+        if trouble in ("explosion", "circling"):
+            axes.set_yscale("log")
+    handles = [
+        Line2D([], [], color="k", lw=1, label="threshold set on half of the seeds"),
+        Line2D([], [], color="k", lw=1, ls=":", label="the rule's own threshold"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(file, dpi=120)
 
 
@@ -205,17 +317,19 @@ def study(arguments: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     set_up_jax([flags.seeds])
     rows = {}
-    for name in dict.fromkeys(group for trouble in troubles for group in STUDY[trouble]):
+    groups = [group for trouble in troubles for pair in STUDY[trouble] for group in pair]
+    for name in dict.fromkeys(groups):
         rows[name] = train_group(GROUPS[name], flags.seeds, flags.steps)
         print(f"trained {flags.seeds} seeds of {name}", flush=True)
     results = {
-        trouble: calibrate(trouble, *(rows[group] for group in STUDY[trouble]))
+        trouble: calibrate(trouble, [(rows[ill], rows[well]) for ill, well in STUDY[trouble]])
         for trouble in troubles
     }
     (out / "calibration.json").write_text(json.dumps(results, indent=1) + "\n")
-    (out / "calibration.md").write_text(table(results, flags.seeds, flags.steps))
+    only = f" --only='{flags.only}'" if flags.only else ""
+    (out / "calibration.md").write_text(table(results, flags.seeds, flags.steps, only))
     draw(results, out / "calibration.png")
-    print(table(results, flags.seeds, flags.steps))
+    print(table(results, flags.seeds, flags.steps, only))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def _held_out(settings: Settings, dataset: Dataset) -> dict[str, np.ndarray] | N
         return None
     if part.settings.get("finite") and part_building.takes("dataset", part, "finite"):
         fresh: Dataset = build_part("dataset", part.updated({"finite": 0}))
-        positions = np.arange(SAMPLES, dtype=np.int64)
+        # The samples at the first positions are those that are trained on.
+        positions = len(dataset.arrays["real"]) + np.arange(SAMPLES, dtype=np.int64)
         with jax.ensure_compile_time_eval():  # a population builds its step while it is traced
             return {name: np.asarray(leaf) for name, leaf in fresh.draw(0, positions).items()}
     if part.settings.get("split") == "test" or not part_building.takes("dataset", part, "split"):

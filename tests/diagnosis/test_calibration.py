@@ -24,10 +24,13 @@ def test_intervals_are_those_of_wilson(study):
         np.testing.assert_allclose(study.wilson(count, n), tuple(expected), atol=1e-4)
 
 
-def test_the_threshold_is_halfway_or_has_the_fewest_errors(study):
-    assert study.best_threshold(np.array([3.0, 4.0]), np.array([0.0, 1.0])) == 2.0
+def test_the_threshold_is_in_the_middle_or_has_the_fewest_errors(study):
+    assert study.best_threshold(np.array([3.0, 4.0]), np.array([-1.0, 1.0])) == 2.0
+    assert study.best_threshold(np.array([1e8, 1e9]), np.array([1.0, 100.0])) == pytest.approx(1e5)
+    assert study.best_threshold(np.array([0.2, 0.3]), np.array([0.0, 0.0])) == pytest.approx(0.1)
     cut = study.best_threshold(np.array([0.0, 3.0, 4.0]), np.array([1.0, 1.0, 1.0]))
     assert 1 < cut < 3
+    assert study.best_threshold(np.array([2.0]), np.array([2.0])) == 2.0
 
 
 def test_a_run_is_judged_by_its_second_half_and_by_its_first_detection(study):
@@ -37,11 +40,24 @@ def test_a_run_is_judged_by_its_second_half_and_by_its_first_detection(study):
     assert first == 300 and extreme == pytest.approx(0.9)
 
 
-def test_the_table_has_a_row_for_each_trouble(study):
-    ill = [[{"step": i, "health/weights_at_bound": 0.9} for i in range(6)]] * 4
-    well = [[{"step": i, "health/weights_at_bound": 0.0} for i in range(6)]] * 4
-    found = study.calibrate("clipped weights", ill, well)
-    assert found["found"]["count"] == 2 and found["false_alarms"]["count"] == 0
-    assert found["own_found"] == {"count": 4, "n": 4, "interval": study.wilson(4, 4)}
-    text = study.table({"clipped weights": found}, 4, 1000)
-    assert "| clipped weights | clipped critic | WGAN-GP | 0.45 | 2/2 (34% to 100%) |" in text
+def test_the_table_has_a_row_for_each_pair(study):
+    def rows(value, n):
+        return [[{"step": i, "health/weights_at_bound": value} for i in range(6)]] * n
+
+    # The threshold is of the first halves of both pairs.
+    pairs = [(rows(0.9, 4), rows(0.0, 4)), (rows(0.4, 4), rows(0.1, 2) + rows(0.5, 2))]
+    found = study.calibrate("clipped weights", pairs)
+    assert found["threshold"] == pytest.approx(0.25)
+    first, second = found["pairs"]
+    assert first["found"] == {"count": 2, "n": 2, "interval": study.wilson(2, 2)}
+    assert first["false_alarms"]["count"] == 0 and second["false_alarms"]["count"] == 2
+    assert second["found"]["count"] == 2
+    assert first["own_found"]["count"] == 2
+    text = study.table({"clipped weights": found}, 4, 1000, "")
+    assert text.count("| clipped weights | clipped critic | WGAN-GP | 0.25 | 2/2 (34% to 100%) |")
+    assert "| clipped weights | images: clipped critic | images: WGAN-GP | 0.25 | 2/2" in text
+
+
+def test_both_groups_of_each_pair_are_trained(study):
+    named = {group for pairs in study.STUDY.values() for pair in pairs for group in pair}
+    assert named == set(study.GROUPS)

@@ -105,12 +105,14 @@ def test_clipped_weights_are_at_the_bound():
     def nets(weights):
         return affine_game()._replace(
             init=lambda rng: ({"gain": jnp.float32(1.0)}, {"w": jnp.asarray(weights)}),
-            score=lambda params, x: x @ params["w"],
+            score=lambda params, x: x[:, 0] * jnp.sum(params["w"]),
         )
 
     share = lambda weights: measured(nets(weights), measures.weights_at_bound)
     assert share([0.01, -0.01])["weights_at_bound"] == 1
-    assert share([0.01, 0.002])["weights_at_bound"] == 0.5
+    assert share([0.01, 0.002])["weights_at_bound"] == 0
+    assert share([0.01, -0.01, 0.002])["weights_at_bound"] == 0.5
+    assert share([0.01, 0.0])["weights_at_bound"] == 0
 
 
 def test_movement_on_a_line_and_on_a_circle():

@@ -7,11 +7,13 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax import data
 from gan_jax.errors import UserError
 from gan_jax.experiment import training_loop
 from gan_jax.experiment.builder import build
 from gan_jax.experiment.checkpoint_diagnosis import describe_health, measure_health
 from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.health_samples import SAMPLES, held_out_batch
 from gan_jax.experiment.loading import load
 from gan_jax.experiment.run_directory import has_ended
 from gan_jax.experiment.settings import Settings
@@ -160,3 +162,15 @@ def test_held_out_points_are_drawn_also_where_a_population_traces_its_step(root)
     stage = build(tiny(root, "dataset=ring(finite=64)", "health=true")).stages[0]
     assert stage.make_health is not None
     jax.eval_shape(lambda number: (stage.make_health({}), number)[1], 0.0)
+
+
+@pytest.mark.parametrize("finite", [16, 64, 1000])
+def test_held_out_points_are_none_that_are_trained_on(root, finite):
+    settings = tiny(root, f"dataset=ring(finite={finite})")
+    dataset = data.ring(finite=finite)
+    held_out = held_out_batch(settings, dataset, lambda batch: batch)
+    assert held_out is not None
+    points = np.asarray(held_out({})["real"])
+    assert len(points) == SAMPLES
+    trained = {tuple(point) for point in np.asarray(dataset.arrays["real"])}
+    assert not any(tuple(point) in trained for point in points)
