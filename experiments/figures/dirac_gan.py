@@ -73,7 +73,7 @@ NOISE_PUBLISHED = (0.022, 0.025, 0.033)
 RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")
 """The cells that converge linearly along a spiral."""
 
-EXTENT = 3.4
+SQUARE = 3.4
 """Half the width of the square of theta and psi that is shown."""
 
 BILINEAR = (
@@ -362,7 +362,7 @@ def draw(numbers: Numbers) -> "Figure":
 
 def _draw_field(ax: "Axes", field: games.Field) -> None:
     """Draws the directions of descent: of theta across, and of psi up."""
-    ticks = np.linspace(-EXTENT, EXTENT, 7)[1:-1]
+    ticks = np.linspace(-SQUARE, SQUARE, 7)[1:-1]
     points = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
     steps = np.array([field(theta, psi) for theta, psi in points])
     lengths = np.maximum(np.hypot(*steps.T), 1e-12)[:, None]
@@ -375,7 +375,7 @@ def _draw_path(ax: "Axes", path: np.ndarray) -> None:
     ax.plot(*path[0], "o", color=page.ORANGE)
     ax.plot(0, 0, "+", markersize=6, color=page.BLACK)
     ax.plot(*path[-1], "s", markersize=3.5, color=page.VERMILLION, fillstyle="none")
-    limits = (-EXTENT, EXTENT)
+    limits = (-SQUARE, SQUARE)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
 
 

@@ -16,6 +16,10 @@ Numbers and claims are those of unrolled_ring_ablation. To be met, A1a: K = 10 c
 end in 9 of 10 seeds, with a median share of high quality of 0.80 or more. A1b: K = 0 is near 2
 modes or fewer, with 0.10 of high quality or less, in the second half of its checkpoints in 9 of 10
 seeds; the leading mode changes.
+
+Measured in the short form, seed 0: at step 15,000 K = 10 covers 8 modes with 0.59 of high quality,
+and K = 0 is on one mode, another at each picture. K = 10 was trained at commit 6d88ede, K = 0 and
+the record at 18772d9. On half of a busy core K = 10 makes 8 steps per second, 50 minutes a seed.
 """
 
 from collections.abc import Mapping

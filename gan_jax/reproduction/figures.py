@@ -32,11 +32,11 @@ SCALES = ("smoke", "short", "paper")
 
 NOT_SETTINGS = (
     "COLOURS",
-    "EXTENT",
     "MARKERS",
     "NOISE_PUBLISHED",
     "PUBLISHED",
     "RARE",
+    "SQUARE",
     "TYPE_CHECKING",
 )
 """Constants of a module that no number depends on."""
