@@ -101,7 +101,7 @@ def draw(numbers: Numbers) -> "Figure":
     """Draws samples over training, one row per K, and the data."""
     pictures = numbers["pictures"]
     columns = 1 + max(len(picture["shown"]) for picture in pictures.values())
-    figure, axes = page.panels(len(pictures), columns, 0.8 * len(pictures) + 0.3)
+    figure, axes = page.panels(len(pictures), columns, 0.9 * len(pictures) + 0.4)
     for row, (name, picture) in zip(axes, pictures.items(), strict=True):
         densities = [density["counts"] for density in picture["shown"]]
         for ax, counts in zip(row, [*densities, numbers["target"]], strict=True):
