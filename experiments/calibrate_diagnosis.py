@@ -129,6 +129,8 @@ STUDY = {
 of a trouble."""
 
 LOW_IS_BAD = ("mode collapse",)
+RATIOS = ("circling", "explosion")
+"""Troubles whose values are drawn on a logarithmic axis."""
 
 
 def train_group(overrides: tuple[str, ...], seeds: int, steps: int) -> list[list[dict[str, Any]]]:
@@ -268,7 +270,7 @@ def draw(results: dict[str, dict[str, Any]], file: Path) -> None:
     columns = 4
     rows = -(-len(results) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.6 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).flat
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.set_visible(False)
     for axes, (trouble, result) in zip(panels, results.items()):
@@ -287,7 +289,7 @@ def draw(results: dict[str, dict[str, Any]], file: Path) -> None:
             fontsize=7,
         )
         axes.set_title(trouble, fontsize=9)
-        if trouble in ("explosion", "circling"):
+        if trouble in RATIOS:
             axes.set_yscale("log")
     handles = [
         Line2D([], [], color="k", lw=1, label="threshold set on half of the seeds"),

@@ -2,7 +2,8 @@
 
 A rule takes the rows so far, in order, and returns a `Diagnosis`, or None if too few of them have
 what it needs. A new rule is a function in `RULES`. A value that a few rows have is judged by the
-median of the last three, so that one odd batch is no trouble.
+median of the last three, so that one odd batch is no trouble. Default thresholds are those of
+``results/diagnosis/calibration.md``, rounded.
 """
 
 import math
@@ -50,16 +51,16 @@ def dead_latents(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
     return _above(rows, "health/dead_latents", threshold, advice)
 
 
-def vanishing_gradient(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
-    """Detects that the generator's loss is flat at most samples: ``health/flat_samples``."""
+def vanishing_gradient(rows: Rows, threshold: float = 0.07) -> Diagnosis | None:
+    """Detects that the generator's loss is flat at many samples: ``health/flat_samples``."""
     advice = (
-        "the generator's loss is flat: use non_saturating in place of minimax in config.objective, "
-        "or add r1 or gradient_penalty"
+        "the generator's loss is flat at many samples: use non_saturating in place of minimax in "
+        "config.objective, or add r1 or gradient_penalty"
     )
     return _above(rows, "health/flat_samples", threshold, advice)
 
 
-def circling(rows: Rows, threshold: float = 1.5, straightness: float = 0.8) -> Diagnosis | None:
+def circling(rows: Rows, threshold: float = 3.4, straightness: float = 0.8) -> Diagnosis | None:
     """Detects that parameters move smoothly, and come back to where they were.
 
     The value is the larger of both ``health/.._path_ratio`` whose ``.._update_cosine`` is above
@@ -81,7 +82,7 @@ def circling(rows: Rows, threshold: float = 1.5, straightness: float = 0.8) -> D
     return Diagnosis(max(values) > threshold, max(values), threshold, advice)
 
 
-def oscillating_scores(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
+def oscillating_scores(rows: Rows, threshold: float = 0.8) -> Diagnosis | None:
     """Detects that one period holds much of the variance of the mean score of generated samples.
 
     The value is that of `gan_jax.diagnosis.oscillation`, over the last 64 rows, at least 32.
@@ -113,10 +114,10 @@ def explosion(rows: Rows, threshold: float = 1e3) -> Diagnosis | None:
     )
 
 
-def clipped_weights(rows: Rows, threshold: float = 0.5) -> Diagnosis | None:
-    """Detects that most weights of the discriminator are at its largest: at the clipping bound."""
+def clipped_weights(rows: Rows, threshold: float = 0.08) -> Diagnosis | None:
+    """Detects that many weights of the discriminator are at its largest: at the clipping bound."""
     advice = (
-        "most weights are at the bound of clip_weights: use gradient_penalty in config.objective "
+        "many weights are at the bound of clip_weights: use gradient_penalty in config.objective "
         "in its place, or raise the bound"
     )
     return _above(rows, "health/weights_at_bound", threshold, advice)

@@ -32,18 +32,18 @@ def test_missing_modes_are_a_collapse_though_samples_are_far_apart():
 
 
 @pytest.mark.parametrize(
-    ("rule", "name"),
+    ("rule", "name", "threshold"),
     [
-        (live_rules.dead_latents, "dead_latents"),
-        (live_rules.vanishing_gradient, "flat_samples"),
-        (live_rules.clipped_weights, "weights_at_bound"),
-        (live_rules.overfitting, "overfitting"),
+        (live_rules.dead_latents, "dead_latents", 0.5),
+        (live_rules.vanishing_gradient, "flat_samples", 0.07),
+        (live_rules.clipped_weights, "weights_at_bound", 0.08),
+        (live_rules.overfitting, "overfitting", 0.5),
     ],
 )
-def test_shares_above_a_half_are_detected(rule, name):
-    column = f"health__{name}"
-    assert rule(rows(**{column: [0.6, 0.6, 0.6]})).detected
-    assert not rule(rows(**{column: [0.4, 0.4, 0.9]})).detected
+def test_the_median_of_the_newest_shares_is_compared_with_the_threshold(rule, name, threshold):
+    column, above, below = f"health__{name}", threshold + 0.01, threshold - 0.01
+    assert rule(rows(**{column: [above] * 3})).detected
+    assert not rule(rows(**{column: [below, below, 0.9]})).detected
 
 
 def test_smooth_paths_that_come_back_are_circles_and_noise_is_none():

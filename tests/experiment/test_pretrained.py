@@ -93,6 +93,21 @@ def test_the_shipped_generator_of_fashion_mnist_has_the_score_that_its_file_says
     assert score["fd_lenet_10k_train"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_the_shipped_generators_of_the_ring_have_the_scores_that_their_files_say():
+    from gan_jax import data
+    from gan_jax.evaluation import evaluation_key
+    from gan_jax.metrics import mode_coverage
+
+    for name in ("ring_vanilla", "ring_unrolled"):
+        generator = load_pretrained(name)
+        ring = data.ring()
+        fake = generator.sampler(evaluation_key(0), 2_500)
+        found = mode_coverage(fake, ring.centres, ring.std)
+        expected = generator.metadata["scores"]
+        assert found.modes == expected["modes/covered"]
+        assert found.high_quality == pytest.approx(expected["modes/high_quality"], abs=2e-3)
+
+
 @pytest.mark.slow
 def test_sample_draws_from_a_shipped_generator(root, tmp_path):
     command = [sys.executable, str(root / "experiments" / "sample.py")]
