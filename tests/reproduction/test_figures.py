@@ -29,6 +29,7 @@ SLOW = {
     "loss_penalty_unroll_rule",
     "objective_sensitivity",
     "parallel_lines",
+    "population_members",
     "ring_and_grid",
     "san_and_r3gan",
     "toy_generators",
