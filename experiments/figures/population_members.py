@@ -10,7 +10,7 @@ the largest difference of any parameter of the generator from the run alone.
 
 To be met, set before the first run: up to step 100 a member differs from the run alone by at most
 1e-6; and at step 500 the median member differs at most ten times as much as the median run that was
-changed by a bit, so that it is the training that lets differences grow, not the population.
+changed by a bit.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,8 @@ PARTS = [(field, name) for field in registry.NAMESPACES for name in registry.nam
 NO_PAPER = {
     # data that one brings or draws, and mathematics of no paper
     "fixed", "folder", "mixture", "npy", "npz", "paired_folder", "paired_shapes", "ring_of_seven",
-    "streamed", "streamed_tfds", "tfds", "stacked", "stacked_fashion_mnist", "unpaired_folder", "unpaired_shapes",
+    "streamed", "streamed_tfds", "tfds", "stacked", "stacked_fashion_mnist",
+    "unpaired_folder", "unpaired_shapes",
     "average_over", "ema", "ema_num_updates", "flip",
     # rules that end a run
     "patience", "reached",
