@@ -2,11 +2,11 @@
 
     python experiments/reproduce.py population_members           # 1 minute
 
-A population is one program for all its members, and may round otherwise than the program of one
-run. Each of 8 seeds of a small vanilla GAN on the ring (layers of 64, Adam 3e-4, batches of 16) is
-trained for 500 steps as a member of a population of all, alone, and alone once more from weights of
-the generator that are larger by their last bit: the least change that there is. What is compared is
-the largest difference of any parameter of the generator from the run alone.
+Source: ours. A population is one program for all its members, and may round otherwise than the
+program of one run. Each of 8 seeds of a small vanilla GAN on the ring is trained for 500 steps as a
+member of a population of all, alone, and alone once more from weights of the generator that are
+larger by their last bit: the least change that there is. What is compared is the largest difference
+of any parameter of the generator from the run alone. Layers of 64, Adam 3e-4, batches of 16.
 
 To be met, set before the first run: up to step 100 a member differs from the run alone by at most
 1e-6; and at step 500 the median member differs at most ten times as much as the median run that was
