@@ -77,6 +77,21 @@ def test_the_tests_that_documents_name_exist():
         assert f"\ndef {name}(" in (ROOT / file).read_text(), f"{file}::{name}"
 
 
+def test_functions_with_the_name_of_their_module_are_in_the_reference():
+    text = "".join(path.read_text() for path in ROOT.glob("docs/reference/*.md"))
+    directives = re.findall(r"^::: ([\w.]+)", text, re.M)
+    for module in directives:
+        try:
+            package = importlib.import_module(module)
+        except ModuleNotFoundError:  # a function of its own: networks.dcgan.dcgan
+            continue
+        for name in getattr(package, "__all__", ()):
+            # The page of a package shows the module in the function's place.
+            home = f"{module}.{name}"
+            if getattr(getattr(package, name), "__module__", "") == home:
+                assert f"{home}.{name}" in directives
+
+
 @pytest.mark.slow
 def test_the_site_has_every_public_name(tmp_path):
     pytest.importorskip("mkdocstrings")
