@@ -57,7 +57,7 @@ class Figure:
     * ``NOT_RUN``, if the smoke form is less than its name says: what it leaves out.
 
     A module of trained runs has in addition ``RUNS``, which maps names to `Run`; ``SEEDS``, the
-    number of seeds; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which of them the smoke form has;
+    number of seeds, and ``FIRST_SEED``, if that is not 0; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which of them the smoke form has;
     ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the overrides of the short form and
     what it leaves out, if there is one; and ``UNIT``, what a seed is called.
 
@@ -113,6 +113,11 @@ class Figure:
         """Returns how many seeds each run has in a form of the figure."""
         seeds: int = self.module.SMOKE_SEEDS if scale == "smoke" else self.module.SEEDS
         return seeds
+
+    def seeds_to_train(self, total: int, measured: int) -> range:
+        """Returns the seeds that ``total`` seeds have beyond the first ``measured`` of them."""
+        first: int = getattr(self.module, "FIRST_SEED", 0)
+        return range(first + measured, first + total)
 
     def runs(self, scale: str) -> dict[str, Run]:
         """Returns the runs of a form of the figure by name; none if it trains none."""
@@ -225,8 +230,8 @@ def measure_figure(
             f"{folder} was made with other settings, so no seeds can be added: "
             "--overwrite measures it again"
         )
-    first_seed = before["seeds"] if before is not None else 0
-    new_seeds = range(first_seed, seeds) if seeds is not None else None
+    measured = before["seeds"] if before is not None else 0
+    new_seeds = figure.seeds_to_train(seeds, measured) if seeds is not None else None
     seconds_before = seconds_spent(workdir, new_seeds)
     began = time.monotonic()
     numbers = to_json_value(_measure(figure, scale, new_seeds, workdir, root))
