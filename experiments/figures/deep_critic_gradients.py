@@ -49,7 +49,7 @@ BOUNDS, PENALTY = (1e-1, 1e-2, 1e-3), 10.0
 WINDOWS = {"c = 0.01": 0.02, "penalty": 0.5}
 """Half the widths of the histograms of weights, as in the paper."""
 
-COLOURS = {
+_COLOURS = {
     "c = 0.1": page.VERMILLION,
     "c = 0.01": page.ORANGE,
     "c = 0.001": page.PURPLE,
@@ -334,10 +334,10 @@ def draw(numbers: Numbers) -> "Figure":
     seeds = 1 + max(row["seed"] for row in rows)
     layers = np.arange(DEPTH + 1, 0, -1)
     for row in rows:
-        style = {"color": COLOURS[row["name"]], "linewidth": 1.2, "alpha": 0.8}
+        style = {"color": _COLOURS[row["name"]], "linewidth": 1.2, "alpha": 0.8}
         by_layer.plot(layers, late_norms(row["norms"])[::-1], **style)
         over_training.plot(steps, [slope(np.array(norms)) for norms in row["norms"]], **style)
-    for name, colour in COLOURS.items():
+    for name, colour in _COLOURS.items():
         label = f"penalty, weight {PENALTY:g}" if name == "penalty" else f"clipping, {name}"
         by_layer.plot([], [], color=colour, label=label)
     by_layer.invert_xaxis()
@@ -357,7 +357,7 @@ def draw(numbers: Numbers) -> "Figure":
         row = next(row for row in rows if (row["name"], row["seed"]) == (name, 0))
         counts = np.array(row["histogram"], float)
         edges = np.linspace(-window, window, len(counts) + 1)
-        ax.stairs(counts / counts.sum(), edges, color=COLOURS[name], fill=True, alpha=0.6)
+        ax.stairs(counts / counts.sum(), edges, color=_COLOURS[name], fill=True, alpha=0.6)
         ax.set(xlabel="weight", ylabel="share of hidden weights")
         label = name if name == "penalty" else f"clipping, {name}"
         ax.set_title(f"{label}: at the end, seed 0")

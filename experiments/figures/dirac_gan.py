@@ -52,7 +52,7 @@ NOISY = "instance noise"
 EXPECTED_NOISE = "instance noise, expected field"
 CONSENSUS_AS_PUBLISHED = "consensus, published field"
 
-PUBLISHED = {
+_PUBLISHED = {
     "GAN": (("3.096", "3.097"), ("1.344", "1.422"), ("1.03", "2.42")),
     "NSGAN": (("0.626", "0.644"), ("0.274", "0.314"), ("0.126", "0.309")),
     "WGAN, clip 1": (("1.00", "1.27"), ("0.95", "1.05"), ("0.43", "1.01")),
@@ -67,13 +67,13 @@ PUBLISHED = {
 If the least is 0, only a bound is given. The last bound is ours, for "~0".
 """
 
-NOISE_PUBLISHED = (0.022, 0.025, 0.033)
+_NOISE_PUBLISHED = (0.022, 0.025, 0.033)
 """Greatest radii with instance noise."""
 
 RATES = ("R1, γ = 0.3", "NSGAN + R1, 0.3")
 """The cells that converge linearly along a spiral."""
 
-SQUARE = 3.4
+_SQUARE = 3.4
 """Half the width of the square of theta and psi that is shown."""
 
 BILINEAR = (
@@ -208,10 +208,10 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 def _radius_claims(radii: Numbers) -> list[Claim]:
     claims = []
-    for name, published in PUBLISHED.items():
+    for name, published in _PUBLISHED.items():
         for rule, ends in zip(UPDATE_RULES, published, strict=True):
             claims += _cell_claims(name, rule, radii[name][rule][0], ends)
-    for rule, ends in zip(UPDATE_RULES, PUBLISHED[CONSENSUS_AS_PUBLISHED], strict=True):
+    for rule, ends in zip(UPDATE_RULES, _PUBLISHED[CONSENSUS_AS_PUBLISHED], strict=True):
         diverges = rule == "alternating 1:5"
         note = (
             "the published field halves one summand of the gradient of |v|^2 / 2; along the "
@@ -228,7 +228,7 @@ def _radius_claims(radii: Numbers) -> list[Claim]:
                 kind="exact",
             )
         )
-    for rule, published_radius in zip(UPDATE_RULES, NOISE_PUBLISHED, strict=True):
+    for rule, published_radius in zip(UPDATE_RULES, _NOISE_PUBLISHED, strict=True):
         claims.append(
             Claim(
                 f"instance noise; {rule}: greatest radius, 5 seeds",
@@ -362,7 +362,7 @@ def draw(numbers: Numbers) -> "Figure":
 
 def _draw_field(ax: "Axes", field: games.Field) -> None:
     """Draws the directions of descent: of theta across, and of psi up."""
-    ticks = np.linspace(-SQUARE, SQUARE, 7)[1:-1]
+    ticks = np.linspace(-_SQUARE, _SQUARE, 7)[1:-1]
     points = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
     steps = np.array([field(theta, psi) for theta, psi in points])
     lengths = np.maximum(np.hypot(*steps.T), 1e-12)[:, None]
@@ -375,7 +375,7 @@ def _draw_path(ax: "Axes", path: np.ndarray) -> None:
     ax.plot(*path[0], "o", color=page.ORANGE)
     ax.plot(0, 0, "+", markersize=6, color=page.BLACK)
     ax.plot(*path[-1], "s", markersize=3.5, color=page.VERMILLION, fillstyle="none")
-    limits = (-SQUARE, SQUARE)
+    limits = (-_SQUARE, _SQUARE)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
 
 

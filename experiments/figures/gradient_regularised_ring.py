@@ -80,7 +80,7 @@ SMOKE = (
     "networks=mlp(latent_size=16, generator_widths=(32, 32), discriminator_widths=(32,))",
 )
 LABELS = {"regularised": "V + |grad V|² / 2", "plain": "V alone (K = 0)"}
-COLOURS = {"regularised": page.BLUE, "plain": page.VERMILLION}
+_COLOURS = {"regularised": page.BLUE, "plain": page.VERMILLION}
 MODES, BATCH, DRAWN, UNSEEN = 8, 512, 65_536, 1_000
 """Modes; samples per batch; samples for the final gradient, and the seed that they are drawn by."""
 
@@ -321,9 +321,9 @@ def _draw_samples(
 def _draw_norms(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
     for row in rows:
         steps = np.array(row["norms"]["step"]) / 1000
-        colour = COLOURS[row["run"]]
+        colour = _COLOURS[row["run"]]
         ax.plot(steps, row["norms"]["value"], color=colour, linewidth=0.8, alpha=0.7)
-    for name, colour in COLOURS.items():
+    for name, colour in _COLOURS.items():
         ax.plot([], [], color=colour, label=f"{LABELS[name]}, {seeds} seeds")
     ax.set(xlabel="thousand steps", ylabel="norm of D's gradient", yscale="log")
     page.plain_ticks(ax)
@@ -335,6 +335,6 @@ def _draw_near_modes(ax: "Axes", rows: Sequence[Row], seeds: int) -> None:
         steps = np.array([state["step"] for state in row["checkpoints"]]) / 1000
         near = np.array([state["near"] for state in row["checkpoints"]])
         offset = 0.06 * (row["seed"] - (seeds - 1) / 2)
-        ax.plot(steps, near + offset, ".-", color=COLOURS[row["run"]], linewidth=0.8)
+        ax.plot(steps, near + offset, ".-", color=_COLOURS[row["run"]], linewidth=0.8)
     ax.set(xlabel="thousand steps", ylabel="modes nearest to 1% of samples")
     ax.set(ylim=(0.5, MODES + 0.5))

@@ -53,7 +53,7 @@ NAMES = {
 SWITCHES = {"acgan": (1, 0, 0), "projection": (0, 0, 1), "tac": (1, 1, 0), "none": (0, 0, 0)}
 """Weights of the class's cross-entropy, of the twin's, and of the projection."""
 
-COLOURS = (page.BLUE, page.ORANGE, page.GREEN)
+_COLOURS = (page.BLUE, page.ORANGE, page.GREEN)
 BINS = ((-6.0, 18.0, 72), (-9.0, 9.0, 54))
 """Range and number of bins of x and of y."""
 
@@ -411,7 +411,7 @@ def draw(numbers: Numbers) -> "Figure":
     _draw_dots(mean, [_x_values(rows, method, "mean") for method in NAMES], "mean of x")
     _draw_dots(std, [_x_values(rows, method, "std") for method in NAMES], "standard deviation of x")
     for ax, values in ((mean, truth["mean"]), (std, truth["std"])):
-        for value, colour in zip(values, COLOURS, strict=True):
+        for value, colour in zip(values, _COLOURS, strict=True):
             ax.axhline(value, color=colour, linewidth=0.8, linestyle=":")
     mmds = [
         np.maximum(np.array([row["mmd"] for row in rows if row["method"] == method]), LEAST)
@@ -437,7 +437,7 @@ def _draw_densities(ax: "Axes", densities: Sequence[Any] | None) -> None:
             np.exp(-((x[None] - DISTANCE * k) ** 2 + y[:, None] ** 2) / (2 * std**2))
             for k, std in enumerate(STDS)
         ]
-    for k, (density, colour) in enumerate(zip(densities, COLOURS, strict=True)):
+    for k, (density, colour) in enumerate(zip(densities, _COLOURS, strict=True)):
         smooth = gaussian_filter(np.array(density, float), 1.0)
         levels = (0.1, 0.3, 0.6, 0.9)  # shares of the greatest density
         ax.contour(x, y, smooth / smooth.max(), levels=levels, colors=colour, linewidths=0.9)
@@ -449,7 +449,7 @@ def _draw_densities(ax: "Axes", densities: Sequence[Any] | None) -> None:
 def _draw_dots(ax: "Axes", values: Sequence[np.ndarray], label: str) -> None:
     """Draws values ``[seeds, classes]`` of each method."""
     for i, of_method in enumerate(values):
-        for k, colour in enumerate(COLOURS):
+        for k, colour in enumerate(_COLOURS):
             x = i + 0.22 * (k - 1) + np.linspace(-0.08, 0.08, len(of_method))
             ax.plot(x, of_method[:, k], ".", color=colour, markersize=4)
     ax.set_xticks(range(len(NAMES)), list(NAMES.values()), rotation=30, ha="right")

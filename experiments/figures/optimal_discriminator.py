@@ -40,7 +40,7 @@ SAMPLES, SEEDS = 100_000, 5
 MIXTURE = (theory.mixture((-2, 1.5), (0.5, 0.8), (1, 1)), theory.gaussian(0, 1.5))
 """p and q of the right panel."""
 
-RARE = 1e-2
+_RARE = 1e-2
 """Density below which a trained discriminator sees next to no samples; it is shaded."""
 
 Numbers = Mapping[str, Any]
@@ -264,8 +264,8 @@ def _draw_gaussians(ax: "Axes", trained: Sequence[Numbers]) -> None:
 
 
 def _draw_mixture(ax: "Axes", x: Sequence[float], mixture: Numbers) -> None:
-    rare = np.add(mixture["p"], mixture["q"]) < RARE
-    style = {"color": "0.9", "linewidth": 0, "label": f"p + q < {RARE:g}"}
+    rare = np.add(mixture["p"], mixture["q"]) < _RARE
+    style = {"color": "0.9", "linewidth": 0, "label": f"p + q < {_RARE:g}"}
     ax.fill_between(x, -0.03, 1, where=rare, **style)
     ax.plot(x, mixture["p"], ":", color="black", label="p, data: two modes")
     ax.plot(x, mixture["q"], color=page.GREEN, label="q, generator: N(0, 1.5²)")

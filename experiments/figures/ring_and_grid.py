@@ -130,7 +130,7 @@ METRICS = {
     "modes/high_quality": "share of high quality",
     "modes/reverse_kl": "reverse KL (nats)",
 }
-PUBLISHED = {
+_PUBLISHED = {
     "ring, GAN": ((6.3, 0.5), (0.982, 0.002), (0.45, 0.09)),
     "ring, ALI": ((6.6, 0.3), (0.976, 0.004), (0.36, 0.04)),
     "ring, PacGAN2": ((7.9, 0.1), (0.956, 0.020), (0.07, 0.03)),
@@ -233,15 +233,15 @@ def _mean_claim(numbers: Numbers, name: str, metric: str) -> Claim:
         low=low,
         high=high,
         note="; ".join(_notes(numbers, name, values, judged=low is not None)),
-        kind="published" if name in PUBLISHED or name in VEEGAN else "trained",
+        kind="published" if name in _PUBLISHED or name in VEEGAN else "trained",
     )
 
 
 def _published_text(name: str, metric: str) -> str:
     column = list(METRICS).index(metric)
     text = "asked: to be shown"
-    if name in PUBLISHED:
-        mean, error = PUBLISHED[name][column]
+    if name in _PUBLISHED:
+        mean, error = _PUBLISHED[name][column]
         text = f"{mean:g} ± {error:g} (PacGAN)"
     if name in VEEGAN and column < 2:
         text += f", {VEEGAN[name][column]:g} (VEEGAN)"
@@ -273,7 +273,7 @@ def draw(numbers: Numbers) -> "Figure":
     data_names = list(dict.fromkeys(name.split(", ")[0] for name in runs))
     figure, axes = page.panels(len(data_names), 3, 5.0)
     for row, data in zip(axes, data_names, strict=True):
-        candidates = dict.fromkeys([*runs, *PUBLISHED, *VEEGAN])
+        candidates = dict.fromkeys([*runs, *_PUBLISHED, *VEEGAN])
         names = [name for name in candidates if name.startswith(data)]
         for ax, metric in zip(row, METRICS, strict=True):
             _draw_metric(ax, numbers, data, names, metric)
@@ -295,9 +295,9 @@ def _draw_metric(
         if len(values):
             style = {"fmt": "o", "color": page.BLUE, "capsize": 2, "markersize": 3}
             ax.errorbar(left, values.mean(), _standard_error(values), **style)
-        if name in PUBLISHED:
+        if name in _PUBLISHED:
             style = {"fmt": "s", "color": page.ORANGE, "markersize": 4, "capsize": 3}
-            ax.errorbar(right, *PUBLISHED[name][column], **style)
+            ax.errorbar(right, *_PUBLISHED[name][column], **style)
         if name in VEEGAN and column < 2:
             ax.plot(right, VEEGAN[name][column], "^", color=page.GREEN, markersize=5)
         if name in BANDS and column == 0:

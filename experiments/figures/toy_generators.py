@@ -100,7 +100,7 @@ SMOKE = (
     "networks.mlp.discriminator_widths=(16, 16)",
 )
 PAIRS, MIN_SAMPLES, MODES = 2_000, 20, {"8 Gaussians": 8, "25 Gaussians": 25}
-COLOURS = {"clipping": page.VERMILLION, "weight 10": page.BLUE, "weight 0.1": page.SKY}
+_COLOURS = {"clipping": page.VERMILLION, "weight 10": page.BLUE, "weight 0.1": page.SKY}
 
 Numbers = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
@@ -241,7 +241,7 @@ def draw(numbers: Numbers) -> "Figure":
     for ax, data in zip(distances, names, strict=False):
         _draw_distances(ax, numbers, data)
     distances[0].set_title(f"{seeds} seeds; dotted: real")
-    for method, colour in COLOURS.items():
+    for method, colour in _COLOURS.items():
         distances[0].plot([], [], color=colour, label=method)
     distances[0].legend()
     page.letter([*samples.flat, *distances])
@@ -271,6 +271,6 @@ def _draw_distances(ax: "Axes", numbers: Numbers, data: str) -> None:
         if row["data"] == data and row["looks"]:
             steps = [look["step"] for look in row["looks"]]
             distances = [look["distance"] for look in row["looks"]]
-            ax.plot(steps, distances, ".-", color=COLOURS[row["method"]], linewidth=0.9)
+            ax.plot(steps, distances, ".-", color=_COLOURS[row["method"]], linewidth=0.9)
     ax.axhline(numbers["floor"][data], color="0.5", linestyle=":", linewidth=0.9)
     ax.set(yscale="log", ylabel=f"W1, {data}", xlabel="step")

@@ -49,7 +49,7 @@ UNROLLS, SEEDS = (0, 5, 10), 2
 STEPS, SMOKE_STEPS = (100, 1000, 3000), (20, 40)
 """The steps at which eigenvalues are computed, the last of which ends the training."""
 LATENT_SIZE, WIDTH, SAMPLES, MIN_SAMPLES = 64, 64, 2500, 20
-MARKERS = ("o", "^")
+_MARKERS = ("o", "^")
 DIRAC_STEP_SIZE, DIRAC_UNROLLS = 0.2, (0, 1, 2, 5, 10, 20)
 
 Numbers = Mapping[str, Any]
@@ -286,7 +286,7 @@ def _draw_field(ax: "Axes", rows: Rows, steps: Sequence[int], shown: np.ndarray)
     for row in rows:
         colour = _colours(len(steps))[steps.index(row["step"])]
         parts = np.array([*row["leading"], *row["least"]])
-        marker = MARKERS[row["seed"]]
+        marker = _MARKERS[row["seed"]]
         ax.plot(*parts.T, marker, color=colour, markersize=4, fillstyle="none")
     ax.axvline(0, color="0.6", linewidth=0.7)
     ax.set_xscale("symlog", linthresh=1)
@@ -336,7 +336,7 @@ def _runs(rows: Rows, unrolls: Sequence[int]) -> Iterator[tuple[list[int], Rows,
             run = [row for row in rows if row["unroll"] == unroll and row["seed"] == seed]
             style = {
                 "color": f"C{index}",
-                "marker": MARKERS[seed],
+                "marker": _MARKERS[seed],
                 "fillstyle": "none",
                 "linewidth": 1,
                 "label": f"K = {unroll}, seed {seed}",

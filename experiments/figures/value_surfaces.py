@@ -62,7 +62,7 @@ METHODS = {
     "penalty": "penalty, weight 10",
     "light": "penalty, weight 0.1 (their code)",
 }
-COLOURS = {"clip": page.VERMILLION, "penalty": page.BLUE, "light": page.SKY}
+_COLOURS = {"clip": page.VERMILLION, "penalty": page.BLUE, "light": page.SKY}
 EXTENT, PIXELS = 3.0, 48
 
 Numbers = Mapping[str, Any]
@@ -350,7 +350,7 @@ def draw(numbers: Numbers) -> "Figure":
     for ax in (gaps, used):
         page.plain_ticks(ax)
     used.set_title(title)
-    handles = [gaps.plot([], [], "o", color=COLOURS[method])[0] for method in METHODS]
+    handles = [gaps.plot([], [], "o", color=_COLOURS[method])[0] for method in METHODS]
     figure.legend(handles, list(METHODS.values()), loc="outside upper center", ncols=3)
     page.letter(list(axes.flat))
     return figure
@@ -379,9 +379,9 @@ def _draw_values(ax: "Axes", numbers: Numbers, key: str, label: str) -> None:
             values = np.array([row[key] for row in rows]) / unit
             if key == "slope":
                 low, high = np.array([row["slopes"] for row in rows]).T
-                style = {"fmt": "none", "color": COLOURS[method], "linewidth": 0.7}
+                style = {"fmt": "none", "color": _COLOURS[method], "linewidth": 0.7}
                 ax.errorbar(x, values, (values - low, high - values), **style)
-            ax.plot(x, values, "o", color=COLOURS[method], markersize=3)
+            ax.plot(x, values, "o", color=_COLOURS[method], markersize=3)
     ax.axhline(1.0, color="0.5", linestyle=":", linewidth=0.9)
     ax.set(ylabel=label, yscale="log", xlim=(-0.6, len(names) - 0.4))
     ax.set_xticks(range(len(names)), [name.split()[0] for name in names])

@@ -36,7 +36,7 @@ NAMES = {
     "non_saturating": "-log D",
     "wasserstein": "critic, WGAN-GP",
 }
-COLOURS = {"minimax": page.VERMILLION, "non_saturating": page.BLUE, "wasserstein": page.PURPLE}
+_COLOURS = {"minimax": page.VERMILLION, "non_saturating": page.BLUE, "wasserstein": page.PURPLE}
 
 Numbers = Mapping[str, Any]
 
@@ -190,8 +190,8 @@ def draw(numbers: Numbers) -> "Figure":
         key = f"{std:g}"
         for name, of_seeds in numbers["norms"][key].items():
             for norms in of_seeds:
-                ax.semilogy(numbers["steps"], norms, color=COLOURS[name], linewidth=0.9, alpha=0.8)
-            ax.plot([], [], color=COLOURS[name], label=f"{NAMES[name]}, {len(of_seeds)} seeds")
+                ax.semilogy(numbers["steps"], norms, color=_COLOURS[name], linewidth=0.9, alpha=0.8)
+            ax.plot([], [], color=_COLOURS[name], label=f"{NAMES[name]}, {len(of_seeds)} seeds")
         optimal = numbers["optimal"][key]
         if optimal > 1e-12:
             style = {"color": page.VERMILLION, "linestyle": "--", "linewidth": 1}

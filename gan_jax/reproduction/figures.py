@@ -30,17 +30,6 @@ if TYPE_CHECKING:
 SCALES = ("smoke", "short", "paper")
 """The forms of a figure: seconds of work, hours on two cores, and what was published."""
 
-NOT_SETTINGS = (
-    "COLOURS",
-    "MARKERS",
-    "NOISE_PUBLISHED",
-    "PUBLISHED",
-    "RARE",
-    "SQUARE",
-    "TYPE_CHECKING",
-)
-"""Constants of a module that no number depends on."""
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -57,9 +46,10 @@ class Figure:
     * ``NOT_RUN``, if the smoke form is less than its name says: what it leaves out.
 
     A module of trained runs has in addition ``RUNS``, which maps names to `Run`; ``SEEDS``, the
-    number of seeds, and ``FIRST_SEED``, if that is not 0; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which of them the smoke form has;
-    ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the overrides of the short form and
-    what it leaves out, if there is one; and ``UNIT``, what a seed is called.
+    number of seeds, and ``FIRST_SEED``, if that is not 0; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which
+    of them the smoke form has; ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the
+    overrides of the short form and what it leaves out, if there is one; and ``UNIT``, what a seed
+    is called.
 
     Attributes:
       name: the name of the file.
@@ -146,13 +136,13 @@ class Figure:
     def _constants(self) -> dict[str, Any]:
         """Returns the module's constants of plain numbers and text, by names in lower case.
 
-        Those of `NOT_SETTINGS` are left out.
+        No number depends on those whose names begin with an underscore: published numbers, colours.
         """
         return {
             name.lower(): value
             for name, value in vars(self.module).items()
-            if name.isupper() and name not in NOT_SETTINGS and value is not None
-            if _is_plain(value)
+            if name.isupper() and not name.startswith("_") and name != "TYPE_CHECKING"
+            if value is not None and _is_plain(value)
         }
 
     def not_run(self, scale: str, seeds: int | None) -> str:

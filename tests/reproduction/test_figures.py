@@ -32,6 +32,7 @@ SLOW = {
     "population_members",
     "ring_and_grid",
     "san_and_r3gan",
+    "second_order_term",
     "toy_generators",
     "two_gaussians",
     "unrolled_eigenvalues",

@@ -20,6 +20,7 @@ from gan_jax.reproduction import Claim
 
 RATE, NAMES = 0.1, ("a", "b")
 TABLE = {"x": (1, None)}
+_PUBLISHED = (0.2, 0.3)
 FUNCTIONS = (print,)
 
 
@@ -86,6 +87,13 @@ def test_files_with_an_underscore_are_no_figures(figure, tmp_path):
 def test_the_settings_of_a_figure_without_runs_are_its_plain_constants(figure):
     expected = {"rate": 0.1, "names": ["a", "b"], "table": {"x": [1, None]}}
     assert figure("measured", MEASURED).settings("paper") == expected
+
+
+def test_seeds_are_counted_from_the_figures_first_one(figure):
+    assert figure("trained", TRAINED).seeds_to_train(10, measured=4) == range(4, 10)
+    later = figure("later", TRAINED + "FIRST_SEED = 30\n")
+    assert later.seeds_to_train(10, measured=0) == range(30, 40)
+    assert later.seeds_to_train(10, measured=4) == range(34, 40)
 
 
 def test_a_shortened_form_has_its_own_runs_overrides_and_seeds(figure):
