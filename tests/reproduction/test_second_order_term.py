@@ -61,6 +61,9 @@ def test_the_verdict_is_of_new_seeds_and_the_pooled_test_is_not_judged(figure):
     # All seeds together would be below the level, and the new ones alone are not.
     claims = figure.claims(numbers(figure, full=9, stopped=3))
     assert claims[1].measured[0] < 0.025 and verdict_list(claims) == ["miss", "not judged"]
+    # Every seed that is there agrees, but the test was planned for 40.
+    early = figure.claims(numbers(figure, full=20, stopped=0, seeds=20))
+    assert early[0].measured[0] < 1e-9 and verdict_list(early) == ["not judged"] * 2
 
 
 def test_shares_over_training_count_runs_that_diverged_as_failed(figure):
