@@ -191,9 +191,12 @@ def draw(report: Report) -> "Figure":
     left, right = ax.get_xlim()
     right *= max(right / left, 4) ** 0.5  # room for the names
     ticks = [tick for tick in TICKS if left <= tick <= right]
+    if len(ticks) < 3:
+        ticks = [tick / 10 for tick in range(5, 20) if left <= tick / 10 <= right]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlim(left, right)
+    ax.set_ylim(-0.5, len(results) - 0.5)
     ax.set_yticks(heights, [result.name for result in results], fontsize=8)
     ax.set_xlabel("times as fast as the fastest peer", fontsize=9)
     remark = f"{report.machine}; {_packages_text(report)}"

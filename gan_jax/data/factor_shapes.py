@@ -64,7 +64,7 @@ def factor_shapes(
 
     References:
       Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
-      Framework" (2017), appendix A.2, for dSprites.
+      Framework" (2017), for dSprites.
     """
     counts = dict(zip(FACTORS, (kinds, sizes, angles, xs, ys, colours), strict=True))
     _check(counts, resolution, labels)

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -45,10 +46,27 @@ def epoch_permutations(n: int) -> IndexFunction:
       The function ``(seed, positions [...], *stream) -> indices [...]``, see `IndexFunction`.
     """
 
-    @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)
-    def permutation(*entropy: int) -> np.ndarray:
+    def permutation(*entropy: int) -> Callable[[np.ndarray], np.ndarray]:
         order = np.random.default_rng(entropy).permutation(n)
-        return order.astype(np.int32 if n < 2**31 else np.int64)
+        return order.astype(np.int32 if n < 2**31 else np.int64).__getitem__
+
+    return index_function(n, permutation)
+
+
+def index_function(
+    n: int, permutation: Callable[..., Callable[[np.ndarray], np.ndarray]]
+) -> IndexFunction:
+    """Returns the function that goes through ``n`` samples in the orders of some permutations.
+
+    Args:
+      n: the number of samples.
+      permutation: the function ``(seed, epoch, *stream) -> (offsets [k] -> indices [k])``. The
+        last 16 of its results are kept.
+
+    Returns:
+      The function ``(seed, positions [...], *stream) -> indices [...]``, see `IndexFunction`.
+    """
+    cached = functools.lru_cache(CACHED_PERMUTATIONS)(permutation)
 
     def indices(seed: Seed, positions: np.ndarray, *stream: int) -> np.ndarray:
         seed = check_seed(operator.index(seed))
@@ -56,7 +74,7 @@ def epoch_permutations(n: int) -> IndexFunction:
         result = np.empty(offsets.shape, np.int64)
         for epoch in np.unique(epochs).tolist():
             in_epoch = epochs == epoch
-            result[in_epoch] = permutation(seed, epoch, *stream)[offsets[in_epoch]]
+            result[in_epoch] = cached(seed, epoch, *stream)(offsets[in_epoch])
         return result
 
     return indices

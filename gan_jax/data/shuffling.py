@@ -2,12 +2,11 @@
 
 import functools
 import math
-import operator
 from typing import Protocol
 
 import numpy as np
 
-from gan_jax.data.positions import CACHED_PERMUTATIONS, IndexFunction, Seed, check_seed
+from gan_jax.data.positions import IndexFunction, index_function
 from gan_jax.errors import UserError
 
 ROUNDS = 16
@@ -88,18 +87,7 @@ def epoch_shuffles(n: int) -> IndexFunction:
     Returns:
       The function ``(seed, positions [...], *stream) -> indices [...]``, see `IndexFunction`.
     """
-    of_epoch = functools.lru_cache(CACHED_PERMUTATIONS)(functools.partial(keyed_permutation, n))
-
-    def indices(seed: Seed, positions: np.ndarray, *stream: int) -> np.ndarray:
-        seed = check_seed(operator.index(seed))
-        epochs, offsets = np.divmod(np.asarray(positions, np.int64), n)
-        result = np.empty(offsets.shape, np.int64)
-        for epoch in np.unique(epochs).tolist():
-            in_epoch = epochs == epoch
-            result[in_epoch] = of_epoch(seed, epoch, *stream)(offsets[in_epoch])
-        return result
-
-    return indices
+    return index_function(n, functools.partial(keyed_permutation, n))
 
 
 def _hash(x: np.ndarray) -> np.ndarray:

@@ -216,8 +216,10 @@ class Loop:
             shown = [_main_metrics(values[i], scores.get(i, {})) for i in self._training]
             pace = self._pace.measure()
             rate = progress.report(step, [] if number else shown, describe(pace))
+            if rate:  # unknown after the first call, which compiled
+                pace = {"steps_per_second": rate} | pace
             for index in self._training:
-                values[index] |= {"steps_per_second": rate} | pace
+                values[index] |= pace
         for index, writer in self._training.items():
             if values[index]:
                 writer.log(step, values[index])

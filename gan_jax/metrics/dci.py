@@ -68,7 +68,7 @@ def dci(
       Eastwood & Williams, "A Framework for the Quantitative Evaluation of Disentangled
       Representations" (2018), section 2, with lasso or random forests and errors of regression.
       Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning of Disentangled
-      Representations" (2019), appendix C: boosted trees, and accuracy.
+      Representations" (2019): boosted trees, and accuracy.
     """
     try:
         from sklearn.ensemble import GradientBoostingClassifier

@@ -53,7 +53,7 @@ def factor_vae_score(
     References:
       Kim & Mnih, "Disentangling by Factorising" (2018), section 4.
       Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning of Disentangled
-      Representations" (2019), appendix C, and code: 0.05.
+      Representations" (2019), and code: 0.05.
     """
     variances = finite(variances, "variances")
     groups, factors = _groups(codes, fixed, "")

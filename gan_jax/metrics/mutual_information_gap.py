@@ -50,7 +50,7 @@ def mutual_information_gap(
     References:
       Chen et al., "Isolating Sources of Disentanglement in Variational Autoencoders" (2018), eq. 6.
       Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning of Disentangled
-      Representations" (2019), appendix C, and code: 20 bins.
+      Representations" (2019), and code: 20 bins.
     """
     codes, factors = codes_and_factors(codes, factors)
     bins = at_least(bins, 2, "bins")

@@ -78,7 +78,7 @@ def ib_gan(
 
     References:
       Jeon et al., "IB-GAN: Disentangled Representation Learning with Information Bottleneck
-      Generative Adversarial Networks" (2021), section 4.
+      Generative Adversarial Networks" (2021).
     """
     if latent_size < 2:
         raise UserError(f"ib_gan has 2 latents or more, not {latent_size}")

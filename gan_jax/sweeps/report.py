@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import files
-from gan_jax.evaluation import STEP_METRIC_PREFIXES
+from gan_jax.evaluation import is_result
 from gan_jax.experiment.run_directory import METRICS
 from gan_jax.experiment.run_name import short_names
 from gan_jax.loggers import json_lines, plots, progress
@@ -59,7 +59,7 @@ def _result_row(plan: Plan, trial: Trial) -> dict[str, Any]:
         **last,
     }
     for name in last:
-        if not name.startswith(STEP_METRIC_PREFIXES) and name != "steps_per_second":
+        if is_result(name):
             row[f"{name}.min"] = _extreme(history, name, maximize=False)
             row[f"{name}.max"] = _extreme(history, name, maximize=True)
     best = json_lines.find_best(history, plan.sweep.metric, plan.sweep.maximize)
