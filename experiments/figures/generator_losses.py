@@ -143,17 +143,17 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the losses and the magnitudes of their gradients."""
-    figure, axes = page.panels(1, 2, 2.7)
-    left, right = axes[0]
+    figure, axes = page.panels(2, 1, 3.9, page.COLUMN, sharex=True, height_ratios=(1.3, 1))
+    upper, lower = axes[:, 0]
     order = np.argsort(numbers["answers"])
     answers = np.array(numbers["answers"])[order]
     for name, curves in numbers["losses"].items():
-        left.plot(answers, np.array(curves["loss"])[order], label=f"{name}: {FORMULAS[name]}")
-        right.semilogy(answers, np.abs(np.array(curves["slope"]))[order], label=name)
-    left.set(xlabel="D(G(z))", ylabel="generator's loss", ylim=(-12, 8), xlim=(0, 1))
-    left.legend(loc="lower left")
-    right.set(xlabel="D(G(z))", ylabel="|d loss / d s|, D = sigmoid(s)")
-    right.set(xlim=(0, 1), ylim=(5e-4, 2e3))
-    right.legend(loc="upper left")
-    page.letter([left, right])
+        upper.plot(answers, np.array(curves["loss"])[order], label=f"{name}: {FORMULAS[name]}")
+        lower.semilogy(answers, np.abs(np.array(curves["slope"]))[order])
+    upper.set(ylabel="generator's loss", ylim=(-12, 8), xlim=(0, 1))
+    upper.legend(loc="lower left")
+    upper.set_title("losses, D = sigmoid(s)")
+    lower.set(xlabel="D(G(z))", ylabel="|d loss / d s|", ylim=(5e-4, 2e3))
+    lower.set_title("their slopes with respect to the score s")
+    page.letter([upper, lower])
     return figure

@@ -1,9 +1,11 @@
 """Does the gradient through the look-ahead of an unrolled GAN help it to cover a ring?
 
-    python experiments/reproduce.py second_order_term [--seeds=40]   # 3 minutes per seed
+    python experiments/reproduce.py second_order_term [--seeds=40]   # 2 minutes per seed
     python experiments/reproduce.py second_order_term --scale=smoke   # 1 minute
 
-Times are of one core. It can be stopped and resumed. The smoke form has 2 seeds and 40 steps.
+Times are of one core that does nothing else, from the 7,925 seconds of the 120 runs of
+unrolled_ring_rates. It can be stopped and resumed, and --seeds=N with a larger N adds seeds to
+those that are there. The smoke form has 2 seeds and 40 steps.
 
 Source: ours, on the settings of Metz et al., "Unrolled Generative Adversarial Networks" (2017),
 figure 2, with half the discriminator's learning rate and K = 3, as in unrolled_ring_rates. "full"

@@ -40,6 +40,7 @@ SLOW = {
     "unrolled_ring_ablation",
     "unrolled_ring_notebook",
     "unrolled_ring_rates",
+    "unrolled_saddle",
     "value_surfaces",
     "vanishing_gradient",
 }
