@@ -219,24 +219,24 @@ def claims(numbers: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws discriminators, critics, and both distances over that of the means."""
-    figure, axes = page.panels(1, 3, 2.5)
-    left, middle, right = axes[0]
+    figure, axes = page.panels(3, 1, 5.2, page.COLUMN, height_ratios=(1.3, 1, 1))
+    top, middle, bottom = axes[:, 0]
     x, rows = np.array(numbers["x"]), numbers["learned"]
-    _draw_discriminators(left, x, rows)
+    _draw_discriminators(top, x, rows)
     for row in rows:
         critic = np.array(row["critic"])
         middle.plot(x, critic - np.interp(0, x, critic), color=page.PURPLE)
     middle.set(xlabel="x", ylabel="f(x) - f(0)", xlim=(-4, 4))
     middle.set_title(f"WGAN-GP's critic, {len(rows)} seeds")
-    right.plot(numbers["distances"], numbers["wasserstein"], color=page.PURPLE, label="W")
+    bottom.plot(numbers["distances"], numbers["wasserstein"], color=page.PURPLE, label="W")
     js_style = {"color": page.VERMILLION, "linestyle": "--"}
-    right.plot(numbers["distances"], numbers["js"], label="JS (nats)", **js_style)
-    right.axhline(np.log(2), color="0.6", linestyle=":", linewidth=0.9)
-    right.text(6, np.log(2) + 0.1, "log 2", ha="right")
-    right.set(xlabel="distance of the means")
-    right.set_title("distance of the distributions")
-    right.legend(loc="upper left")
-    page.letter(axes[0])
+    bottom.plot(numbers["distances"], numbers["js"], label="JS (nats)", **js_style)
+    bottom.axhline(np.log(2), color="0.6", linestyle=":", linewidth=0.9)
+    bottom.text(6, np.log(2) + 0.2, "log 2", ha="right")
+    bottom.set(xlabel="distance of the means")
+    bottom.set_title("distances between the distributions")
+    bottom.legend(loc="upper left")
+    page.letter(axes[:, 0])
     return figure
 
 
@@ -249,5 +249,6 @@ def _draw_discriminators(ax: "Axes", x: np.ndarray, rows: Sequence[Numbers]) -> 
     for row in rows:
         ax.plot(x, row["discriminator"], "--", color=page.VERMILLION)
     ax.plot([], [], "--", color=page.VERMILLION, label=f"D, {len(rows)} seeds")
-    ax.set(xlabel="x", ylabel="density; D(x)", ylim=(-0.05, 1.9), xlim=(-4, 4), yticks=(0, 0.5, 1))
-    ax.legend(loc="upper center")
+    ax.set(ylabel="density; D(x)", ylim=(-0.05, 1.7), xlim=(-4, 4), yticks=(0, 0.5, 1))
+    ax.legend(loc="upper center", ncols=2)
+    ax.set_title("densities and discriminators")
