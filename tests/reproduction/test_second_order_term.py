@@ -30,7 +30,7 @@ def numbers(figure, full, stopped, seeds=40):
     return {"rows": rows, "steps": 2}
 
 
-def test_earlier_counts_are_those_of_the_committed_record(figure):
+def test_earlier_counts_are_those_of_the_committed_record_and_the_docstring(figure):
     record = json.loads((ROOT / "results" / "unrolled_ring_rates" / "results.json").read_text())
     for seeds, group in figure.EARLIER.items():
         first, last = map(int, seeds.split(" to "))
@@ -41,6 +41,8 @@ def test_earlier_counts_are_those_of_the_committed_record(figure):
                 if row["run"] == run and first <= row["seed"] <= last
             ]
             assert count == (at_end.count(8), len(at_end))
+    assert "in 8 of them and stopped in 1 (p = 0.013)" in figure.__doc__
+    assert hypergeom.sf(7, 60, 30, 9) == pytest.approx(0.013, abs=0.0005)
 
 
 def test_the_power_is_how_often_simulated_experiments_reject(figure):
