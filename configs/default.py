@@ -17,7 +17,8 @@ def get_config() -> ConfigDict:
     config.networks = "mlp"  # [gan_jax.networks]
     config.objective = "non_saturating"  # sum of terms [gan_jax.losses, gan_jax.penalties]
     # What the objective is turned into, in order [gan_jax.objectives.saddle_point,
-    # gan_jax.objectives.weighting]: "saddle", or the adaptive weight of VQGAN.
+    # gan_jax.objectives.weighting, gan_jax.objectives.sample_history]: "saddle", the adaptive
+    # weight of VQGAN, or CycleGAN's history of generated samples.
     config.transformations = ""
     config.unroll = 0  # discriminator updates that the generator looks ahead
     config.unroll_resample = False  # new latents in each look-ahead update

@@ -34,13 +34,14 @@ def get_config(variant: str = "fashion_mnist") -> ConfigDict:
         config.steps_per_call = 1
         config.checkpoint_every = config.sample_every = config.evaluate_every = 1_000
         return config
-    config.dataset = "fashion_mnist(resolution=32)"
+    config.dataset = "fashion_mnist"
     config.networks = "r3gan(width=16, max_width=64, blocks=1)"
-    config.batch_size = 64
-    _schedules(config, steps=600, learning_rate=1e-3, half_life=60)
+    config.batch_size = 32
+    _schedules(config, steps=500, learning_rate=1e-3, half_life=50)
     config.steps_per_call = 10
     config.log_every = 50
-    config.checkpoint_every = config.sample_every = config.evaluate_every = 200
+    config.metrics = "fd_lenet(samples=2000)"
+    config.checkpoint_every = config.sample_every = config.evaluate_every = 250
     return config
 
 

@@ -42,13 +42,13 @@ def get_config(variant: str = "vq") -> ConfigDict:
         _imagenet(config)
         return config
     bottleneck, losses = BOTTLENECKS[variant]
-    config.dataset = "fashion_mnist(resolution=32)"
-    config.batch_size = 32
+    config.dataset = "fashion_mnist"
+    config.batch_size = 16
     config.networks = f"vqgan({bottleneck}, widths=(16, 32, 32), discriminator_width=16)"
-    config.objective = f"reconstruction + perceptual + after(step=600, term=hinge){losses}"
+    config.objective = f"reconstruction + perceptual + after(step=300, term=hinge){losses}"
     adam = "adam(learning_rate=5e-4, b1=0.5, b2=0.9)"
     config.generator_optimizer = config.discriminator_optimizer = adam
-    config.steps = 1_200
+    config.steps = 600
     config.steps_per_call = 25
     config.log_every = 100
     config.sample_every = config.checkpoint_every = config.evaluate_every = 300

@@ -30,6 +30,7 @@ from gan_jax.objectives import (
     reconstruction,
     regularisers,
     saddle_point,
+    sample_history,
     slicing,
     timing,
     weighting,
@@ -70,7 +71,7 @@ NAMESPACES: Mapping[str, Namespace] = {
         Term,
         inner=(schedules, optax),
     ),
-    "transformations": Namespace((saddle_point, weighting), Objective),
+    "transformations": Namespace((saddle_point, weighting, sample_history), Objective),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace(

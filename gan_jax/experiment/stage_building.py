@@ -70,7 +70,9 @@ def build_stage(
 
     def make_step(numbers: Hyperparameters) -> TrainStep:
         generator_optimizer, discriminator_optimizer = optimizers(numbers)
-        objective = _build_objective(settings, networks, augmentations, batch_size, numbers)
+        objective = _build_objective(
+            settings, dataset.shape, networks, augmentations, batch_size, numbers
+        )
         step: TrainStep = build_part(
             "update_rule",
             settings.update_rule,
@@ -84,7 +86,9 @@ def build_stage(
 
     def init(rng: PRNGKey) -> TrainState:
         generator_optimizer, discriminator_optimizer = optimizers({})
-        objective = _build_objective(settings, networks, augmentations, batch_size, {})
+        objective = _build_objective(
+            settings, dataset.shape, networks, augmentations, batch_size, {}
+        )
         return init_state(
             networks,
             generator_optimizer,
@@ -96,7 +100,7 @@ def build_stage(
 
     def make_health(numbers: Hyperparameters) -> HealthFn:
         terms = _build_terms(settings, networks, numbers)
-        objective = _transformed(settings, adversarial(networks, terms), numbers)
+        objective = _transformed(settings, dataset.shape, adversarial(networks, terms), numbers)
         return health(
             networks,
             objective,
@@ -157,6 +161,7 @@ def _build_terms(
 
 def _build_objective(
     settings: Settings,
+    shape: tuple[int, ...],
     networks: Networks,
     augmentations: list[Augmentation],
     batch_size: int,
@@ -177,12 +182,14 @@ def _build_objective(
         weight = numbers.get("gradient_regularisation", settings.gradient_regularisation)
         objective = penalties.gradient_regularised(objective, weight)
     objective = accumulated(objective, settings.accumulation_steps)
-    return _transformed(settings, objective, numbers)
+    return _transformed(settings, shape, objective, numbers)
 
 
-def _transformed(settings: Settings, objective: Objective, numbers: Hyperparameters) -> Objective:
+def _transformed(
+    settings: Settings, shape: tuple[int, ...], objective: Objective, numbers: Hyperparameters
+) -> Objective:
     for part in settings.transformations:
-        objective = build_part("transformations", part, numbers, objective=objective)
+        objective = build_part("transformations", part, numbers, objective=objective, shape=shape)
     return objective
 
 

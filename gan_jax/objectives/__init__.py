@@ -14,6 +14,7 @@ from gan_jax.objectives import (
 from gan_jax.objectives.accumulation import accumulated
 from gan_jax.objectives.augmentation import augmented
 from gan_jax.objectives.saddle_point import saddle
+from gan_jax.objectives.sample_history import history
 from gan_jax.objectives.timing import after, every, until
 from gan_jax.objectives.unrolling import unrolled
 from gan_jax.objectives.weighting import adaptive_weight
@@ -25,6 +26,7 @@ __all__ = [
     "augmented",
     "autoencoding",
     "every",
+    "history",
     "losses",
     "penalties",
     "reconstruction",

@@ -193,17 +193,18 @@ def test_no_form_is_slow_on_a_cpu(size):
 
 
 def slow_forms(jaxpr):
-    """Counts the convolutions that dilate their input, or whose kernel is larger than it."""
+    """Counts convolutions in groups, of dilated inputs, or by a kernel larger than the image."""
     count = 0
     for equation in jaxpr.eqns:
-        is_conv = equation.primitive.name == "conv_general_dilated"
-        if is_conv and equation.params["feature_group_count"] == 1:
+        if equation.primitive.name == "conv_general_dilated":
             numbers = equation.params["dimension_numbers"]
             image, kernel = equation.invars[0].aval.shape, equation.invars[1].aval.shape
             image_area = np.prod([image[axis] for axis in numbers.lhs_spec[2:]])
             kernel_area = np.prod([kernel[axis] for axis in numbers.rhs_spec[2:]])
             is_dilated = any(n > 1 for n in equation.params["lhs_dilation"])
-            count += is_dilated or kernel_area > image_area
+            is_grouped = equation.params["feature_group_count"] > 1
+            is_grouped |= equation.params["batch_group_count"] > 1
+            count += is_dilated or is_grouped or kernel_area > image_area
         for value in equation.params.values():
             for inner in value if isinstance(value, (tuple, list)) else (value,):
                 if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
