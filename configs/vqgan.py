@@ -48,6 +48,10 @@ def get_config(variant: str = "vq") -> ConfigDict:
     config.objective = f"reconstruction + perceptual + after(step=300, term=hinge){losses}"
     adam = "adam(learning_rate=5e-4, b1=0.5, b2=0.9)"
     config.generator_optimizer = config.discriminator_optimizer = adam
+    if variant == "vq":
+        config.generator_optimizer += (
+            " + multiply_rate(paths='params/bottleneck/codebook', factor=50.0)"
+        )
     config.steps = 600
     config.steps_per_call = 25
     config.log_every = 100

@@ -66,8 +66,8 @@ def history(objective: Objective, shape: Sequence[int], size: int = 50) -> Objec
     Raises:
       TypeError: ``objective`` is not an `Objective`.
       ValueError: the objective has no ``generate_fakes``, or a history already.
-      UserError: ``size`` is below 1; in the discriminator's loss, samples of another shape, or
-        labels.
+      UserError: ``size`` is not a whole number of at least 1; in the discriminator's loss, samples
+        of another shape, or labels.
 
     References:
       Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
@@ -81,8 +81,8 @@ def history(objective: Objective, shape: Sequence[int], size: int = 50) -> Objec
         raise ValueError("history needs an objective with generate_fakes, as adversarial makes it")
     if HISTORY in objective.memory:
         raise ValueError("the objective has a history already")
-    if size < 1:
-        raise UserError(f"history holds at least 1 sample, not {size}")
+    if not isinstance(size, int) or size < 1:
+        raise UserError(f"history holds a whole number of samples, at least 1, not {size}")
 
     def discriminator_loss(
         own: Params, generator: Player, batch: Batch, context: Context | PRNGKey

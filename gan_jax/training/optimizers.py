@@ -5,6 +5,7 @@ alike.
 """
 
 import fnmatch
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +15,14 @@ import optax
 from gan_jax.errors import UserError
 from gan_jax.game import Array
 
-__all__ = ["average_over", "clip_weights", "freeze", "lazy_adam", "orthogonal_regularization"]
+__all__ = [
+    "average_over",
+    "clip_weights",
+    "freeze",
+    "lazy_adam",
+    "multiply_rate",
+    "orthogonal_regularization",
+]
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
@@ -63,12 +71,35 @@ def freeze(paths: str | tuple[str, ...]) -> optax.GradientTransformation:
     References:
       Mo et al., "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs" (2020).
     """
+    return _at("freeze", paths, jnp.zeros_like)
+
+
+def multiply_rate(paths: str | tuple[str, ...], factor: float) -> optax.GradientTransformation:
+    """Returns the stage that gives some parameters a multiple of the learning rate.
+
+    It is the last stage of a chain: ``adam(learning_rate=5e-4) +
+    multiply_rate(paths='params/bottleneck/codebook', factor=50.0)``.
+
+    Args:
+      paths: of the parameters, as in `freeze`.
+      factor: by which their updates are multiplied.
+
+    Raises:
+      UserError: in ``init``, if no parameter has one of the paths.
+    """
+    return _at("multiply_rate", paths, lambda update: factor * update)
+
+
+def _at(
+    stage: str, paths: str | tuple[str, ...], change: Callable[[Array], Array]
+) -> optax.GradientTransformation:
+    """The stage that changes the updates of parameters with these paths."""
     patterns = (paths,) if isinstance(paths, str) else paths
 
     def matches(name: str, pattern: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"{pattern}/*")
 
-    def is_frozen(path: tuple[Any, ...]) -> bool:
+    def is_chosen(path: tuple[Any, ...]) -> bool:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         return any(matches(name, pattern) for pattern in patterns)
 
@@ -78,17 +109,17 @@ def freeze(paths: str | tuple[str, ...]) -> optax.GradientTransformation:
         for pattern in patterns:
             if not any(matches(name, pattern) for name in names):
                 raise UserError(
-                    f"freeze: no parameter has the path {pattern!r}; there are {', '.join(names)}"
+                    f"{stage}: no parameter has the path {pattern!r}; there are {', '.join(names)}"
                 )
         return optax.EmptyState()
 
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, optax.OptState]:
-        kept: optax.Updates = jax.tree_util.tree_map_with_path(
-            lambda path, leaf: jnp.zeros_like(leaf) if is_frozen(path) else leaf, updates
+        changed: optax.Updates = jax.tree_util.tree_map_with_path(
+            lambda path, leaf: change(leaf) if is_chosen(path) else leaf, updates
         )
-        return kept, state
+        return changed, state
 
     return optax.GradientTransformation(init, update)
 

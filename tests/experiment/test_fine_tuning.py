@@ -158,3 +158,13 @@ def test_frozen_paths_that_are_not_there_are_named():
         jax.tree.map(np.ones_like, params), chain.init(params), jax.tree.map(np.ones_like, params)
     )
     assert not updates["dense"]["kernel"].any() and updates["dense"]["bias"].all()
+
+
+def test_a_multiplied_learning_rate_is_that_of_the_paths_alone():
+    params = {"dense": {"kernel": np.ones((2, 2)), "bias": np.ones(2)}}
+    with pytest.raises(UserError, match="multiply_rate: no parameter has the path 'conv'"):
+        optimizers.multiply_rate("conv", 3.0).init(params)
+    chain = optax.chain(optax.adam(0.1), optimizers.multiply_rate("*/bias", 3.0))
+    updates, _ = chain.update(params, chain.init(params), params)
+    np.testing.assert_allclose(updates["dense"]["kernel"], -0.1, rtol=1e-5)
+    np.testing.assert_allclose(updates["dense"]["bias"], -0.3, rtol=1e-5)

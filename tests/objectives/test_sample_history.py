@@ -9,6 +9,8 @@ import tiny
 
 from gan_jax.distributed.mesh import device_mesh
 from gan_jax.errors import UserError
+from gan_jax.experiment import build, load_settings, run
+from gan_jax.experiment.checkpoint import Checkpoints
 from gan_jax.game import Context, Objective, Player, adversarial, initial_memory
 from gan_jax.objectives import accumulated, augmented, history, losses, unrolled
 from gan_jax.training import alternating, fused, init_state, pmapped, sharded
@@ -35,7 +37,7 @@ def numbered(size: int):
     return update, initial_memory(objective)
 
 
-@pytest.mark.parametrize("size", [3, 50])
+@pytest.mark.parametrize("size", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_sample_is_shown_or_exchanged_for_a_stored_one(size):
     """``ImagePool`` of the authors, replayed from what was shown."""
     update, memory = numbered(size)
@@ -77,8 +79,15 @@ def end(objective, mapping=jax.jit, **shape):
     return jax.device_get(run(state, batches(**shape), KEY))
 
 
-@pytest.mark.parametrize("mapping", [sharded, pmapped])
-@pytest.mark.parametrize("unroll", [0, 2])
+@pytest.mark.parametrize(
+    ("mapping", "unroll"),
+    [
+        (pmapped, 0),
+        pytest.param(sharded, 0, marks=pytest.mark.slow),
+        pytest.param(pmapped, 2, marks=pytest.mark.slow),
+        pytest.param(sharded, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_four_devices_hold_the_history_of_one(mapping, unroll):
     objective = unrolled(history(adversarial(tiny.networks(), GAME), (2,), 11), unroll, SGD)
     one = end(objective, lambda step: sharded(step, device_mesh(jax.devices()[:1])))
@@ -92,6 +101,7 @@ def test_a_look_ahead_sees_the_history_and_leaves_it_alone():
     assert stored == 6 * 2 * 8  # once for each update of the discriminator
 
 
+@pytest.mark.slow
 def test_generators_learn_through_the_part_of_a_look_ahead_that_is_new(float64):
     """Finite differences. A stored sample that is shown is a constant."""
     objective = history(adversarial(tiny.networks(), GAME), (2,), 4)
@@ -113,6 +123,7 @@ def test_generators_learn_through_the_part_of_a_look_ahead_that_is_new(float64):
     np.testing.assert_allclose(slope, tiny.slope_along(loss, generator, towards), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_batch_share_a_history(float64):
     game = adversarial(tiny.networks(), GAME)
     whole, parts = end(history(game, (2,), 5)), end(history(accumulated(game, 4), (2,), 5))
@@ -126,6 +137,29 @@ def test_samples_are_stored_before_they_are_augmented():
     brighter = augmented(game, lambda rng, sample: sample + 100.0)
     memory = end(history(brighter, (2,), 5))[0].memory["history"]
     assert np.abs(memory["samples"]).max() < 50 and memory["stored"] == 5
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_with_the_same_bits(root, tmp_path):
+    flags = [
+        "networks=mlp(latent_size=4, generator_widths=(8,), discriminator_widths=(8,))",
+        "transformations=history(size=40)",
+        "batch_size=16",
+        "health=false",
+        "metrics=",
+        *(f"{name}=5" for name in ("steps_per_call", "log_every", "checkpoint_every")),
+    ]
+    ends = []
+    for name, all_steps in (("whole", [10]), ("resumed", [5, 10])):
+        for steps in all_steps:
+            settings = load_settings(str(root / "configs/ring.py"), [*flags, f"steps={steps}"])
+            run(settings, tmp_path / name)
+        like = jax.eval_shape(build(settings).init, jax.random.key(0))
+        with Checkpoints(tmp_path / name / "checkpoints", 2) as checkpoints:
+            ends.append(jax.device_get(checkpoints.restore(like)[1]))
+    assert ends[0].memory["history"]["samples"].shape == (40, 2)  # of the dataset's shape
+    assert ends[0].memory["history"]["stored"] == 40
+    tiny.assert_trees_equal(ends[0], ends[1])
 
 
 def test_what_it_cannot_do_is_refused_in_one_line():
@@ -149,7 +183,7 @@ def test_what_it_cannot_do_is_refused_in_one_line():
         history(objective, (2,))
     with pytest.raises(ValueError, match="generate_fakes"):
         history(game._replace(generate_fakes=None), (2,))
-    with pytest.raises(UserError, match="at least 1 sample, not 0"):
+    with pytest.raises(UserError, match="at least 1, not 0"):
         history(game, (2,), 0)
     with pytest.raises(TypeError, match="history takes an Objective"):
         history(losses.hinge(), (2,))
