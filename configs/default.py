@@ -61,7 +61,8 @@ def get_config() -> ConfigDict:
     # "roll_back" to the newest checkpoint and go on with other draws.
     config.nonfinite = "stop"
 
-    # When a run is in trouble (mode collapse, a vanishing gradient, ...): "warn", or "stop" it.
+    # When a run is in trouble (mode collapse, a vanishing gradient, ...): "warn"; "stop" it; or go
+    # back to before it, "roll_back(learning_rate_factor=0.5)" [gan_jax.diagnosis.responses].
     config.on_trouble = "warn"
     # End before the last step, as in "patience(metric='fd_lenet', evaluations=5)"
     # [gan_jax.diagnosis.stopping].

@@ -42,7 +42,7 @@ def jax_as_it_was() -> Iterator[None]:
     jax.config.update("jax_compilation_cache_dir", compiled)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""
     return ROOT

@@ -107,14 +107,16 @@ class Loop:
 
         Raises:
           TrainingDiverged: numbers of all members are no longer finite.
-          NeedsRollBack: those of a member are not, and settings ask for it.
+          NeedsRollBack: those of a member are not, or the run is in trouble, and settings ask for
+            it.
           StoppedBySignal: after a signal.
         """
         self._training = {
             index: writer for index, writer in enumerate(self.writers) if not writer.has_left
         }
         self._watches = Watches(self._training, first, is_population=len(self.writers) > 1)
-        self._history, self._running = [], None
+        self._history, self._running, self._started = [], None, set()
+        self._watches.check(first)  # a kill may have come between a checkpoint and its roll-back
         if first:
             self._make_postponed(state, first)
         else:
@@ -236,6 +238,8 @@ class Loop:
                     self._save(state, step, values, False, list(ended))
                 for index, reason in ended.items():
                     self._training.pop(index).end_early(step, reason)
+                if self._training:
+                    self._watches.check(step)
         return number
 
     def _evaluate(self, state: TrainState, step: int) -> Values:

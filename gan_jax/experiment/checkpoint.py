@@ -124,7 +124,7 @@ class Checkpoints:
         """
         self._wait()
         if step in self._damaged:
-            self._move_aside(step)
+            self._move(step, self.directory.with_name(f"{self.directory.name}.damaged"))
         if step in self._steps:
             return
         finite = {
@@ -149,6 +149,26 @@ class Checkpoints:
         removed = [other for other in self._steps if other not in kept]
         self._steps = [other for other in self._steps if other in kept]
         self._pending = self._thread.submit(self._finish, step, removed)
+
+    def set_aside_after(self, step: int) -> None:
+        """Moves the checkpoints after a step to ``directory.rolled_back/<number>/<step>``.
+
+        The newest is moved first: a run that is killed meanwhile goes on from one of the others,
+        and meets the same trouble again.
+
+        Args:
+          step: of the newest checkpoint that stays; 0: none does.
+        """
+        self._wait()
+        later = [other for other in self._steps if other > step]
+        aside = self.directory.with_name(f"{self.directory.name}.rolled_back")
+        if later and multihost.is_main_process():
+            files.make_directory(aside)
+            aside = aside / str(len(os.listdir(aside)) + 1)
+        for other in reversed(later):
+            self._move(other, aside)
+        if multihost.is_main_process():
+            files.sync_directory(self.directory)
 
     def check(self) -> None:
         """Raises StorageError if a save has failed meanwhile. Does not wait."""
@@ -253,13 +273,12 @@ class Checkpoints:
         if multihost.is_main_process():
             shutil.rmtree(self.directory / f"{self._newest}{TEMPORARY}", ignore_errors=True)
 
-    def _move_aside(self, step: int) -> None:
-        """Moves a damaged checkpoint away, so that the step can be saved again."""
+    def _move(self, step: int, aside: Path) -> None:
+        """Moves a checkpoint into a folder, so that the step can be saved again."""
         if multihost.is_main_process():
-            aside = self.directory.with_name(f"{self.directory.name}.damaged")
             files.make_directory(aside)
             target = aside / str(step)
-            if target.exists():  # damaged before, too
+            if target.exists():  # moved there before, too
                 shutil.rmtree(target)
             os.replace(self.directory / str(step), target)
         self._steps = [other for other in self._steps if other != step]

@@ -6,8 +6,10 @@ import numpy as np
 
 from gan_jax.diagnosis import live_rules
 from gan_jax.diagnosis.health import PREFIX
-from gan_jax.experiment.builder import Chunk
+from gan_jax.experiment.builder import Chunk, build
 from gan_jax.experiment.loading import LoadedRun
+from gan_jax.experiment.overrides import apply_overrides
+from gan_jax.experiment.roll_backs import RollBacks
 from gan_jax.training.steps import last_batch
 
 BATCHES = live_rules.JUDGED
@@ -27,6 +29,10 @@ def measure_health(run: LoadedRun, seed: int = 0) -> list[dict[str, float]]:
       Metrics by name for each of `BATCHES` batches.
     """
     experiment = run.experiment
+    changes = RollBacks(run.run_dir).changes(run.step)
+    if changes:
+        settings = apply_overrides(run.settings, changes)
+        experiment = build(settings, run.dataset)
     (stage, _), key = experiment.stage_after(run.step), jax.random.key(seed)
     measure = jax.jit(stage.make_health({}))
     # Of the last step's stage: the next one may have networks of another size.

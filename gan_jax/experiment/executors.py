@@ -18,10 +18,12 @@ from gan_jax.data import Dataset
 from gan_jax.distributed import mesh, multihost
 from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
-from gan_jax.experiment import population, roll_backs
+from gan_jax.experiment import population, roll_backs, trouble
 from gan_jax.experiment.builder import Chunk, Experiment, build
 from gan_jax.experiment.fused_steps import fused_step
+from gan_jax.experiment.overrides import apply_overrides
 from gan_jax.experiment.part_building import Hyperparameters
+from gan_jax.experiment.roll_backs import RollBacks
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.stage_building import Stage, StepFactory
 from gan_jax.experiment.validation import check_experiment, check_settings
@@ -79,8 +81,8 @@ class Executor(Protocol):
         """Returns one member's key."""
         ...
 
-    def set_roll_backs(self, counts: Sequence[int]) -> None:
-        """Gives members that were rolled back another key, by how often they were."""
+    def set_roll_backs(self, backs: Sequence[RollBacks]) -> None:
+        """Gives members that were rolled back another key, and the changes that are in force."""
         ...
 
 
@@ -107,15 +109,19 @@ class SingleRun:
 
     def __init__(self, settings: Settings, dataset: Dataset | None = None) -> None:
         check_settings(settings, jax.device_count())
-        self.experiment = build(settings, dataset)
         self.members: Sequence[Settings] = [settings]
+        self._build(settings, dataset)
         check_experiment(self.experiment)
+        trouble.check_response(self.experiment)
+        self._key = mesh.compute_replicated(lambda: random.key(settings.seed))
+        self._init_key = self._key
+
+    def _build(self, settings: Settings, dataset: Dataset | None) -> None:
+        self.experiment = build(settings, dataset)
         parallel = data_parallel.PARALLELISM[settings.parallelism]
         self._programs = [
             parallel(fused_step(settings, stage, {})) for stage in self.experiment.stages
         ]
-        self._key = mesh.compute_replicated(lambda: random.key(settings.seed))
-        self._init_key = self._key
 
     def directories(self, run_dir: Path) -> list[Path]:
         return [run_dir]
@@ -146,10 +152,15 @@ class SingleRun:
     def key(self, index: int) -> PRNGKey:
         return self._key
 
-    def set_roll_backs(self, counts: Sequence[int]) -> None:
-        (count,) = counts
-        seed = self.experiment.settings.seed
-        self._key = mesh.compute_replicated(lambda: roll_backs.run_key(random.key(seed), count))
+    def set_roll_backs(self, backs: Sequence[RollBacks]) -> None:
+        (own,), (settings,) = backs, self.members
+        count = len(own)
+        self._key = mesh.compute_replicated(
+            lambda: roll_backs.run_key(random.key(settings.seed), count)
+        )
+        changed = apply_overrides(settings, own.changes())
+        if changed != self.experiment.settings:
+            self._build(changed, self.experiment.dataset)
 
 
 class PopulationRun:
@@ -235,8 +246,9 @@ class PopulationRun:
         key: PRNGKey = self._keys[index]
         return key
 
-    def set_roll_backs(self, counts: Sequence[int]) -> None:
-        counts = [*counts, *[counts[-1]] * self._copies]
+    def set_roll_backs(self, backs: Sequence[RollBacks]) -> None:
+        counts = [len(own) for own in backs]
+        counts += [counts[-1]] * self._copies
         keys = map(random.key, self._seeds)
         self._keys = jnp.stack(list(map(roll_backs.run_key, keys, counts)))
 
@@ -251,6 +263,11 @@ def _check_population(settings: Settings) -> None:
         raise UserError(
             "config.keep_checkpoints must be at least 2 for a population: a kill may leave its "
             "members a checkpoint apart"
+        )
+    if trouble.response(settings).action == "roll_back":
+        raise UserError(
+            "config.on_trouble=roll_back goes with a run alone: the members of a population are "
+            "one program, which cannot change for one of them; choose warn or stop"
         )
 
 

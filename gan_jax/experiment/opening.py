@@ -2,17 +2,17 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 
 from gan_jax.distributed import multihost
 from gan_jax.errors import UserError
-from gan_jax.experiment import fine_tuning, run_directory
+from gan_jax.experiment import fine_tuning, run_directory, trouble
 from gan_jax.experiment.executors import Executor
 from gan_jax.experiment.loading import LoadedRun, abstract_state
-from gan_jax.experiment.roll_backs import TRIES, RollBack
+from gan_jax.experiment.roll_backs import TRIES, NeedsRollBack, RollBack
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
 from gan_jax.experiment.settings import Settings
 from gan_jax.loggers.progress import print_line
@@ -69,26 +69,34 @@ def start_or_resume(
 def roll_back(
     executor: Executor,
     writers: Sequence[RunWriter],
-    reasons: Mapping[int, str],
+    needed: NeedsRollBack,
     source: Source,
 ) -> tuple[TrainState, int]:
-    """Returns the state of the newest checkpoint and its step, to go on from with other keys.
+    """Returns the state of a checkpoint and its step, to go on from with other keys.
 
-    All members of a population go back together. Those that went bad get another key; the others
-    repeat their steps with the same bits.
+    It is the newest one or, of a run in trouble, the one before the trouble; later ones are set
+    aside first, and the changes of ``config.on_trouble`` are in force from then on. All members of
+    a population go back together. Those that went bad get another key; the others repeat their
+    steps with the same bits.
 
     Args:
       executor: of the runs.
       writers: of each run.
-      reasons: what is not finite, by the index of each run of which something is.
+      needed: what is wrong, by the index of each run of which something is.
       source: where the parameters at step 0 come from.
 
     Raises:
       TrainingDiverged: no run is left that may be tried again from there.
     """
+    changes: tuple[str, ...] = ()
+    if needed.step is not None:
+        changes = trouble.changes(executor.experiment.settings)
+        for writer in writers:
+            writer.checkpoints.set_aside_after(needed.step)
+        multihost.any_process(False)  # all wait for the first process, which moves files
     restored = _restore_newest(executor, writers)
     step = restored[0] if restored else 0
-    for index, reason in reasons.items():
+    for index, reason in needed.reasons.items():
         writer = writers[index]
         member = f"member {index}: " if len(writers) > 1 else ""
         if not writer.roll_backs.may_try_again(step):
@@ -98,9 +106,10 @@ def roll_back(
                 raise TrainingDiverged(tried)
             print_line(f"{member}diverged: {tried}")
             continue
-        writer.roll_backs.add(RollBack(step, reason), multihost.is_main_process())
+        writer.roll_backs.add(RollBack(step, reason, changes), multihost.is_main_process())
         if multihost.is_main_process():
-            print_line(f"{member}{reason}; back to step {step}, with another key")
+            how = "; ".join(["with another key", *changes])
+            print_line(f"{member}{reason}; back to step {step}, {how}")
     return _state(executor, writers, restored, source), step
 
 
@@ -135,7 +144,7 @@ def _state(
     source: Source,
 ) -> TrainState:
     """The restored state as the executor takes it, or the initial one; sets the members' keys."""
-    executor.set_roll_backs([len(writer.roll_backs) for writer in writers])
+    executor.set_roll_backs([writer.roll_backs for writer in writers])
     if restored:
         return executor.join(restored[1])
     run = source()

@@ -15,7 +15,8 @@ import optax
 
 from gan_jax import data, networks
 from gan_jax.data import Dataset
-from gan_jax.diagnosis import stopping
+from gan_jax.diagnosis import responses, stopping
+from gan_jax.diagnosis.responses import Response
 from gan_jax.diagnosis.stopping import StopRule
 from gan_jax.errors import UserError, did_you_mean, first_line
 from gan_jax.evaluation import Protocol, protocols
@@ -82,6 +83,7 @@ NAMESPACES: Mapping[str, Namespace] = {
     ),
     "ema": Namespace((moving_averages, schedules), Callable[[Array], Array], inner=(optax,)),
     "metrics": Namespace((protocols,), Protocol),
+    "on_trouble": Namespace((responses,), Response),
     "stop_when": Namespace((stopping,), StopRule),
 }
 """The namespace of each field that holds named parts."""

@@ -1,4 +1,4 @@
-"""Roll-backs of a run whose numbers were no longer finite: recorded, so that it resumes exactly."""
+"""Roll-backs of a run that was in trouble: recorded, so that it resumes exactly."""
 
 import json
 from collections.abc import Mapping
@@ -25,23 +25,27 @@ class RollBack:
 
     Attributes:
       step: of the checkpoint from which the run went on, with another key; 0: from the start.
-      reason: what was not finite, and at which step.
+      reason: what was not finite or what the trouble was, and at which step.
+      changes: overrides of the config, ``"path=value"`` each, in force from then on.
     """
 
     step: int
     reason: str
+    changes: tuple[str, ...] = ()
 
 
 class NeedsRollBack(Exception):
-    """Numbers are no longer finite, and settings ask for a roll-back.
+    """A run is in trouble or its numbers are no longer finite, and settings ask for a roll-back.
 
     Attributes:
-      reasons: what is not finite, of each member of which something is.
+      reasons: what is wrong, of each member of which something is.
+      step: of the checkpoint before a trouble that settings respond to; None if numbers are not
+        finite, which no checkpoint is.
     """
 
-    def __init__(self, reasons: Mapping[int, str]) -> None:
+    def __init__(self, reasons: Mapping[int, str], step: int | None = None) -> None:
         super().__init__("; ".join(reasons.values()))
-        self.reasons = dict(reasons)
+        self.reasons, self.step = dict(reasons), step
 
 
 def run_key(key: PRNGKey, count: int) -> PRNGKey:
@@ -62,13 +66,27 @@ class RollBacks:
         self._file = run_dir / FILE
         rows = files.read_json_lines(self._file) if self._file.exists() else []
         self._recorded = [
-            RollBack(row["step"], str(row.get("reason", "")))
+            RollBack(row["step"], str(row.get("reason", "")), _texts(row.get("changes")))
             for row in rows
             if type(row.get("step")) is int
         ]
 
     def __len__(self) -> int:
         return len(self._recorded)
+
+    @property
+    def newest(self) -> int:
+        """The step that the run went back to last; 0 if it never did."""
+        return self._recorded[-1].step if self._recorded else 0
+
+    def changes(self, step: int | None = None) -> tuple[str, ...]:
+        """Returns the overrides in force, in order.
+
+        Args:
+          step: at which; None: now.
+        """
+        backs = [back for back in self._recorded if step is None or back.step < step]
+        return tuple(change for back in backs for change in back.changes)
 
     def may_try_again(self, step: int) -> bool:
         """Returns whether another key may be tried from a step."""
@@ -99,3 +117,7 @@ class RollBacks:
         if write:
             lines = [json.dumps(vars(back)) + "\n" for back in recorded]
             files.write_text(self._file, "".join(lines))
+
+
+def _texts(entries: object) -> tuple[str, ...]:
+    return tuple(map(str, entries)) if isinstance(entries, list) else ()

@@ -14,7 +14,7 @@ from gan_jax import data, evaluation, files
 from gan_jax.distributed import multihost
 from gan_jax.errors import first_line, storage_failure
 from gan_jax.evaluation import GeneratedSamples, Protocol, RealSamples, evaluation_key
-from gan_jax.experiment import lock, row_watch, run_directory
+from gan_jax.experiment import lock, row_watch, run_directory, trouble
 from gan_jax.experiment.builder import Experiment
 from gan_jax.experiment.checkpoint_opening import open_checkpoints
 from gan_jax.experiment.interruptible_sampler import InterruptibleSampler
@@ -218,7 +218,11 @@ class RunWriter:
         if step and not self.end and multihost.is_main_process():
             # Other settings have ended it, or an earlier checkpoint had to be taken.
             (self.run_dir / STOPPED).unlink(missing_ok=True)
-        return row_watch.RowWatch(self.settings, rows)
+        return row_watch.RowWatch(self.settings, rows, self._checkpoint_before)
+
+    def _checkpoint_before(self, good: int, is_well: Callable[[int], bool]) -> int | str:
+        steps = [step for step in self.checkpoints.steps() if is_well(step)]
+        return trouble.checkpoint_before(good, self.settings, steps, self.roll_backs)
 
     def end_early(self, step: int, reason: str) -> None:
         """Notes that the run has ended after a step, which is saved."""

@@ -25,6 +25,7 @@ from gan_jax.experiment.part_text import (
 )
 
 Parts = tuple[Part, ...]
+WARN = Part("warn")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Settings:
     ema: Parts = ()
     transformations: Parts = ()
     health: bool = True
-    on_trouble: str = "warn"
+    on_trouble: Part = WARN
     stop_when: Parts = ()
     profile: int = 0
     tensorboard: bool = False

@@ -137,7 +137,7 @@ def run(
                         loop.train(state, first)
                         break
                     except NeedsRollBack as error:
-                        state, first = roll_back(executor, writers, error.reasons, source)
+                        state, first = roll_back(executor, writers, error, source)
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() > 1:
                 multihost.exit_on_lost_process(first_line(error))

@@ -37,7 +37,6 @@ CHOICES = {
     "parallelism": tuple(data_parallel.PARALLELISM),
     "precision": ("float32", "bfloat16"),
     "nonfinite": ("stop", "skip", "roll_back"),
-    "on_trouble": ("warn", "stop"),
 }
 
 

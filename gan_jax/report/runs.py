@@ -82,7 +82,12 @@ def read_run(directory: Path, name: str, group: str = "") -> Run:
         scores=score_records(objects),
         pictures=run_directory.pictures_over_training(directory),
         roll_backs=[
-            f"to step {row.get('step')}: {row.get('reason', '')}"
+            "; ".join(
+                [
+                    f"to step {row.get('step')}: {row.get('reason', '')}",
+                    *map(str, row.get("changes") or ()),
+                ]
+            )
             for row in (_json_lines(backs, notes) if backs.exists() else [])
         ],
         notes=tuple(notes),

@@ -17,7 +17,8 @@ NO_PAPER = {
     "streamed", "streamed_tfds", "tfds", "stacked", "stacked_fashion_mnist",
     "unpaired_folder", "unpaired_shapes",
     "average_over", "ema", "ema_num_updates", "flip",
-    # rules that end a run
+    # what a run does in trouble, and rules that end it
+    "warn", "stop", "roll_back",
     "patience", "reached",
     # about other terms
     "after", "generator_output", "on_scores", "until",
