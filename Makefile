@@ -20,7 +20,7 @@ UNPINNED := $(filter-out $(PINNED),$(subst $(comma), ,$(EXTRAS)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help run test test-slow test-all fuzz soak bench figures docs lint lock audit clean
+.PHONY: help run test test-slow test-all fuzz soak bench figures accelerators docs lint lock audit clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,20 @@ bench: $(INSTALLED) ## timings next to other packages: make bench EXTRAS=test,li
 figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make figures SCALE=smoke: minutes)
 	$(BIN)/python experiments/reproduce.py all --scale=$(SCALE)
 	$(BIN)/python experiments/reproduce.py --gallery
+
+# The compiler of another machine lies apart, in COMPILER: with it beside it, JAX would look for that machine in every program.
+TOPOLOGY ?= v5e:2x4
+ONLY ?=
+MACHINE := $(if $(filter v%,$(TOPOLOGY)),tpu,cuda12)
+COMPILER := $(VENV)/$(MACHINE)
+$(COMPILER): $(INSTALLED)
+	rm -rf $@.part
+	$(BIN)/python -c 'import importlib.metadata as m; print(*[r.split(";")[0] for r in m.requires("jax") if r.endswith("== \"$(MACHINE)\"") and r[:4] in ("libt", "jax-")], sep="\n")' >$(VENV)/$(MACHINE).txt
+	$(PIP) --target $@.part -r $(VENV)/$(MACHINE).txt
+	mv $@.part $@
+
+accelerators: $(COMPILER) ## compile all configs for a machine that is not here: make accelerators TOPOLOGY=h100:8 [ONLY=ring,dcgan]
+	PYTHONPATH=$(COMPILER) $(BIN)/python experiments/accelerators.py --topology=$(TOPOLOGY) --only=$(ONLY) $(if $(ONLY),,--out=results/accelerators/$(subst :,_,$(TOPOLOGY)).md)
 
 docs: $(INSTALLED) ## the documentation as a site, in site/: make docs EXTRAS=docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml

@@ -20,16 +20,14 @@ from gan_jax.distributed.population_layout import members_per_device
 from gan_jax.errors import UserError
 from gan_jax.experiment import population, roll_backs, trouble
 from gan_jax.experiment.builder import Chunk, Experiment, build
-from gan_jax.experiment.fused_steps import fused_step
+from gan_jax.experiment.fused_steps import fused_step, member_step
 from gan_jax.experiment.overrides import apply_overrides
-from gan_jax.experiment.part_building import Hyperparameters
 from gan_jax.experiment.roll_backs import RollBacks
 from gan_jax.experiment.settings import Settings
-from gan_jax.experiment.stage_building import Stage, StepFactory
 from gan_jax.experiment.validation import check_experiment, check_settings
 from gan_jax.game import Batch, Metrics, PRNGKey
 from gan_jax.training import data_parallel
-from gan_jax.training.steps import TrainState, TrainStep
+from gan_jax.training.steps import TrainState
 
 
 class Executor(Protocol):
@@ -193,7 +191,7 @@ class PopulationRun:
         self._sharding = mesh.split_sharding(devices_mesh)
         stages = build(settings, self.experiment.dataset).stages
         self._programs = [
-            data_parallel.population_step(_fused_factory(settings, stage), devices_mesh)
+            data_parallel.population_step(member_step(settings, stage), devices_mesh)
             for stage in stages
         ]
         self._keys = jax.vmap(random.key)(jnp.asarray(self._seeds, jnp.uint32))
@@ -269,21 +267,6 @@ def _check_population(settings: Settings) -> None:
             "config.on_trouble=roll_back goes with a run alone: the members of a population are "
             "one program, which cannot change for one of them; choose warn or stop"
         )
-
-
-def _fused_factory(settings: Settings, stage: Stage) -> StepFactory:
-    """``hyperparameters -> fused step`` of one member."""
-
-    def make(numbers: Hyperparameters) -> TrainStep:
-        try:
-            return fused_step(settings, stage, numbers, data_parallel.MEMBERS)
-        except jax.errors.ConcretizationTypeError as error:
-            raise UserError(
-                f"one of {', '.join(numbers)} cannot differ between the members of a population: "
-                "run them one by one"
-            ) from error
-
-    return make
 
 
 def _call_with_one_blas_thread(init: Any, key: jax.Array) -> TrainState:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.diagnosis.health import PREFIX
 from gan_jax.diagnosis.monitoring import SAMPLES, monitored
+from gan_jax.errors import UserError
 from gan_jax.experiment.due import is_interval
 from gan_jax.experiment.part_building import Hyperparameters
 from gan_jax.experiment.settings import Settings
-from gan_jax.experiment.stage_building import Stage
+from gan_jax.experiment.stage_building import Stage, StepFactory
 from gan_jax.game import Array
+from gan_jax.training import data_parallel
 from gan_jax.training.steps import TrainStep, fused
 
 
@@ -37,6 +40,26 @@ def fused_step(
     samples = min(SAMPLES, stage.batch_size // settings.accumulation_steps)
     measure = stage.make_health(numbers)
     return monitored(step, stage.prepare, measure, is_due, samples, members)
+
+
+def member_step(settings: Settings, stage: Stage) -> StepFactory:
+    """Returns ``hyperparameters -> fused step`` of one member of a population.
+
+    Args:
+      settings: of the population.
+      stage: of the population.
+    """
+
+    def make(numbers: Hyperparameters) -> TrainStep:
+        try:
+            return fused_step(settings, stage, numbers, data_parallel.MEMBERS)
+        except jax.errors.ConcretizationTypeError as error:
+            raise UserError(
+                f"one of {', '.join(numbers)} cannot differ between the members of a population: "
+                "run them one by one"
+            ) from error
+
+    return make
 
 
 def health_row(

@@ -10,10 +10,11 @@ XLA has made; what is said of time follows from published rates and was not meas
 """
 
 from gan_jax.forecasting.flops import flops_of
-from gan_jax.forecasting.forecasts import Forecast, Memory, forecast
+from gan_jax.forecasting.forecasts import Forecast, forecast
 from gan_jax.forecasting.machines import CHIPS, Chip, Machine, machine
 from gan_jax.forecasting.program_costs import Costs, costs_of
-from gan_jax.forecasting.text import lines_of
+from gan_jax.forecasting.step_programs import Memory
+from gan_jax.forecasting.text import lines_of, table_row
 
 __all__ = [
     "CHIPS",
@@ -27,4 +28,5 @@ __all__ = [
     "forecast",
     "lines_of",
     "machine",
+    "table_row",
 ]

@@ -1,7 +1,7 @@
 """A forecast as lines of text."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gan_jax.forecasting.forecasts import Forecast, Shapes
 
@@ -13,6 +13,8 @@ def lines_of(forecast: Forecast) -> Iterator[str]:
     yield from _network("generator", forecast.generator)
     yield from _network("discriminator", forecast.discriminator)
     shape = " x ".join(map(str, forecast.sample_shape))
+    if forecast.members > 1:
+        yield f"population: {forecast.members} members"
     yield (
         f"batch: {forecast.batch_size} samples of {shape}, {forecast.discriminator_steps} "
         f"discriminator update{'s' * (forecast.discriminator_steps > 1)} a step, "
@@ -35,20 +37,51 @@ def lines_of(forecast: Forecast) -> Iterator[str]:
     costs = forecast.costs
     yield f"  {'flops':12s} {si(forecast.flops)}FLOP in matrix products and convolutions"
     yield f"  {'bytes':12s} {si(costs.bytes)}B to and from memory at most"
-    yield f"  {'kernels':12s} {costs.kernels:.1f}"
+    if machine.platform != "tpu":  # where they start without the host
+        yield f"  {'kernels':12s} {costs.kernels:.1f}"
     if count > 1:
         yield f"  {'collectives':12s} {costs.collectives:.1f}, of {si(costs.sent)}B"
     if costs.loops_of_unknown_length:
         yield "  loops of unknown length were counted as one round"
     if seconds := forecast.seconds:
         alone = ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items() if value)
-        least = max(value for name, value in seconds.items() if name != "communication")
-        least += seconds["communication"]
-        yield f"  forecast, not measured: {alone}; so at most {1 / least:,.0f} steps/s"
+        rate = 1 / _least(seconds)
+        yield f"  forecast, not measured: {alone}; so at most {rate:,.0f} steps/s"
+
+
+def table_row(forecast: Forecast) -> dict[str, str]:
+    """Says the same in short, as columns of a table and what is in them."""
+    costs, seconds, machine = forecast.costs, forecast.seconds, forecast.machine
+    sizes = (
+        sum(map(math.prod, _sizes(net))) for net in (forecast.generator, forecast.discriminator)
+    )
+    row = {
+        "parameters, G and D": " and ".join(f"{size:,}" for size in sizes),
+        "compiled in": f"{forecast.compile_seconds:.0f} s",
+        "memory": f"{si(forecast.memory.total)}B",
+        "work of a step": f"{si(forecast.flops)}FLOP",
+        "moved at most": f"{si(costs.bytes)}B",
+        "kernels": f"{costs.kernels:.0f}",
+        "collectives": f"{costs.collectives:.0f} of {si(costs.sent)}B" if costs.collectives else "",
+        "at most": f"{1 / _least(seconds):,.0f} steps/s" if seconds else "",
+    }
+    if machine.platform == "tpu":
+        del row["kernels"]  # which start without the host
+    return row
+
+
+def _least(seconds: Mapping[str, float]) -> float:
+    """Seconds that a step takes at least."""
+    overlapping = (value for name, value in seconds.items() if name != "communication")
+    return max(overlapping) + seconds["communication"]
+
+
+def _sizes(shapes: Shapes) -> Iterator[tuple[int, ...]]:
+    return (shape for shape, _ in shapes.values())
 
 
 def _network(name: str, shapes: Shapes) -> Iterator[str]:
-    total = sum(math.prod(shape) for shape, _ in shapes.values())
+    total = sum(map(math.prod, _sizes(shapes)))
     yield f"{name}: {total:,} parameters"
     width = max(map(len, shapes), default=0)
     for path, (shape, dtype) in shapes.items():

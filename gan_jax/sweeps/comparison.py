@@ -149,7 +149,8 @@ def summarize_metrics(metrics: Mapping[str, float]) -> str:
     """
     parts = [f"step {metrics.get('step', 0):,}"]
     if metrics.get("modes/covered") is not None:
-        parts.append(f"{metrics['modes/covered']:.0f} modes covered")
+        covered = metrics["modes/covered"]
+        parts.append(f"{covered:.0f} mode{'' if covered == 1 else 's'} covered")
     if metrics.get("modes/high_quality") is not None:
         parts.append(f"{metrics['modes/high_quality']:.1%} high-quality samples")
     for name, value in metrics.items():

@@ -92,9 +92,25 @@ def test_machines_that_do_not_exist_are_refused(topology, said):
         forecasting.forecast(settings(), topology)
 
 
-def test_a_population_is_refused():
-    with pytest.raises(UserError, match="one run"):
-        forecasting.forecast(settings("population.seed=0,1"))
+def test_a_population_takes_what_its_members_take(found):
+    """Six members on four devices: two on each of three."""
+    rates = "generator_optimizer.adam.learning_rate=1e-4,2e-4,3e-4,1e-4,2e-4,3e-4"
+    population = forecasting.forecast(
+        settings("population.seed=0,0,0,1,1,1", f"population.{rates}"), largest_batch=False
+    )
+    devices = jax.device_count()
+    assert devices == 4 and population.members == 6 and population.largest_batch is None
+    assert population.memory.parameters == 2 * found.memory.parameters
+    assert population.memory.optimizers == 2 * found.memory.optimizers
+    assert population.memory.batch == 2 * devices * found.memory.batch
+    assert population.flops == pytest.approx(2 * devices * found.flops)
+    assert population.costs.collectives == 0 < found.costs.collectives
+
+
+def test_the_program_of_a_run_measures_health(found):
+    whole = forecasting.forecast(settings(), health=True, largest_batch=False)
+    assert whole.costs.kernels > found.costs.kernels
+    assert whole.memory.parameters == found.memory.parameters
 
 
 def test_a_roofline_is_bound_by_its_slowest_part(found):
