@@ -5,9 +5,9 @@
     python experiments/accelerators.py --topology=v6e:2x2 --only=ring,dcgan
 
 Topologies are those of train.py --dry-run; a TPU needs pip install 'gan_jax[tpu]', a GPU
-'gan_jax[cuda12]', and neither needs the device (make accelerators TOPOLOGY=v5e:2x4 installs what it
-takes apart from all else). All variants of configs/ are compiled, with data that is made in place of
-what has to be downloaded and with batches of 8 in place of 1 and 2, then networks that no config
+'gan_jax[cuda12]', and neither needs the device. make accelerators TOPOLOGY=v5e:2x4 installs what
+it takes apart from all else. All variants of configs/ are compiled, with data that is made in place
+of what has to be downloaded and with batches of 8 in place of 1 and 2, then networks that no config
 has, populations and bfloat16. Programs are those of runs, but for the measuring of health, which is
 compiled with two. A line says at once what does not compile, and then the exit code is 1.
 
