@@ -9,6 +9,9 @@ seeds a threshold is set, in the middle between the groups or, if they overlap, 
 runs are wrong; on the other half it is judged, and so is the rule's own. The delay is after how
 many steps the rule detects the trouble with its own threshold. Intervals are those of Wilson, 95%.
 Writes calibration.json, calibration.md and calibration.png.
+
+With --candidates it judges numbers that a rule might be made of, and none is: see candidates.md.
+With --rows=FILE the rows of groups are kept there, and a group that is there is not trained again.
 """
 
 import json
@@ -18,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.diagnosis import live_rules
+from gan_jax.diagnosis.rules import Diagnosis
 from gan_jax.experiment.command_line import Parser, expanded, main
 
 RING = "configs/ring.py:vanilla"
@@ -128,7 +132,16 @@ STUDY = {
 """Pairs of runs that are made to have a trouble, and that are not. One threshold serves all pairs
 of a trouble."""
 
-LOW_IS_BAD = ("mode collapse",)
+STRONG_PAIRS = [
+    ("minimax, strong discriminator", "non-saturating, strong discriminator"),
+    ("minimax, strong discriminator", "WGAN-GP"),
+    ("images: minimax, strong discriminator", "images: non-saturating, strong discriminator"),
+    ("images: minimax, strong discriminator", "images: WGAN-GP"),
+]
+CANDIDATES = {"separation": STRONG_PAIRS, "gradient_ratio": STRONG_PAIRS}
+"""Pairs of runs with a generator that learns nothing and one that learns, by ``health/...``."""
+
+LOW_IS_BAD = ("mode collapse", "gradient_ratio")
 RATIOS = ("circling", "explosion")
 """Troubles whose values are drawn on a logarithmic axis."""
 
@@ -160,11 +173,30 @@ def train_group(overrides: tuple[str, ...], seeds: int, steps: int) -> list[list
     return rows
 
 
+def candidate(name: str, threshold: float) -> live_rules.Rule:
+    """Returns the rule that judges the median of the newest values of a quantity."""
+
+    def rule(rows: live_rules.Rows) -> Diagnosis | None:
+        values = [row.get(f"health/{name}") for row in rows[-live_rules.JUDGED :]]
+        if len(values) < live_rules.JUDGED or not all(np.isfinite(v or 0) for v in values):
+            return None
+        value = float(np.median(values))
+        detected = value < threshold if name in LOW_IS_BAD else value > threshold
+        return Diagnosis(detected, value, threshold, "")
+
+    return rule
+
+
+RULES = {
+    **live_rules.RULES,
+    "separation": candidate("separation", 0.95),
+    "gradient_ratio": candidate("gradient_ratio", 0.1),
+}
+
+
 def judge_run(trouble: str, rows: list[dict[str, Any]]) -> tuple[float, int | None]:
     """Returns the most extreme value in the second half, and the step of the first detection."""
-    found = [
-        (rows[end]["step"], live_rules.RULES[trouble](rows[: end + 1])) for end in range(len(rows))
-    ]
+    found = [(rows[end]["step"], RULES[trouble](rows[: end + 1])) for end in range(len(rows))]
     detected = [step for step, diagnosis in found if diagnosis and diagnosis.detected]
     late = [diagnosis.value for _, diagnosis in found[len(rows) // 2 :] if diagnosis]
     extreme = min(late) if trouble in LOW_IS_BAD else max(late)
@@ -212,11 +244,9 @@ def calibrate(trouble: str, pairs: list[tuple[list[Any], list[Any]]]) -> dict[st
     half = len(values[0][0]) // 2
     ill, well = (np.concatenate([pair[side][:half] for pair in values]) for side in (0, 1))
     cut = best_threshold(sign * ill, sign * well)
-    own = next(
-        diagnosis for rows in pairs[0][0] if (diagnosis := live_rules.RULES[trouble](rows))
-    ).threshold
+    own = next(diagnosis for rows in pairs[0][0] if (diagnosis := RULES[trouble](rows))).threshold
     results = []
-    for (ill_runs, _), (ill, well), names in zip(judged, values, STUDY[trouble]):
+    for (ill_runs, _), (ill, well), names in zip(judged, values, (STUDY | CANDIDATES)[trouble]):
         delays = [step for _, step in ill_runs if step is not None]
         results.append(
             dict(zip(("ill", "well"), names))
@@ -299,6 +329,23 @@ def draw(results: dict[str, dict[str, Any]], file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
+def rows_of_groups(
+    names: list[str], seeds: int, steps: int, file: str
+) -> dict[str, list[list[dict[str, Any]]]]:
+    """Trains groups, but for those whose rows a file has, and adds them to the file."""
+    kept = Path(expanded(file)) if file else None
+    rows = json.loads(kept.read_text()) if kept and kept.exists() else {}
+    of_length = rows.setdefault(f"{seeds} seeds, {steps} steps", {})
+    for name in names:
+        if name in of_length:
+            continue
+        of_length[name] = train_group(GROUPS[name], seeds, steps)
+        print(f"trained {seeds} seeds of {name}", flush=True)
+        if kept:
+            kept.write_text(json.dumps(rows))
+    return {name: of_length[name] for name in names}
+
+
 def study(arguments: list[str]) -> None:
     """Runs the command."""
     parser = Parser(__doc__)
@@ -306,9 +353,14 @@ def study(arguments: list[str]) -> None:
     parser.add_argument("--seeds", type=int, default=20, help="of each group (20)")
     parser.add_argument("--steps", type=int, default=1000, help="of each run (1000)")
     parser.add_argument("--only", default="", help="troubles of the study, separated by commas")
+    parser.add_argument("--candidates", action="store_true", help="judge numbers without a rule")
+    parser.add_argument("--rows", default="", help="a file that keeps the rows of groups")
     flags = parser.parse_args(arguments)
-    troubles = flags.only.split(",") if flags.only else list(STUDY)
-    if not set(troubles) <= set(STUDY):
+    if flags.candidates and flags.only:
+        parser.error("--candidates are all judged: leave --only out")
+    pairs_of = CANDIDATES if flags.candidates else STUDY
+    troubles = flags.only.split(",") if flags.only else list(pairs_of)
+    if not set(troubles) <= set(pairs_of):
         parser.error(f"--only takes some of {', '.join(STUDY)}, not {flags.only!r}")
     if flags.seeds < 4 or flags.steps < 1000 or flags.steps % 100:
         parser.error("--seeds is at least 4, --steps at least 1000 and a multiple of 100")
@@ -318,19 +370,18 @@ def study(arguments: list[str]) -> None:
     out = Path(expanded(flags.out))
     out.mkdir(parents=True, exist_ok=True)
     set_up_jax([flags.seeds])
-    rows = {}
-    groups = [group for trouble in troubles for pair in STUDY[trouble] for group in pair]
-    for name in dict.fromkeys(groups):
-        rows[name] = train_group(GROUPS[name], flags.seeds, flags.steps)
-        print(f"trained {flags.seeds} seeds of {name}", flush=True)
+    groups = [group for trouble in troubles for pair in pairs_of[trouble] for group in pair]
+    rows = rows_of_groups(list(dict.fromkeys(groups)), flags.seeds, flags.steps, flags.rows)
     results = {
-        trouble: calibrate(trouble, [(rows[ill], rows[well]) for ill, well in STUDY[trouble]])
+        trouble: calibrate(trouble, [(rows[ill], rows[well]) for ill, well in pairs_of[trouble]])
         for trouble in troubles
     }
-    (out / "calibration.json").write_text(json.dumps(results, indent=1) + "\n")
-    only = f" --only='{flags.only}'" if flags.only else ""
-    (out / "calibration.md").write_text(table(results, flags.seeds, flags.steps, only))
-    draw(results, out / "calibration.png")
+    name = "candidates" if flags.candidates else "calibration"
+    (out / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    only = f" --only='{flags.only}'" if flags.only else " --candidates" * flags.candidates
+    (out / f"{name}.md").write_text(table(results, flags.seeds, flags.steps, only))
+    if not flags.candidates:
+        draw(results, out / f"{name}.png")
     print(table(results, flags.seeds, flags.steps, only))
 
 

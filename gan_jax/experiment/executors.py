@@ -201,8 +201,7 @@ class PopulationRun:
         return [run_dir / "members" / f"{index:03d}" for index in range(len(self.members))]
 
     def init(self) -> TrainState:
-        # One by one: a batch of QR decompositions, of orthogonal weights, can hang on a CPU of few
-        # cores.
+        # One by one: batches of QR decompositions can stand still for ever, see `init_state`.
         init = jax.jit(
             lambda keys: jax.lax.map(self.experiment.init, keys), out_shardings=self._sharding
         )

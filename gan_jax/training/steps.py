@@ -86,6 +86,12 @@ def init_state(
 ) -> TrainState:
     """Returns the state before the first step, drawn from one key.
 
+    On a CPU, draw the states of many keys by ``jax.lax.map``, not by ``jax.vmap``, if weights are
+    orthogonal. jaxlib divides a batch of QR decompositions among XLA's threads and waits in one of
+    them until all are done. As many such batches at a time as there are threads leave none to do
+    the work, and the program stands still for ever, whether it also trains or not. Seen with
+    jaxlib 0.10.2 on 2 cores: 32 keys, four kernels of 128 x 128.
+
     Args:
       networks: whose parameters are drawn.
       generator_optimizer: the generator's optimizer.

@@ -61,3 +61,30 @@ def test_the_table_has_a_row_for_each_pair(study):
 def test_both_groups_of_each_pair_are_trained(study):
     named = {group for pairs in study.STUDY.values() for pair in pairs for group in pair}
     assert named == set(study.GROUPS)
+
+
+def test_candidates_are_judged_by_the_median_of_the_newest_values(study):
+    rows = [{"health/separation": value, "health/gradient_ratio": 0.2} for value in (0.9, 1, 0.99)]
+    found = study.RULES["separation"](rows)
+    assert found.detected and found.value == 0.99
+    assert not study.RULES["gradient_ratio"](rows).detected
+    assert study.RULES["gradient_ratio"]([row | {"health/gradient_ratio": 0.01} for row in rows])[0]
+    assert study.RULES["separation"](rows[:2]) is None
+    assert study.RULES["separation"]([*rows, {"health/separation": float("nan")}]) is None
+    assert {group for pair in study.STRONG_PAIRS for group in pair} <= set(study.GROUPS)
+
+
+def test_groups_whose_rows_are_kept_are_not_trained_again(study, tmp_path, monkeypatch):
+    trained = []
+
+    def train(overrides, seeds, steps):
+        trained.append((overrides, seeds, steps))
+        return [[{"step": steps}]] * seeds
+
+    monkeypatch.setattr(study, "train_group", train)
+    monkeypatch.setattr(study, "GROUPS", {"a": ("a=1",), "b": ("b=1",)})
+    file = str(tmp_path / "rows.json")
+    first = study.rows_of_groups(["a"], 4, 1000, file)
+    assert study.rows_of_groups(["a", "b"], 4, 1000, file)["a"] == first["a"]
+    study.rows_of_groups(["a"], 4, 2000, file)
+    assert trained == [(("a=1",), 4, 1000), (("b=1",), 4, 1000), (("a=1",), 4, 2000)]
