@@ -108,7 +108,7 @@ def compile_all(arguments: list[str]) -> None:
         rows.append({"program": case.name, **row})
         print(f"{number}/{len(chosen)} {case.name}: {', '.join(described(row))}", flush=True)
         if flags.out is not None:
-            files.write_text(flags.out, table(rows, flags.topology))
+            files.write_text(flags.out, table(rows, flags.topology, flags.only))
     if failed:
         sys.exit(f"not compiled for {flags.topology}: {', '.join(failed)}")
 
@@ -131,11 +131,12 @@ def described(row: dict[str, str]) -> Iterator[str]:
     return (f"{name} {text}" for name, text in row.items() if text)
 
 
-def table(rows: Sequence[dict[str, str]], topology: str) -> str:
+def table(rows: Sequence[dict[str, str]], topology: str, only: str) -> str:
     """Returns the rows as Markdown, under what they are and the command that makes them."""
     import jax
 
     name = topology.replace(":", "_")
+    chosen = f"--only={only} " if only else ""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [
         f"# Compiled for {topology}, not run on it",
@@ -143,9 +144,10 @@ def table(rows: Sequence[dict[str, str]], topology: str) -> str:
         "Memory, work, bytes and collectives are those of one device and, but for memory, of one "
         "step. What is moved is counted as if no kernel found its operands in a cache. No step can "
         "take less time than the largest of computation, memory and launches by the published "
-        "rates of the chip; none was measured.",
+        "rates of the chip; none was measured. Compiling took so many seconds of CPU time, of all "
+        "threads.",
         "",
-        f"`python experiments/accelerators.py --topology={topology} "
+        f"`python experiments/accelerators.py --topology={topology} {chosen}"
         f"--out=results/accelerators/{name}.md`; jax {jax.__version__}.",
         "",
         f"| {' | '.join(columns)} |",

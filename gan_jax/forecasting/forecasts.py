@@ -40,7 +40,7 @@ class Forecast:
       costs: kernels, bytes and collectives.
       largest_batch: the largest global batch that fits, by a straight line through two batch sizes;
         None if the memory is unknown, or it was not asked for.
-      compile_seconds: what compiling took here.
+      compile_seconds: of CPU time, of all threads, that compiling took here.
     """
 
     machine: Machine
@@ -128,14 +128,14 @@ def _without_cache(off: bool) -> Iterator[None]:
 def _forecast(step: StepProgram, find_largest: bool) -> Forecast:
     target, batch_size, chunk = step.target, step.stage.batch_size, step.chunk
     flops = step.flops()
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         compiled = step.compile(batch_size)
     except jax.errors.JaxRuntimeError as error:
         raise UserError(
             f"a batch of {batch_size} does not compile for {target.name}: {first_line(error)}"
         ) from error
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     memory, costs = step.memory(compiled, batch_size), costs_of(compiled.as_text() or "")
     largest = None
     if find_largest and target.memory is not None:

@@ -24,7 +24,8 @@ def lines_of(forecast: Forecast) -> Iterator[str]:
     machine, memory = forecast.machine, forecast.memory
     title = machine.chip.title if machine.chip else machine.platform.upper()
     count = len(machine.devices)
-    yield f"compiled for {machine.name} ({count} x {title}) in {forecast.compile_seconds:.1f} s"
+    took = f"{forecast.compile_seconds:.1f} s of CPU time"
+    yield f"compiled for {machine.name} ({count} x {title}) in {took}"
     yield "memory of each device"
     for name in ("parameters", "optimizers", "averages", "batch", "activations", "total"):
         yield f"  {name:12s} {si(getattr(memory, name))}B"

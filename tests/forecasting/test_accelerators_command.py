@@ -47,7 +47,7 @@ def test_what_is_compiled_is_told_and_written_and_what_is_not_fails(
     rows = [line for line in out.read_text().splitlines() if line.startswith("| ")]
     assert len({row.count("|") for row in rows}) == 1 and len(rows) == 5
     assert "`python experiments/accelerators.py --topology=local " in out.read_text()
-    compile_all(["--topology=local", "--only=one,nothing"])
-    assert "1/1 one" in capsys.readouterr().out
+    compile_all(["--topology=local", "--only=one,nothing", f"--out={out}"])
+    assert "1/1 one" in capsys.readouterr().out and "--only=one,nothing --out" in out.read_text()
     with pytest.raises(Exception, match="no name of a program"):
         compile_all(["--topology=local", "--only=nothing"])
