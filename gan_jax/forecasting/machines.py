@@ -122,6 +122,9 @@ def _local() -> Machine:
 def _tpu(topology: str) -> Sequence[Any]:
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nothing here touches a chip
+    # It would complain that it cannot find out what this host is, which matters to no topology.
+    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-8")
     return _described(topology, "tpu", platform="tpu", topology_name=topology)
 
 
