@@ -12,9 +12,12 @@ rate of both Adams from 2e-4 to 5e-5, b2 from 0.9 to 0.99 (b1 is 0), gamma of R1
 when the schedules end; not run here. The authors also mirror the images, and augment with a
 probability that grows to 0.55, which this config does not.
 
-`fashion_mnist`: small networks on 32x32 images for 2 CPU cores, batch 64. The schedules take the
-600 steps of the run, the half-life ends at a tenth of it, and the learning rate is five times as
-high. No run of it has been measured yet.
+`fashion_mnist`: small networks on 28x28 images for 2 CPU cores, batch 32. The schedules take the
+500 steps of the run, the half-life ends at a tenth of it, and the learning rate is five times as
+high. With seed 0 `fd_lenet_2k`, the LeNet Frechet distance of 2,000 samples, is 167 after 250 steps
+and 154 after 500: outlines of tops, shoes and bags with a grid of pixels inside, and a few nearly
+black images. So short a run shows that it learns, and no more. It took 5.4 minutes of CPU time,
+compilation and evaluation included.
 """
 
 from ml_collections import ConfigDict

@@ -1,10 +1,10 @@
-"""VQGAN on Fashion-MNIST at 32x32: an autoencoder with codes, sharpened by a discriminator.
+"""VQGAN on Fashion-MNIST at 28x28: an autoencoder with codes, sharpened by a discriminator.
 
     python -m gan_jax.data.prepare fashion_mnist
     python experiments/train.py --config=configs/vqgan.py:vq --workdir=runs/vqgan
 
-The generator reconstructs real images through 8x8 codes: it minimises L1 and a perceptual distance
-(of LeNet's features, so it is not LPIPS). From step 600 on it also faces a patch discriminator,
+The generator reconstructs real images through 7x7 codes: it minimises L1 and a perceptual distance
+(of LeNet's features, so it is not LPIPS). From step 300 on it also faces a patch discriminator,
 whose hinge loss is weighted by the adaptive weight. Pictures show held-out images next to their
 reconstructions. Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021).
 
@@ -13,10 +13,19 @@ codebook, Mentzer et al. (2023). `kl`: a diagonal Gaussian, Rombach et al. (2022
 authors' settings at 256x256 but for attention, at a batch of 12; it needs a folder of images,
 torchvision's VGG16 and the weights of LPIPS, and has not been run here.
 
-Only the first 100 steps of `vq` have been run (seed 0, on cores shared with much other work): over
-these steps the L1 distance of training images was 0.28 and their perceptual distance 2.0 on
-average, and a step took some 0.8 s of CPU time. No step with the adversarial loss, no whole run,
-and neither `fsq` nor `kl` has been measured.
+With seed 0, `reconstruction1k` of 1,000 held-out images in [-1, 1]: L1, PSNR, perceptual distance,
+codes in use and their perplexity at step 300, before the discriminator, and at step 600:
+
+    variant  L1             PSNR         perceptual     codes      perplexity
+    vq       0.157, 0.153   17.7, 18.1   0.954, 0.878   256, 256   230, 225
+
+A run takes 600 steps and 4.4 minutes of CPU time, compilation and evaluation included. Shapes and
+shades are right, prints and laces are lost; with the discriminator edges are sharper and cloth is
+rough. Its hinge loss stays at 2: so early it does not tell patches apart.
+
+The codebook of `vq` learns at 50 times the learning rate. At the same rate it does not follow the
+encoder, whose outputs run away from its small initial entries: its loss rises from 0.4 to 5.2, and
+18 codes are in use at step 600 (perplexity 12.5, L1 0.180, PSNR 16.3, perceptual 1.14).
 """
 
 from ml_collections import ConfigDict

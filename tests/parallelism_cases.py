@@ -10,8 +10,18 @@ from gan_jax import data, networks
 from gan_jax.distributed import multihost
 from gan_jax.distributed.mesh import compute_replicated
 from gan_jax.game import adversarial
-from gan_jax.objectives import autoencoding, losses, penalties, reconstruction, slicing
-from gan_jax.objectives.unrolling import unrolled
+from gan_jax.objectives import (
+    adaptive_weight,
+    autoencoding,
+    every,
+    history,
+    losses,
+    penalties,
+    reconstruction,
+    regularisers,
+    slicing,
+    unrolled,
+)
 from gan_jax.training import alternating, fused, init_state
 
 # SGD: Adam would hide a factor in the gradients.
@@ -37,7 +47,30 @@ CASES = {
         {},
         0,
     ),
+    "StyleGAN2": (
+        losses.non_saturating()
+        + every(2, penalties.r1())
+        + every(2, regularisers.path_length(share=1)),
+        {},
+        0,
+    ),
+    "VQGAN": (
+        losses.hinge()
+        + reconstruction.reconstruction()
+        + autoencoding.codebook()
+        + autoencoding.commitment(),
+        {},
+        0,
+    ),
+    "history with BatchNorm": (losses.non_saturating(), {}, 0),
 }
+TRANSFORMATIONS = {
+    "VQGAN": lambda objective: adaptive_weight(
+        objective, "hinge", "reconstruction", "params/decoder/output/kernel"
+    ),
+    "history with BatchNorm": lambda objective: history(objective, (8, 8, 1), 20),
+}
+"""What the objectives of some cases are turned into."""
 
 
 def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -45,7 +78,8 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
     terms, settings, unroll = CASES[case]
     classes = CLASSES if "labels" in settings else 0
     nets = make_networks(case, classes, settings)
-    objective = unrolled(adversarial(nets, terms), unroll, SGD)
+    objective = TRANSFORMATIONS.get(case, lambda same: same)(adversarial(nets, terms))
+    objective = unrolled(objective, unroll, SGD)
     run = mapping(fused(alternating(objective, SGD, SGD), data.decode))
     draws = np.random.default_rng(0)
     batch = {
@@ -58,7 +92,7 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
         batch["label"] = draws.integers(0, classes, (2, 2, BATCH)).astype(np.int32)
     batch = {name: leaf[:, :, multihost.process_slice(BATCH)] for name, leaf in batch.items()}
     key = compute_replicated(lambda: jax.random.key(0))
-    start = compute_replicated(lambda: init_state(nets, SGD, SGD, jax.random.key(0)))
+    start = compute_replicated(lambda: init_state(nets, SGD, SGD, jax.random.key(0), objective))
     before = {
         player: flat(getattr(start, player).params) for player in ("generator", "discriminator")
     }
@@ -70,6 +104,11 @@ def gradients(case: str, mapping) -> tuple[dict[str, np.ndarray], dict[str, np.n
 def make_networks(case, classes, settings):
     if "conditions" in settings:
         return networks.pix2pix((8, 8, 1), width=2, layers=1, **settings)
+    if case == "StyleGAN2":
+        small = {"latent_size": 3, "style_size": 3, "mapping_layers": 1, "channel_max": 2}
+        return networks.stylegan2((8, 8, 1), **small)
+    if case == "VQGAN":
+        return networks.vqgan((8, 8, 1), widths=(2, 2), codes=5, code_size=2, discriminator_width=2)
     dcgan = functools.partial(
         networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
     )

@@ -15,7 +15,7 @@ def test_numbers_follow_the_authors_half_cosine(root, variant):
     """NumPy's form of their ``cosine_decay_with_warmup`` without warm-up, at 5 steps."""
     settings = load_settings(str(root / f"configs/r3gan.py:{variant}"), [])
     total = settings.steps
-    rate, half_life = {"cifar10": (2e-4, 5e6 / 512), "fashion_mnist": (1e-3, 60)}[variant]
+    rate, half_life = {"cifar10": (2e-4, 5e6 / 512), "fashion_mnist": (1e-3, 50)}[variant]
 
     def expected(base, final, step):
         decay = 0.5 * (1 + np.cos(np.pi * min(step, total) / total))

@@ -27,7 +27,13 @@ def on_one_device(case):
 SLOW = ("AC-GAN", "unrolled 3 steps")
 """Cases that take 12 seconds or more to compile; `sharded`, the default, stays in `make test`."""
 
-VERY_SLOW = ("IB-GAN", "pix2pix with dropout")
+VERY_SLOW = (
+    "IB-GAN",
+    "pix2pix with dropout",
+    "StyleGAN2",
+    "VQGAN",
+    "history with BatchNorm",
+)
 """Slow in both."""
 
 
