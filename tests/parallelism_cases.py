@@ -108,7 +108,8 @@ def make_networks(case, classes, settings):
         small = {"latent_size": 3, "style_size": 3, "mapping_layers": 1, "channel_max": 2}
         return networks.stylegan2((8, 8, 1), **small)
     if case == "VQGAN":
-        return networks.vqgan((8, 8, 1), widths=(2, 2), codes=5, code_size=2, discriminator_width=2)
+        small = {"widths": (2, 2), "codes": 5, "code_size": 2}
+        return networks.vqgan((8, 8, 1), **small, discriminator_width=2, discriminator_layers=1)
     dcgan = functools.partial(
         networks.dcgan, width=4, latent_size=3, discriminator_norm="batch", **settings
     )
