@@ -132,13 +132,14 @@ class Killed(Exception):
 
 
 def kill_before(monkeypatch, owner, name, when=lambda *_: True):
-    """The first call for which ``when`` holds raises in place of being made."""
-    call, killed = getattr(owner, name), []
+    """The second call for which ``when`` holds, at the last roll-back, raises and is not made."""
+    call, matches = getattr(owner, name), []
 
     def killing(*arguments, **named):
-        if not killed and when(*arguments):
-            killed.append(True)
-            raise Killed
+        if when(*arguments):
+            matches.append(arguments)
+            if len(matches) == 2:
+                raise Killed
         return call(*arguments, **named)
 
     monkeypatch.setattr(owner, name, killing)
@@ -154,7 +155,7 @@ KILLS = {
     "after the record": (opening, "_state", lambda *arguments: bool(arguments[1][0].roll_backs)),
     "after some steps": (
         *(call_loop.Loop, "_call"),
-        lambda self, chunk, *_: chunk.first == 45 and len(self.writers[0].roll_backs) == 1,
+        lambda self, chunk, *_: chunk.first == 45 and bool(self.writers[0].roll_backs),
     ),
 }
 
