@@ -16,7 +16,7 @@ NO_PAPER = {
     "fixed", "folder", "mixture", "npy", "npz", "paired_folder", "paired_shapes", "ring_of_seven",
     "streamed", "streamed_tfds", "tfds", "stacked", "stacked_fashion_mnist",
     "unpaired_folder", "unpaired_shapes",
-    "average_over", "ema", "ema_num_updates", "flip",
+    "average_over", "ema", "ema_num_updates", "flip", "multiply_rate",
     # what a run does in trouble, and rules that end it
     "warn", "stop", "roll_back",
     "patience", "reached",
