@@ -52,7 +52,7 @@ VARIED = {
     ),
     "fashion_mnist.py:dcgan, bfloat16": ("fashion_mnist.py:dcgan", "precision=bfloat16"),
     "fashion_mnist.py:wgan_gp, bfloat16": ("fashion_mnist.py:wgan_gp", "precision=bfloat16"),
-    "fashion_mnist.py:dcgan, 4 parts a batch": ("fashion_mnist.py:dcgan", "accumulation_steps=4"),
+    "ring.py:wgan_gp, 4 parts a batch": ("ring.py:wgan_gp", "accumulation_steps=4"),
     "resnet": (
         "fashion_mnist.py:wgan_gp",
         "dataset=fashion_mnist(resolution=32)",
