@@ -16,7 +16,7 @@ there. Each form avoids something that XLA is slow at on a CPU:
 - A convolution to a few channels, such as the gradient with respect to an image: its blocks stay
   nearly empty. One matrix product for all taps of the kernel, followed by their sums, is 2.5x as
   fast. A convolution by a kernel of one pixel is always a matrix product.
-- Groups of channels: their derivatives are 20x as slow as those of one group, which the kernel
+- Groups of channels: their derivatives are far slower than those of one group, which the kernel
   becomes with zeros between its groups.
 
 These forms consist of more operations, which take longer to compile, so convolutions that cost next
