@@ -64,6 +64,9 @@ CASES = {
     ),
     "history with BatchNorm": (losses.non_saturating(), {}, 0),
 }
+
+OF_TWO_PROCESSES = tuple(case for case in CASES if case not in ("StyleGAN2", "VQGAN"))
+"""Those compile for minutes in three processes, and `test_data_parallel` has them on 4 devices."""
 TRANSFORMATIONS = {
     "VQGAN": lambda objective: adaptive_weight(
         objective, "hinge", "reconstruction", "params/decoder/output/kernel"

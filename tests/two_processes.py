@@ -19,7 +19,7 @@ with multihost.job(
     job_flags["coordinator"], int(job_flags["processes"]), int(job_flags["process"])
 ):
     assert (jax.device_count(), jax.local_device_count()) == (4, 2)
-    for number, case in enumerate(parallelism_cases.CASES):
+    for number, case in enumerate(parallelism_cases.OF_TWO_PROCESSES):
         for name, parallelism in PARALLELISM.items():
             moved, metrics = parallelism_cases.gradients(case, parallelism)
             np.savez(directory / f"{number}_{name}_{jax.process_index()}.npz", **moved, **metrics)
