@@ -126,7 +126,7 @@ def final_state(run_dir: Path) -> tuple[int, np.ndarray]:
 @pytest.mark.slow
 def test_two_processes_of_two_devices_give_the_numbers_of_one_device(tmp_path):
     job = start_job(str(Path(__file__).parents[1] / "two_processes.py"), str(tmp_path))
-    outputs = [process.communicate(timeout=1200) for process in job]
+    outputs = [process.communicate(timeout=600) for process in job]
     for number, case in enumerate(parallelism_cases.OF_TWO_PROCESSES):
         expected = parallelism_cases.gradients(
             case, lambda step: sharded(step, device_mesh(jax.devices()[:1]))
