@@ -30,7 +30,7 @@ __all__ = ["HISTORY", "history"]
 HISTORY = "history"
 """The name of the stored samples in the memory of a `history` objective."""
 
-HISTORY_KEY = 2**31 - 3
+HISTORY_KEY = 2**31 - 4
 """Folded into a loss's key. The terms of an objective fold in 0, 1, 2, ..."""
 
 Buffer = dict[str, Array]
