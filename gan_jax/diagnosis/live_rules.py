@@ -99,11 +99,13 @@ def oscillating_scores(rows: Rows, threshold: float = 0.8) -> Diagnosis | None:
 def explosion(rows: Rows, threshold: float = 1e3) -> Diagnosis | None:
     """Detects that a gradient norm has grown a thousandfold over the last 64 rows, at least 10.
 
-    The value is the larger of both networks' `gan_jax.diagnosis.divergence`.
+    The value is the larger of both networks' `gan_jax.diagnosis.divergence`. A norm of 0 is that of
+    a loss that does not act yet (`after`), and growing from there is no explosion.
     """
     found = []
     for player in ("generator", "discriminator"):
-        values = _values(rows[-RECORD:], f"{player}/gradient_norm")
+        norms = _values(rows[-RECORD:], f"{player}/gradient_norm")
+        values = [norm for norm in norms if norm != 0]
         if len(values) >= 10:
             found.append(divergence(values, threshold))
     if not found:

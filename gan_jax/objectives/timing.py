@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import UserError
-from gan_jax.game import Array, Round, Term, TermFn, show_scores
+from gan_jax.game import Array, Context, Round, Term, TermFn, show_scores
 
 __all__ = ["Weight", "after", "every", "on_scores", "until", "weight_at"]
 
@@ -15,8 +15,8 @@ Weight = float | Callable[[Any], Any]
 """The weight of a term: a number, or a function of the step such as optax's schedules."""
 
 
-def weight_at(weight: Weight, round: Round) -> float | Array:
-    """Returns a weight at the step of a round."""
+def weight_at(weight: Weight, round: Round | Context) -> float | Array:
+    """Returns a weight at the step of a round, or of what a loss is given beside the batch."""
     if callable(weight):
         now: Array = jnp.asarray(weight(round.step))
         return now

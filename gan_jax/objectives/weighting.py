@@ -22,6 +22,7 @@ from gan_jax.game import (
     check_objective,
     without_fakes,
 )
+from gan_jax.objectives.timing import Weight, weight_at
 
 __all__ = ["adaptive_weight"]
 
@@ -34,7 +35,7 @@ def adaptive_weight(
     terms: str,
     against: str,
     layer: str,
-    scale: float = 1.0,
+    scale: Weight = 1.0,
     largest: float = 1e4,
 ) -> Objective:
     """Returns the objective whose generator weights its adversarial terms as VQGAN does.
@@ -56,7 +57,8 @@ def adaptive_weight(
       against: names of the terms that they are weighted against: ``"reconstruction,perceptual"``.
       layer: the path of the layer in the generator's parameters:
         ``"params/decoder/output/kernel"``.
-      scale: multiplies the weight: 0.8 for VQGAN on ImageNet, 0.75 on faces.
+      scale: multiplies the weight, a number or a schedule of the step: 0.8 for VQGAN on ImageNet,
+        0.75 on faces. With a schedule that begins at 0 the discriminator learns before it is felt.
       largest: the largest weight before the scale.
 
     Raises:
@@ -88,8 +90,8 @@ def adaptive_weight(
         unit, zero = jnp.ones_like(one[0]), jnp.zeros_like(one[0])
         gradients = mean_over_devices((pull_back((unit, zero))[0], pull_back((zero, unit))[0]))
         adversarial, other = map(optax.global_norm, gradients)
-        weight = scale * jnp.clip(other / (adversarial + EPSILON), 0.0, largest)
-        weight = jax.lax.stop_gradient(weight)
+        ratio = jnp.clip(other / (adversarial + EPSILON), 0.0, largest)
+        weight = jax.lax.stop_gradient(weight_at(scale, context) * ratio)
         loss = loss + (weight - 1) * _sum(metrics, weighted)
         measured = {"generator/adaptive_weight": weight, "generator/loss": loss}
         return loss, (metrics | measured, memory)

@@ -70,6 +70,14 @@ def test_a_period_of_the_scores_and_an_explosion_are_seen():
     assert not live_rules.judge(rows(generator__gradient_norm=1 + t))["explosion"].detected
 
 
+def test_a_loss_that_begins_to_act_is_no_explosion():
+    from_32_on = [0.0] * 32 + [5.0] * 32
+    assert not live_rules.judge(rows(discriminator__gradient_norm=from_32_on))["explosion"].detected
+    exploding = [0.0] * 32 + list(10.0 ** np.arange(32))
+    assert live_rules.judge(rows(discriminator__gradient_norm=exploding))["explosion"].detected
+    assert "explosion" not in live_rules.judge(rows(discriminator__gradient_norm=[0.0] * 64))
+
+
 def test_advice_names_a_field_of_the_config(root):
     text = (root / "configs" / "default.py").read_text()
     columns = {

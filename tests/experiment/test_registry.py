@@ -4,6 +4,7 @@ import functools
 
 import optax
 import pytest
+import tiny
 
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
@@ -11,8 +12,9 @@ from gan_jax.experiment import part_building, registry
 from gan_jax.experiment.part_building import build_part, build_protocols
 from gan_jax.experiment.part_text import parse_parts
 from gan_jax.experiment.registry import names
-from gan_jax.game import Networks, Term
+from gan_jax.game import Networks, Term, adversarial
 from gan_jax.networks import NetworksFactory
+from gan_jax.objectives import losses
 
 
 def part(text):
@@ -46,8 +48,20 @@ def test_parts_are_built():
     assert isinstance(
         build_part("generator_optimizer", part(schedule)), optax.GradientTransformation
     )
+    objective = adversarial(tiny.networks(), losses.hinge())
+    ramp = "linear_schedule(init_value=0.0, end_value=0.8, transition_steps=10)"
+    weighted = f"adaptive_weight(terms='hinge', against='l1', layer='params', scale={ramp})"
+    assert callable(build_part("transformations", part(weighted), objective=objective).generator)
     nested = build_part("dataset", part("fixed(dataset=ring(modes=3), n=5)"))
     assert len(nested.arrays["real"]) == 5
+
+
+def test_a_setting_cannot_name_what_a_module_imports_for_itself():
+    for name in ("did_you_mean", "check_objective"):
+        text = f"adaptive_weight(terms='a', against='b', layer='c', scale={name}())"
+        with pytest.raises(UserError, match=f"names '{name}'") as caught:
+            build_part("transformations", part(text), objective=None)
+        assert "without_fakes" not in str(caught.value)
 
 
 @pytest.mark.parametrize("networks", ["''", "3", "'mlp('", "'mlp, dcgan'"])

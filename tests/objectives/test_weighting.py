@@ -102,6 +102,20 @@ def test_before_the_start_step_only_the_other_terms_act(float64):
     tiny.assert_trees_close(started, expected, rtol=1e-12)
 
 
+def test_the_scale_may_be_a_schedule(float64):
+    """At 0 the other terms act alone; then the scale is that of the step."""
+    batch = tiny.batch()
+    objective = adversarial(tiny.networks(), ADVERSARIAL + COMPARED)
+    ramp = weighted(objective, scale=optax.linear_schedule(0.0, 0.8, 4, transition_begin=2))
+    for step, scale in ((2, 0.0), (3, 0.2), (6, 0.8)):
+        scheduled, metrics = gradient_of(ramp, batch, Context(KEY, step))
+        expected, same = gradient_of(weighted(objective, scale=scale), batch, Context(KEY, step))
+        tiny.assert_trees_close(scheduled, expected, rtol=1e-6)
+        np.testing.assert_allclose(
+            metrics["generator/adaptive_weight"], same["generator/adaptive_weight"], rtol=1e-6
+        )
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
