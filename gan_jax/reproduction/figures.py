@@ -48,8 +48,8 @@ class Figure:
     A module of trained runs has in addition ``RUNS``, which maps names to `Run`; ``SEEDS``, the
     number of seeds, and ``FIRST_SEED``, if that is not 0; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which
     of them the smoke form has; ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the
-    overrides of the short form and what it leaves out, if there is one; and ``UNIT``, what a seed
-    is called.
+    overrides of the short form, of all runs or by the names of those that it has, and what it
+    leaves out, if there is one; and ``UNIT``, what a seed is called.
 
     Attributes:
       name: the name of the file.
@@ -114,14 +114,16 @@ class Figure:
         if not self.trains_runs:
             return {}
         runs: dict[str, Run] = self.module.RUNS
-        overrides: Sequence[str] = ()
+        overrides: Mapping[str, Sequence[str]] = dict.fromkeys(runs, ())
         if scale == "smoke":
-            runs = {name: runs[name] for name in self.module.SMOKE_RUNS}
-            overrides = getattr(self.module, "SMOKE", ())
+            smoke: Sequence[str] = getattr(self.module, "SMOKE", ())
+            overrides = dict.fromkeys(self.module.SMOKE_RUNS, smoke)
         elif scale == "short":
-            overrides = self.module.SHORT
+            short = self.module.SHORT
+            overrides = short if isinstance(short, Mapping) else dict.fromkeys(runs, short)
         return {
-            name: run._replace(overrides=(*run.overrides, *overrides)) for name, run in runs.items()
+            name: runs[name]._replace(overrides=(*runs[name].overrides, *own))
+            for name, own in overrides.items()
         }
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ SLOW = {
     "dirac_gan",
     "divergences_and_estimators",
     "entanglement",
+    "fashion_mnist_samples",
     "gan_in_one_dimension",
     "gradient_regularised_ring",
     "label_bias",
@@ -47,7 +48,7 @@ SLOW = {
 }
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
-ON_IMAGES = {"worth_of_a_score"}
+ON_IMAGES = {"fashion_mnist_samples", "worth_of_a_score"}
 """Figures that need Fashion-MNIST."""
 
 

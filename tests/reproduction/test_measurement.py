@@ -113,6 +113,14 @@ def test_a_shortened_form_has_its_own_runs_overrides_and_seeds(figure):
     }
 
 
+def test_a_short_form_may_have_some_runs_with_overrides_of_their_own(figure):
+    short = figure("some", TRAINED + 'SHORT = {"one": ("steps=50", "batch_size=8")}\n')
+    assert {name: run.overrides for name, run in short.runs("short").items()} == {
+        "one": ("unroll=1", "steps=50", "batch_size=8")
+    }
+    assert list(short.runs("paper")) == ["one", "two"]
+
+
 def test_a_figure_says_what_was_not_run(figure):
     trained = figure("trained", TRAINED)
     assert trained.not_run("paper", 10) == ""
