@@ -132,7 +132,7 @@ class Figure:
         These are the runs of the form, or the constants at the top of a module without runs.
         """
         runs = {name: run._asdict() for name, run in self.runs(scale).items()}
-        settings: dict[str, Any] = to_json_value(runs or self._constants())
+        settings: dict[str, Any] = to_json_value(runs if self.trains_runs else self._constants())
         return settings
 
     def _constants(self) -> dict[str, Any]:

@@ -93,3 +93,16 @@ def test_images_come_back_from_half_their_size():
             found = module.resized(grey, method, antialias, name)
             assert found.shape == (2, side, side, 1)
             np.testing.assert_allclose(found, 0.25, atol=1e-6)
+
+
+def test_without_training_everything_but_seeds_is_judged_and_drawn():
+    module = load("worth_of_a_score")
+    numbers = {**numbers_of(), "rows": []}
+    shown = {f"{title}: bias of FD" for title in module.NAMES.values()}
+    verdicts_of_short = {claim.name: claim.verdict(True) for claim in module.claims(numbers)}
+    not_judged = {name for name, verdict in verdicts_of_short.items() if verdict == "not judged"}
+    assert {name.split(",")[0] for name in not_judged} == shown
+    assert not any("seeds" in name for name in verdicts_of_short)
+    assert len(module.draw(numbers).axes) == 4 and len(module.draw(numbers_of()).axes) == 5
+    few = {**numbers, "reference": 500}
+    assert {claim.verdict(True) for claim in module.claims(few)} == {"not judged"}
