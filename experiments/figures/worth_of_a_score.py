@@ -33,19 +33,17 @@ generator, in standard deviations.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import _draws_of_samples as of_draws
 import numpy as np
+from _draws_of_samples import FILTERS, PAPER, SMALL
 
 from gan_jax.reproduction import Claim, Run, page, to_json_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from gan_jax.evaluation import RealSamples
-    from gan_jax.metrics.features import Extractor
-    from gan_jax.training.sampling import Sampler
 
 STEPS = 1_000
 RUNS = {
@@ -76,55 +74,6 @@ NOT_RUN = "a hundredth of the samples and steps: this only shows that it works"
 FIT_FROM = 1_000
 SHIPPED = "fashion_mnist_dcgan"
 NAMES = {"lenet": "LeNet", "pixels": "pixels", "efficientnet": "EfficientNet-Lite0"}
-FILTERS = {
-    "nearest": ("nearest", False),
-    "cubic": ("cubic", True),
-    "Lanczos": ("lanczos3", True),
-}
-"""Methods of `jax.image.resize`, and whether they are antialiased; next to the linear filter."""
-
-
-class Sizes(NamedTuple):
-    """How many samples are scored.
-
-    Attributes:
-      draws: of each number of samples, how many draws, with a LeNet and on pixels.
-      reference: training images that FD is the distance from.
-      total: training images.
-      noise: draws of how many samples, of each trained generator.
-      efficientnet: draws of each number of samples with EfficientNet-Lite0.
-      efficientnet_reference: training images with it.
-      changed: images that are rounded and resized with it.
-    """
-
-    draws: Mapping[int, int]
-    reference: int
-    total: int
-    noise: tuple[int, int]
-    efficientnet: Mapping[int, int]
-    efficientnet_reference: int
-    changed: int
-
-
-PAPER = Sizes(
-    {100: 100, 200: 50, 500: 20, 1000: 20, 2000: 10, 5000: 10, 10_000: 5},
-    reference=10_000,
-    total=60_000,
-    noise=(4, 10_000),
-    efficientnet={500: 8, 1000: 4, 2000: 2, 4000: 1},
-    efficientnet_reference=4_000,
-    changed=1_000,
-)
-SMALL = Sizes(
-    {100: 3, 200: 3, 400: 2},
-    reference=500,
-    total=2_000,
-    noise=(2, 200),
-    efficientnet={32: 2, 64: 1},
-    efficientnet_reference=64,
-    changed=32,
-)
-
 Numbers = Mapping[str, Any]
 
 
@@ -146,150 +95,20 @@ def measure(runs: Mapping[str, Mapping[int, Path]], smoke: bool) -> dict[str, An
         "efficientnet": load_extractor("efficientnet_lite0", ""),
     }
     real = RealSamples(data.fashion_mnist(), data.fashion_mnist, name="fashion_mnist")
-    features = real_features(real, networks, sizes)
+    features = of_draws.real_features(real, networks, sizes)
     rows = []
     for seed, directory in runs.get("DCGAN", {}).items():
         sampler = load(directory).sampler
         reference = features["lenet"][: sizes.reference]
-        draws = frechet_of_draws(sampler, networks["lenet"], reference, *sizes.noise)
+        draws = of_draws.frechet_of_draws(sampler, networks["lenet"], reference, *sizes.noise)
         rows.append({"seed": seed, "fd": draws})
         print(f"seed {seed}: FD {np.mean(draws):.2f}", flush=True)
     sampler = load_pretrained(SHIPPED).sampler
     numbers: dict[str, Any] = {"rows": rows, "reference": sizes.reference}
-    numbers |= by_size(sampler, networks, features, sizes)
-    numbers["changes"] = changes(sampler, networks, features, real, sizes)
+    numbers |= of_draws.by_size(sampler, networks, features, sizes)
+    numbers["changes"] = of_draws.changes(sampler, networks, features, real, sizes)
     rounded: dict[str, Any] = to_json_value(numbers, 6)
     return rounded
-
-
-def real_features(
-    real: "RealSamples", networks: Mapping[str, "Extractor"], sizes: Sizes
-) -> dict[str, np.ndarray]:
-    """Returns features of training images in random order, by network."""
-    order = np.random.default_rng(0).permutation(sizes.total)
-    found = {}
-    for name, network in networks.items():
-        if name == "efficientnet":
-            found[name] = real.features("train", network, sizes.efficientnet_reference)
-        else:
-            found[name] = real.features("train", network, sizes.total)[order]
-    return found
-
-
-def frechet_of_draws(
-    sampler: "Sampler", network: "Extractor", reference: np.ndarray, draws: int, n: int
-) -> list[float]:
-    """Returns FDs of disjoint draws of n samples."""
-    from gan_jax import metrics
-
-    return [
-        metrics.frechet_distance(reference, network(generated(sampler, n, draw * n)))
-        for draw in range(draws)
-    ]
-
-
-def generated(sampler: "Sampler", n: int, first: int = 0) -> np.ndarray:
-    """Returns samples ``first`` to ``first + n``, in [-1, 1]."""
-    from gan_jax.evaluation.generated_samples import evaluation_key
-
-    return np.clip(sampler(evaluation_key(0), n, first=first), -1, 1)
-
-
-def by_size(
-    sampler: "Sampler",
-    networks: Mapping[str, "Extractor"],
-    features: Mapping[str, np.ndarray],
-    sizes: Sizes,
-) -> dict[str, Any]:
-    """Returns FDs and KDs of all draws, by network, by what is scored, and by n."""
-    from gan_jax import metrics
-
-    numbers: dict[str, Any] = {
-        name: {"fd": {"DCGAN": {}, "training images": {}}} for name in networks
-    }
-    kernel: dict[str, Any] = {"DCGAN": {}, "training images": {}}
-    real, m = features["lenet"], sizes.reference
-    other, first = real[len(real) // 2 :], 0
-    for n, draws in sizes.draws.items():
-        samples = generated(sampler, n * draws, first)
-        first += n * draws  # of each n others
-        fake = {name: networks[name](samples) for name in ("lenet", "pixels")}
-        for name, of_network in fake.items():
-            reference, held = features[name][:m], features[name][m:]
-            for scored, pool in (("DCGAN", of_network), ("training images", held)):
-                numbers[name]["fd"][scored][n] = [
-                    metrics.frechet_distance(reference, block) for block in blocks(pool, n, draws)
-                ]
-        for scored, pool, origin in (
-            ("DCGAN", fake["lenet"], real),
-            ("training images", other, real[: len(real) // 2]),
-        ):
-            pairs = zip(blocks(origin, n, draws), blocks(pool, n, draws), strict=False)
-            kernel[scored][n] = [metrics.kernel_distance_full(*pair) for pair in pairs]
-        print(f"{n:,} samples, {draws} draws", flush=True)
-    numbers["lenet"]["kd"] = kernel
-    reference = features["efficientnet"]
-    most = max(n * draws for n, draws in sizes.efficientnet.items())
-    pool = networks["efficientnet"](generated(sampler, most))
-    numbers["efficientnet"]["fd"] = {
-        "DCGAN": {
-            n: [metrics.frechet_distance(reference, block) for block in blocks(pool, n, draws)]
-            for n, draws in sizes.efficientnet.items()
-        }
-    }
-    return numbers
-
-
-def blocks(pool: np.ndarray, n: int, most: int) -> list[np.ndarray]:
-    """Returns disjoint blocks of n samples, ``most`` of them or as many as there are."""
-    return [pool[i * n : (i + 1) * n] for i in range(min(most, len(pool) // n))]
-
-
-def changes(
-    sampler: "Sampler",
-    networks: Mapping[str, "Extractor"],
-    features: Mapping[str, np.ndarray],
-    real: "RealSamples",
-    sizes: Sizes,
-) -> dict[str, dict[str, float]]:
-    """Returns how far FD moves by rounding and by filters, and the FD of test images."""
-    from gan_jax import metrics
-    from gan_jax.loggers.images import as_pixels
-
-    found: dict[str, dict[str, float]] = {}
-    for name, n in (("lenet", max(sizes.draws)), ("efficientnet", sizes.changed)):
-        network, reference = networks[name], features[name]
-        reference = reference[: sizes.reference] if name == "lenet" else reference
-        samples = generated(sampler, n)
-        exact, rounded = network(samples), network(as_pixels(samples) / np.float32(127.5) - 1)
-        images = np.concatenate([batch for batch, _ in real.samples("train", n)])
-        linear = network(resized(images, "linear", True, name))
-        found[name] = {
-            "FD": metrics.frechet_distance(reference, exact),
-            "rounded": metrics.frechet_distance(reference, rounded),
-        } | {
-            filter_name: metrics.frechet_distance(
-                linear, network(resized(images, method, antialias, name))
-            )
-            for filter_name, (method, antialias) in FILTERS.items()
-        }
-    test = real.features("test", networks["lenet"], max(sizes.draws))
-    found["lenet"]["test images"] = metrics.frechet_distance(
-        features["lenet"][: sizes.reference], test
-    )
-    return found
-
-
-def resized(images: np.ndarray, method: str, antialias: bool, name: str) -> np.ndarray:
-    """Returns images as a filter leaves them: 224 pixels for EfficientNet, else by way of 14."""
-    import jax
-
-    n, side, _, channels = images.shape
-    size = 224 if name == "efficientnet" else side // 2
-    found = jax.image.resize(images, (n, size, size, channels), method, antialias)
-    if name != "efficientnet":
-        found = jax.image.resize(found, images.shape, "linear")
-    return np.clip(np.asarray(found), -1, 1)
 
 
 # ------------------------------------------------------------------------------------------ claims

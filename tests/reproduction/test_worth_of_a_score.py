@@ -81,7 +81,7 @@ def test_standard_errors_are_those_of_welchs_test():
 
 def test_blocks_are_disjoint_and_whole():
     pool = np.arange(25)[:, None]
-    blocks = load("worth_of_a_score").blocks(pool, 10, 5)
+    blocks = load("worth_of_a_score").of_draws.blocks(pool, 10, 5)
     np.testing.assert_array_equal(np.concatenate(blocks), pool[:20])
 
 
@@ -90,7 +90,7 @@ def test_images_come_back_from_half_their_size():
     grey = np.full((2, 28, 28, 1), 0.25, np.float32)
     for method, antialias in module.FILTERS.values():
         for name, side in (("lenet", 28), ("efficientnet", 224)):
-            found = module.resized(grey, method, antialias, name)
+            found = module.of_draws.resized(grey, method, antialias, name)
             assert found.shape == (2, side, side, 1)
             np.testing.assert_allclose(found, 0.25, atol=1e-6)
 
