@@ -36,6 +36,10 @@ from ml_collections import ConfigDict
 from configs import default
 
 VARIANTS = ("vq", "fsq", "kl", "imagenet")
+ADAPTIVE_WEIGHT = (
+    "adaptive_weight(terms='hinge', against='reconstruction,perceptual', "
+    "layer='params/decoder/output/kernel', scale={scale})"
+)
 BOTTLENECKS = {
     "vq": ("bottleneck='vq', codes=256, code_size=8", " + codebook + commitment"),
     "fsq": ("bottleneck='fsq', levels=(8, 6, 5)", ""),
@@ -46,13 +50,14 @@ BOTTLENECKS = {
 def get_config(variant: str = "vq") -> ConfigDict:
     config = default.get_config()
     config.ema_decay = 0.0
-    config.transformations = (
-        "adaptive_weight(terms='hinge', against='reconstruction,perceptual', "
-        "layer='params/decoder/output/kernel', scale=0.8)"
-    )
     if variant == "imagenet":
         _imagenet(config)
         return config
+    # The discriminator learns alone for 50 steps; then the generator feels it more and more.
+    ramp = (
+        "linear_schedule(init_value=0.0, end_value=0.2, transition_begin=350, transition_steps=50)"
+    )
+    config.transformations = ADAPTIVE_WEIGHT.format(scale=ramp)
     bottleneck, losses = BOTTLENECKS[variant]
     config.dataset = "fashion_mnist"
     config.batch_size = 16
@@ -79,6 +84,7 @@ def _imagenet(config: ConfigDict) -> None:
         "vqgan(widths=(128, 128, 256, 256, 512), blocks=2, codes=1024, code_size=256, "
         "discriminator_layers=3)"
     )
+    config.transformations = ADAPTIVE_WEIGHT.format(scale=0.8)
     lpips = "network='vgg16', weights='vgg16-397923af.pth', linear='vgg.pth'"
     config.objective = (
         f"reconstruction + perceptual({lpips}) + codebook + commitment "

@@ -51,9 +51,10 @@ OnStep = Callable[[int, Mapping[str, float]], None]
 class _Running(NamedTuple):
     """A call that was started, and may not have ended."""
 
-    program: Hashable
+    kind: Hashable
     steps: str
     metrics: Any
+    began: float
 
 
 class Loop:
@@ -98,6 +99,7 @@ class Loop:
         self._longest_call, self._pace = 0.0, Pace()
         self._started: set[Hashable] = set()
         self._running: _Running | None = None
+        self._ended = 0.0  # the call that was waited for last
         self._training: dict[int, RunWriter] = {}
         self._watches = Watches({}, 0, is_population=False)
         self._history: list[Any] = []
@@ -154,9 +156,11 @@ class Loop:
             yield from data.prefetch(batches)
 
     def _next(self, batches: Generator[tuple[Chunk, Batch]]) -> tuple[Chunk, Batch] | None:
+        # Data that is drawn on the device waits for the call before it.
+        behind = self._running.kind if self._running else None
         with (
             self._pace.spent_on("input"),
-            self._watchdog.watch("batch", "making the next batch"),
+            self._watchdog.watch("batch", "making the next batch", behind=behind),
         ):
             return next(batches, None)
 
@@ -167,10 +171,18 @@ class Loop:
         program = (chunk.stage, chunk.steps, chunk.discriminator_steps, chunk.fading)
         steps = f"steps {chunk.first} to {chunk.end}"
         began, measured = time.monotonic(), self._running and program in self._started
-        new = program not in self._started
+        new, kind, start = program not in self._started, ("call", program), self._watchdog.now()
+        # Where a call runs is the backend's choice: while it is started, while the next one is, or
+        # while it is waited for. So its time is that from its start, or the end of the call before
+        # it, to its own end.
         with (
             self._pace.spent_on("compile") if new else contextlib.nullcontext(),
-            self._watchdog.watch(("start", program), f"starting {steps}"),
+            self._watchdog.watch(
+                kind,
+                f"starting {steps}",
+                behind=self._running.kind if self._running else None,
+                is_whole=False,
+            ),
         ):
             state, metrics = self.executor.step(chunk, state, batch)
         self._pace.add_samples(self.executor.samples(chunk))
@@ -178,7 +190,7 @@ class Loop:
         if measured:
             self._longest_call = max(self._longest_call, time.monotonic() - began)
         self._started.add(program)
-        self._running = _Running(program, steps, metrics)
+        self._running = _Running(kind, steps, metrics, start)
         self._history.append(metrics)
         if is_first:
             self._wait()
@@ -189,10 +201,10 @@ class Loop:
     def _wait(self) -> None:
         """Waits for the call that was started last."""
         if self._running is not None:
-            program, steps, metrics = self._running
-            with self._watchdog.watch(("call", program), steps):
+            kind, steps, metrics, began = self._running
+            with self._watchdog.watch(kind, steps, since=max(began, self._ended)):
                 jax.block_until_ready(metrics)
-            self._running = None
+            self._running, self._ended = None, self._watchdog.now()
 
     def _after_call(self, state: TrainState, chunk: Chunk, number: int, progress: Progress) -> int:
         """Does what is due; returns the number of the signal that stops the run, or 0."""

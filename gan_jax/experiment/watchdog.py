@@ -54,7 +54,7 @@ class RunningClock:
 
 @dataclass(frozen=True)
 class _Work:
-    kind: Hashable
+    kinds: tuple[Hashable, ...]
     text: str
     start: float
 
@@ -64,8 +64,8 @@ class Watchdog:
 
     The limit is `FACTOR` times what the longest work of its kind has taken so far in this process,
     and at least `FLOOR_SECONDS`. The first work of each kind, which also compiles its programs, has
-    no limit, and is the measure of the second alone. Only time in which this process ran counts,
-    see `RunningClock`.
+    no limit, and is the measure of the second alone. Work that may have to wait for other work gets
+    the time of both. Only time in which this process ran counts, see `RunningClock`.
 
     In a job of several processes each has a watchdog, and those that wait for each other end by
     themselves. If another process is lost, `gan_jax.distributed.multihost` ends this one at once,
@@ -93,21 +93,39 @@ class Watchdog:
         self._closed.set()
         self._thread.join()
 
+    def now(self) -> float:
+        """Returns the seconds in which this process ran since the watchdog was made."""
+        return self._clock.tick()
+
     @contextlib.contextmanager
-    def watch(self, kind: Hashable, text: str) -> Iterator[None]:
+    def watch(
+        self,
+        kind: Hashable,
+        text: str,
+        *,
+        since: float | None = None,
+        behind: Hashable = None,
+        is_whole: bool = True,
+    ) -> Iterator[None]:
         """Watches the work of a block.
 
         Args:
           kind: what work it is comparable with.
           text: what it is, for the message: ``"steps 50 to 100"``.
+          since: when the work began, if before the block; see `now`.
+          behind: the kind of other work that the block may have to wait for.
+          is_whole: whether the work ends with the block; else it is no measure for later work.
         """
-        start = self._clock.tick()
-        self._work = _Work(kind, text, start)
+        start = self._clock.tick() if since is None else since
+        self._work = _Work((kind,) if behind is None else (kind, behind), text, start)
         try:
             yield
         finally:
             self._work = None
-        seconds = self._clock.tick() - start
+        if is_whole:
+            self._measure(kind, self._clock.tick() - start)
+
+    def _measure(self, kind: Hashable, seconds: float) -> None:
         if kind in self._repeated:
             seconds = max(seconds, self._longest[kind])
         elif kind in self._longest:
@@ -117,9 +135,10 @@ class Watchdog:
     def _look(self) -> None:
         while not self._closed.wait(TICK_SECONDS):
             now, work = self._clock.tick(), self._work
-            if work is None or work.kind not in self._longest:
+            if work is None or not all(kind in self._longest for kind in work.kinds):
                 continue
-            longest, seconds = self._longest[work.kind], now - work.start
+            longest = sum(self._longest[kind] for kind in work.kinds)
+            seconds = now - work.start
             if seconds > max(FLOOR_SECONDS, FACTOR * longest):
                 self._on_stall(
                     f"no progress for {format_duration(seconds)} in {work.text} "

@@ -67,8 +67,8 @@ def stalls(monkeypatch):
 
     dog._closed.wait = wait
 
-    def work(kind, seconds):
-        with dog.watch(kind, f"work of {seconds} s"):
+    def work(kind, seconds, **how):
+        with dog.watch(kind, f"work of {seconds} s", **how):
             hands.time += seconds
             while looked.acquire(blocking=False):
                 pass
@@ -78,6 +78,7 @@ def stalls(monkeypatch):
         return list(said)
 
     with dog:
+        work.now = hands
         yield work
 
 
@@ -103,6 +104,43 @@ def test_the_first_work_says_nothing_of_the_third(stalls):
     stalls("steps", 0.1)
     (line,) = stalls("steps", watchdog.FLOOR_SECONDS + 1)
     assert "no progress for 5m0" in line and "0.1 s at most before" in line
+
+
+@pytest.mark.parametrize("where", ["in its start", "in the start of the next", "in the wait"])
+def test_a_call_that_takes_long_on_a_busy_machine_is_none_that_stands_still(stalls, where):
+    """Calls of 400 s, then of 4000 s, whose time passes at another place on each backend."""
+    ended, running = 0.0, None
+
+    def wait():
+        nonlocal ended, running
+        if running:
+            began, seconds, late = running
+            left = seconds if where == "in the wait" or late else 0.0
+            assert not stalls("call", left, since=max(began, ended))
+            ended, running = stalls.now(), None
+
+    for number in range(30):
+        seconds, began = (400.0 if number < 20 else 4000.0), stalls.now()
+        spent = {"in its start": seconds, "in the start of the next": running[1] if running else 0}
+        behind = "call" if running else None
+        assert not stalls("call", spent.get(where, 0.0), behind=behind, is_whole=False)
+        if running:
+            running = (*running[:2], False)
+        wait()
+        running = began, seconds, where == "in the start of the next"
+        if number % 10 == 9 or not number:  # a row of metrics, or the call that compiled
+            wait()
+    limit = watchdog.FACTOR * 8000.0
+    (line,) = stalls("call", limit + 1, is_whole=False)
+    assert "no progress for" in line
+
+
+def test_work_that_waits_for_other_work_gets_the_time_of_both(stalls):
+    floor = watchdog.FLOOR_SECONDS
+    for _ in range(3):
+        assert not stalls("call", floor) and not stalls("batch", 0.1)
+    assert not stalls("batch", 20 * floor, behind="call")
+    assert not stalls("new", 1e9, behind="never measured")
 
 
 def test_a_device_that_blocks_ends_the_run_with_one_line(root, tmp_path, monkeypatch):
