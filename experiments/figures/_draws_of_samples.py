@@ -18,6 +18,10 @@ FILTERS = {
 """Methods of `jax.image.resize`, and whether they are antialiased; next to the linear filter."""
 
 
+FEW = 10
+"""The most draws that are scored on pixels, whose distance takes long."""
+
+
 class Sizes(NamedTuple):
     """How many samples are scored.
 
@@ -65,13 +69,13 @@ def real_features(
 ) -> dict[str, np.ndarray]:
     """Returns features of training images in random order, by network."""
     order = np.random.default_rng(0).permutation(sizes.total)
-    found = {}
-    for name, network in networks.items():
-        if name == "efficientnet":
-            found[name] = real.features("train", network, sizes.efficientnet_reference)
-        else:
-            found[name] = real.features("train", network, sizes.total)[order]
-    return found
+    return {
+        "lenet": real.features("train", networks["lenet"], sizes.total)[order],
+        "pixels": real.features("train", networks["pixels"], sizes.reference),
+        "efficientnet": real.features(
+            "train", networks["efficientnet"], sizes.efficientnet_reference
+        ),
+    }
 
 
 def frechet_of_draws(
@@ -102,9 +106,7 @@ def by_size(
     """Returns FDs and KDs of all draws, by network, by what is scored, and by n."""
     from gan_jax import metrics
 
-    numbers: dict[str, Any] = {
-        name: {"fd": {"DCGAN": {}, "training images": {}}} for name in networks
-    }
+    numbers: dict[str, Any] = {name: {"fd": {}} for name in networks}
     kernel: dict[str, Any] = {"DCGAN": {}, "training images": {}}
     real, m = features["lenet"], sizes.reference
     other, first = real[len(real) // 2 :], 0
@@ -112,12 +114,15 @@ def by_size(
         samples = generated(sampler, n * draws, first)
         first += n * draws  # of each n others
         fake = {name: networks[name](samples) for name in ("lenet", "pixels")}
-        for name, of_network in fake.items():
-            reference, held = features[name][:m], features[name][m:]
-            for scored, pool in (("DCGAN", of_network), ("training images", held)):
-                numbers[name]["fd"][scored][n] = [
-                    metrics.frechet_distance(reference, block) for block in blocks(pool, n, draws)
-                ]
+        for name, scored, pool, most in (
+            ("lenet", "DCGAN", fake["lenet"], draws),
+            ("lenet", "training images", real[m:], draws),
+            ("pixels", "DCGAN", fake["pixels"], FEW),
+        ):
+            numbers[name]["fd"].setdefault(scored, {})[n] = [
+                metrics.frechet_distance(features[name][:m], block)
+                for block in blocks(pool, n, min(draws, most))
+            ]
         for scored, pool, origin in (
             ("DCGAN", fake["lenet"], real),
             ("training images", other, real[: len(real) // 2]),
