@@ -18,12 +18,13 @@ def animate(arguments: list[str]) -> None:
     """Runs the command."""
     flags = parse(arguments)
 
+    from gan_jax.experiment.remote_runs import fetched
     from gan_jax.experiment.run_directory import pictures_over_training
     from gan_jax.loggers.animations import save_animation
     from gan_jax.loggers.images import read_image
 
     out = Path(flags.out)
-    pictures = pictures_over_training(flags.workdir)
+    pictures = pictures_over_training(fetched(flags.workdir))
     chosen = [(step, path) for step, path in pictures if flags.first <= step <= flags.last]
     if not chosen:
         raise UserError(f"{flags.workdir} has no pictures in samples/ of the steps asked for")
@@ -43,7 +44,7 @@ def animate(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir"])
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--out", required=True, help="a .gif or .mp4 file that does not exist yet")
     parser.add_argument("--fps", type=float, default=5.0, help="pictures a second (default: 5)")

@@ -25,6 +25,7 @@ as --weights:
 """
 
 import argparse
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -39,18 +40,29 @@ from gan_jax.experiment.command_line import Parser, main
 def evaluate(arguments: list[str]) -> None:
     """Runs the command."""
     flags = parse(arguments)
-    runs = [(Path(flags.workdir), flags.step)]
-    if flags.compare:
-        runs.append((Path(flags.compare), None))
-    is_recorded = flags.diagnose or (bool(flags.compare) and not flags.metrics)
-    for run_dir, _ in runs:
-        check_run(run_dir, must_write=not is_recorded)
     set_up_jax()
+    from gan_jax.experiment.remote_runs import fetched, working_copy
+
+    is_recorded = flags.diagnose or (bool(flags.compare) and not flags.metrics)
+    paths = [flags.workdir, flags.compare] if flags.compare else [flags.workdir]
+    with contextlib.ExitStack() as copies:
+        directories = [
+            fetched(path) if is_recorded else copies.enter_context(working_copy(path)).folder
+            for path in paths
+        ]
+        evaluate_runs(flags, directories, is_recorded)
+
+
+def evaluate_runs(flags: argparse.Namespace, directories: list[Path], is_recorded: bool) -> None:
+    """Scores runs whose directories are on this machine, or prints the scores they have."""
+    for directory in directories:
+        check_run(directory, must_write=not is_recorded)
     if flags.diagnose:
-        diagnose(Path(flags.workdir), flags.step, flags.seed)
+        diagnose(directories[0], flags.step, flags.seed)
         return
     from gan_jax import evaluation
 
+    runs = list(zip(directories, [flags.step, None]))
     if is_recorded:
         records = [recorded_scores(run_dir, step) for run_dir, step in runs]
     else:
@@ -65,7 +77,7 @@ def evaluate(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir", "compare"])
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--step", type=int, help="of the checkpoint (default: the newest)")
     parser.add_argument("--metrics", help="names joined by + (default: config.metrics)")

@@ -82,7 +82,7 @@ def export(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir"])
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--out", required=True, help="a .zip file that does not exist yet")
     parser.add_argument("--step", type=int, help="of the checkpoint (default: the newest)")

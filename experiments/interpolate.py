@@ -138,7 +138,7 @@ def check_images(out: Path, shape: tuple[int, ...]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir"])
     parser.add_argument("--workdir", help="the directory of the run")
     parser.add_argument("--pretrained", metavar="NAME", help="a generator that is shipped, or .npz")
     parser.add_argument("--out", required=True, help="a .png, .gif, .mp4 or .npy file")

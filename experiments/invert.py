@@ -119,7 +119,7 @@ def targets_of(
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir"])
     parser.add_argument("--workdir", required=True, help="the directory of the run")
     parser.add_argument("--out", required=True, help="a .png or .npz file")
     parser.add_argument("--images", metavar="FOLDER", help="(default: held-out ones)")

@@ -161,7 +161,7 @@ def draw(
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["workdir"])
     parser.add_argument("--workdir", help="the directory of the run")
     parser.add_argument("--pretrained", metavar="NAME", help="a generator that is shipped, or .npz")
     parser.add_argument("--out", required=True, help="a .png, .npy or .npz file, or a folder")

@@ -13,6 +13,10 @@ Many seeds or learning rates as one program: --config.population.seed='range(8)'
 run in members/. Many processes: the same command in each of them, with --distributed under SLURM,
 on a TPU pod or on GKE, and elsewhere with --coordinator=HOST:PORT --processes=N --process=I.
 
+The run directory may be in an object store: --workdir=gs://bucket/runs/x or s3://..., with
+pip install 'gan_jax[gcs]' or '[s3]'. The run trains in a folder of this machine and is uploaded
+every 10 seconds and at the end; the same command resumes it on any machine.
+
 What a run will take, without starting it: --dry-run prints both networks, memory, work and the time
 that a step cannot beat, of this machine or of --topology=v5e:4x4 (TPUs: v4, v5e, v5p, v6e) or
 h100:8 (or h200), for which pip install 'gan_jax[tpu]' or '[cuda12]' is enough.
@@ -110,7 +114,7 @@ def _parser(wants_help: bool) -> Parser:
         from gan_jax.experiment import registry
 
         names = registry.describe()
-    parser = Parser((__doc__ or "").replace("{names}", names))
+    parser = Parser((__doc__ or "").replace("{names}", names), urls=["workdir"])
     add = parser.add_argument
     add("--config", required=True, metavar="FILE.py[:VARIANT]", help="a config file")
     add("--workdir", help="the run directory: checkpoints, metrics and samples")

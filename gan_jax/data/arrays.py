@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import files
+from gan_jax.buckets import local_copy
 from gan_jax.data.contents import Contents
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.held_out import check_split, split_indices
@@ -124,8 +124,7 @@ def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _expanded(path: str | os.PathLike[str]) -> Path:
-    files.check_local(path)
-    return Path(path).expanduser()
+    return local_copy(path).expanduser()
 
 
 def _check_same_shape(

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.buckets import local_copy
 from gan_jax.data.contents import Contents
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import CHANNELS, MAX_PIXELS, decode_image, describe_image
 from gan_jax.data.held_out import check_split, split_indices
 from gan_jax.errors import UserError, first_line
-from gan_jax.files import check_local
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -54,13 +54,13 @@ def folder(
     Raises:
       UserError: there are no images, or none can be read, one has no class, or nothing is held out.
     """
-    root = Path(path).expanduser()
+    root = local_copy(path).expanduser()
     check_split(split)
     files = image_files(root)
     classes = class_names(root, files) if labels else []
     if isinstance(held_out, str):
         if split == "test":
-            root = Path(held_out).expanduser()
+            root = local_copy(held_out).expanduser()
             files = image_files(root)
     else:
         files = [files[i] for i in split_indices(len(files), split, held_out, str(root))]
@@ -80,7 +80,6 @@ def image_files(root: Path) -> list[Path]:
     Raises:
       UserError: there are none, or the directory does not exist or cannot be read.
     """
-    check_local(root)
     try:
         if not root.exists():
             raise UserError(f"the folder {root} does not exist{_where(root)}")

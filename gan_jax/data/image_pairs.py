@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_jax.buckets import local_copy
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import CHANNELS, decode_image, resize
 from gan_jax.data.folders import image_files, read_images
 from gan_jax.data.positions import Seed, epoch_permutations
 from gan_jax.data.shapes import draw_shapes
 from gan_jax.errors import UserError, first_line
-from gan_jax.files import check_local
 from gan_jax.game import Batch
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -100,8 +100,7 @@ def paired_folder(
     """
     if direction not in DIRECTIONS:
         raise UserError(f"direction is AtoB or BtoA, not {direction!r}")
-    check_local(path)
-    root = Path(path)
+    root = local_copy(path)
     counts = (input_channels, channels) if direction == "AtoB" else (channels, input_channels)
     if (root / split).is_dir():
         a, b = _side_by_side(root / split, resolution, counts)
@@ -144,7 +143,7 @@ def unpaired_folder(
     """
     a, b = (
         read_images(folder, image_files(folder), resolution, channels)
-        for folder in _domain_folders(Path(path), split)
+        for folder in _domain_folders(local_copy(path), split)
     )
     return _two_domains(a, b)
 
@@ -176,7 +175,6 @@ def _two_domains(a: np.ndarray, b: np.ndarray) -> Dataset:
 
 
 def _domain_folders(root: Path, split: str) -> tuple[Path, Path]:
-    check_local(root)
     folders = (root / f"{split}A", root / f"{split}B")
     for folder in folders:
         if not folder.is_dir():

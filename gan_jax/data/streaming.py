@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.buckets import local_copy
 from gan_jax.data.contents import Contents
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import decode_image, describe_image
@@ -24,7 +25,6 @@ from gan_jax.data.shuffling import epoch_shuffles
 from gan_jax.data.stored_arrays import StoredArray, decoded_array
 from gan_jax.data.tensorflow_datasets import find_prepared, image_classes, open_source
 from gan_jax.errors import UserError, first_line
-from gan_jax.files import check_local
 
 CHUNK = 4096
 """Labels that are read at once."""
@@ -65,11 +65,9 @@ def streamed(
         is held out.
     """
     check_split(split)
-    check_local(path)
-    root, other = Path(path).expanduser(), None
+    root, other = local_copy(path).expanduser(), None
     if isinstance(held_out, str):
-        check_local(held_out)
-        other, held_out = Path(held_out).expanduser(), 0.0
+        other, held_out = local_copy(held_out).expanduser(), 0.0
     source = other if other is not None and split == "test" else root
     shards = find_shards(source)
     if shards:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.buckets import local_copy
 from gan_jax.data.decoding import decode_image, resize
 from gan_jax.data.folders import image_files
 from gan_jax.errors import UserError, first_line
 from gan_jax.evaluation.real_samples import checked_samples
-from gan_jax.files import check_local
 from gan_jax.metrics.npz_files import read_arrays
 from gan_jax.metrics.statistics_files import GaussianStatistics, read_statistics
 
@@ -47,8 +47,7 @@ def read_samples(path: str | os.PathLike[str], resolution: int | None = None) ->
     Raises:
       UserError: there is nothing of this form, or images differ in size and no resolution is given.
     """
-    check_local(path)
-    path = Path(path)
+    path = local_copy(path)
     if path.is_dir():
         images = _read_folder(path)
     elif path.suffix in (".npy", ".npz"):

@@ -14,21 +14,28 @@ from gan_jax.files import check_local
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line, and which takes no URL as a path."""
+    """An argument parser whose complaints are one line, and which takes no URL as a path.
 
-    def __init__(self, description: str | None, **settings: Any) -> None:
+    Args:
+      description: of the command.
+      urls: the flags that may be URLs of object stores all the same.
+      **settings: of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, description: str | None, urls: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
             **settings,
         )
+        self._urls = frozenset(urls)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         flags, rest = super().parse_known_args(args, namespace)
-        for value in vars(flags).values():
+        for name, value in vars(flags).items():
             for path in value if isinstance(value, list) else [value]:
-                if isinstance(path, str):
+                if isinstance(path, str) and name not in self._urls:
                     check_local(path)
         return flags, rest
 

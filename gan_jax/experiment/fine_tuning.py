@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +9,8 @@ import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.experiment.loading import LoadedRun, load
+from gan_jax.experiment.remote_runs import fetched
 from gan_jax.experiment.settings import Settings
-from gan_jax.files import check_local
 from gan_jax.game import Params
 from gan_jax.training.steps import TrainState
 
@@ -52,8 +51,7 @@ def load_source(settings: Settings) -> LoadedRun | None:
         return None
     directory, at, number = settings.init_from.rpartition("@")
     step = int(number) if at and number.isascii() and number.isdigit() else None
-    run_dir = Path(settings.init_from if step is None else directory)
-    check_local(run_dir)
+    run_dir = fetched(settings.init_from if step is None else directory)
     if not run_dir.exists():
         raise UserError(f"config.init_from names {run_dir}, which does not exist: RUN or RUN@STEP")
     try:

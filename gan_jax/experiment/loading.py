@@ -14,6 +14,7 @@ from gan_jax.experiment.builder import Experiment, build
 from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.ema_choice import choose_ema
+from gan_jax.experiment.remote_runs import fetched
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
 from gan_jax.experiment.sample_choice import sample
 from gan_jax.experiment.settings import Settings
@@ -80,7 +81,8 @@ def load(
     """Loads a run from its directory, also while another process trains it.
 
     Args:
-      run_dir: ``"runs/x"``; of a population the directory of a member, ``"runs/x/members/000"``.
+      run_dir: ``"runs/x"`` or ``"gs://bucket/runs/x"``; of a population the directory of a member,
+        ``"runs/x/members/000"``.
       step: of which checkpoint; None: the newest that is sound.
       ema: the moving average that is sampled, one of ``config.ema`` such as "power_ema(std=0.05)",
         or a `power_ema` of another std, which is then made of those in all checkpoints up to the
@@ -90,7 +92,7 @@ def load(
     Raises:
       UserError: no run, no checkpoint, none of that step, no such average, or no styles.
     """
-    run_dir = Path(run_dir)
+    run_dir = fetched(run_dir)
     settings = read_settings(run_dir)
     if settings.population:
         raise UserError(

@@ -2,16 +2,17 @@
 
 import contextlib
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import buckets, evaluation, files
 from gan_jax.distributed import multihost
-from gan_jax.errors import first_line
+from gan_jax.errors import UserError, first_line
 from gan_jax.evaluation import Protocol, RealSamples
 from gan_jax.experiment import row_watch, run_directory
 from gan_jax.experiment.builder import Experiment
@@ -27,6 +28,7 @@ from gan_jax.experiment.opening import (
 from gan_jax.experiment.part_building import build_protocols
 from gan_jax.experiment.population import name_members
 from gan_jax.experiment.probes import probe
+from gan_jax.experiment.remote_runs import working_copy
 from gan_jax.experiment.roll_backs import NeedsRollBack
 from gan_jax.experiment.run_directory import CHECKPOINTS
 from gan_jax.experiment.run_writer import RunWriter, TrainingDiverged
@@ -59,7 +61,8 @@ def run(
 
     Args:
       settings: of one run or of a population.
-      run_dir: the run directory.
+      run_dir: the run directory, or the URL of one in an object store, such as
+        ``"gs://bucket/runs/x"``, see `remote_runs`.
       member_dirs: a directory for each member, in place of ``members/000`` and so on in
         ``run_dir``.
       preemption_seconds: how long the process is left after the first signal. A run whose calls
@@ -77,9 +80,29 @@ def run(
         behind, unless all do.
       StoppedBySignal: after a signal, a KeyboardInterrupt.
     """
-    run_dir = Path(run_dir)
-    for directory in (run_dir, *member_dirs):
+    for directory in member_dirs:
         files.check_local(directory)
+    if buckets.is_url(run_dir) and jax.process_count() > 1:
+        raise UserError(
+            f"{os.fspath(run_dir)}: several processes need a directory that all of them see: mount "
+            "the bucket (gcsfuse, mountpoint-s3) and pass that path"
+        )
+    with working_copy(run_dir) as copy:
+
+        def checked_on_step(step: int, metrics: Mapping[str, float]) -> None:
+            copy.check()
+            on_step(step, metrics)
+
+        return _run(settings, copy.folder, member_dirs, preemption_seconds, checked_on_step)
+
+
+def _run(
+    settings: Settings,
+    run_dir: Path,
+    member_dirs: Sequence[str | Path],
+    preemption_seconds: float,
+    on_step: OnStep,
+) -> dict[str, float]:
     executor = make_executor(settings)
     remarks = probe(executor.experiment)
     stop = StopSignals(quiet=not multihost.is_main_process())

@@ -12,9 +12,10 @@ import time
 import pytest
 
 from gan_jax.errors import StorageError, UserError
-from gan_jax.experiment import lock, training_loop
+from gan_jax.experiment import holders, lock, training_loop
 from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.holders import Holder
 from gan_jax.experiment.run_writer import RunWriter
 from gan_jax.loggers.json_lines import read_metrics
 
@@ -45,6 +46,11 @@ class Clock:
     def sleep(self, seconds):
         self.now += seconds
         self.meanwhile(self.now)
+
+
+def set_time(monkeypatch, clock):
+    for module in (lock, holders):
+        monkeypatch.setattr(module, "time", clock)
 
 
 def write_holder(directory, **changes):
@@ -118,10 +124,10 @@ def test_the_lock_of_a_killed_process_on_this_machine_is_free_at_once(tmp_path, 
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert (tmp_path / lock.LOCK_FILE).exists()
         clock = Clock()
-        monkeypatch.setattr(lock, "time", clock)
+        set_time(monkeypatch, clock)
         with _locked(tmp_path):
             lock.confirm(tmp_path)
-        assert clock.now <= lock.SETTLING_SECONDS  # and not the time that a lease lasts
+        assert clock.now <= holders.SETTLING_SECONDS  # and not the time that a lease lasts
 
 
 def _locked(directory):
@@ -131,8 +137,8 @@ def _locked(directory):
 def test_another_process_with_the_number_of_the_holder_is_no_holder(
     tmp_path, no_flock, monkeypatch
 ):
-    monkeypatch.setattr(lock, "time", Clock())
-    this = lock._this_process(has_flock=False)
+    set_time(monkeypatch, Clock())
+    this = Holder.this_process(has_flock=False)
     write_holder(tmp_path, machine=this.machine, pid=this.pid, began="1")
     with _locked(tmp_path):
         lock.confirm(tmp_path)
@@ -145,10 +151,10 @@ def test_a_lease_that_is_renewed_elsewhere_is_refused(tmp_path, no_flock, monkey
     write_holder(tmp_path)
 
     def renew(now):
-        if now >= lock.RENEWED_SECONDS:
+        if now >= holders.RENEWED_SECONDS:
             write_holder(tmp_path, renewals="000000000004")
 
-    monkeypatch.setattr(lock, "time", Clock(renew))
+    set_time(monkeypatch, Clock(renew))
     with (
         pytest.raises(UserError, match="process 4711 on node17, since 2026-01-02 03:04:05"),
         _locked(tmp_path),
@@ -161,11 +167,13 @@ def test_a_lease_that_is_renewed_elsewhere_is_refused(tmp_path, no_flock, monkey
 def test_a_lease_that_is_not_renewed_is_taken_over_after_its_time(tmp_path, no_flock, monkeypatch):
     write_holder(tmp_path)
     clock = Clock()
-    monkeypatch.setattr(lock, "time", clock)
+    set_time(monkeypatch, clock)
     with _locked(tmp_path):
         lock.confirm(tmp_path)
         assert json.loads((tmp_path / lock.LOCK_FILE).read_text())["pid"] == os.getpid()
-    assert lock.EXPIRY_SECONDS <= clock.now <= lock.EXPIRY_SECONDS + 2 * lock.SETTLING_SECONDS
+    assert (
+        holders.EXPIRY_SECONDS <= clock.now <= holders.EXPIRY_SECONDS + 2 * holders.SETTLING_SECONDS
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -173,10 +181,10 @@ def test_of_two_that_take_over_a_lease_one_gives_way(tmp_path, no_flock, monkeyp
     write_holder(tmp_path)
 
     def overtake(now):
-        if now > lock.EXPIRY_SECONDS:
+        if now > holders.EXPIRY_SECONDS:
             write_holder(tmp_path, host="node18", token="another")
 
-    monkeypatch.setattr(lock, "time", Clock(overtake))
+    set_time(monkeypatch, Clock(overtake))
     with pytest.raises(UserError, match="process 4711 on node18"), _locked(tmp_path):
         pass
     assert json.loads((tmp_path / lock.LOCK_FILE).read_text())["host"] == "node18"
@@ -211,7 +219,7 @@ def test_a_free_lock_of_the_system_says_that_its_holder_is_gone(tmp_path, monkey
     if not content:  # as a loss of power may leave it
         (tmp_path / lock.LOCK_FILE).write_text("")
     clock = Clock()
-    monkeypatch.setattr(lock, "time", clock)
+    set_time(monkeypatch, clock)
     with _locked(tmp_path):
         assert json.loads((tmp_path / lock.LOCK_FILE).read_text())["pid"] == os.getpid()
     assert clock.now == 0
@@ -227,7 +235,7 @@ def test_a_process_that_lost_its_lease_stops_without_writing(tmp_path, no_flock)
 
 
 def test_a_lease_is_renewed_and_only_ones_own(tmp_path, no_flock, monkeypatch):
-    monkeypatch.setattr(lock, "RENEWED_SECONDS", 0.001)
+    monkeypatch.setattr(holders, "RENEWED_SECONDS", 0.001)
     file = tmp_path / lock.LOCK_FILE
 
     def renewals(file):
