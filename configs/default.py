@@ -73,7 +73,9 @@ def get_config() -> ConfigDict:
     config.population = ConfigDict()
 
     # Where it runs. None of these changes the numbers, but for rounding.
-    config.parallelism = "sharded"  # or "pmapped" [gan_jax.training.data_parallel]
+    # "sharded", "pmapped", or "fully_sharded": the state is divided over the devices, too
+    # [gan_jax.training.data_parallel].
+    config.parallelism = "sharded"
     config.precision = "float32"  # or "bfloat16": inside the networks
     config.accumulation_steps = 1  # parts of a batch that are worked through in turn, for memory
     config.steps_per_call = 50  # steps in one call of the device; divides the intervals below

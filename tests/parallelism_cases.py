@@ -23,7 +23,14 @@ from gan_jax.objectives import (
     unrolled,
 )
 from gan_jax.training import alternating, fused, init_state
+from gan_jax.training.data_parallel import fully_sharded, pmapped, sharded
 
+MAPPINGS = {
+    "sharded": sharded,
+    "pmapped": pmapped,
+    # Small networks: most leaves have at least 32 entries.
+    "fully_sharded": functools.partial(fully_sharded, smallest=32),
+}
 # SGD: Adam would hide a factor in the gradients.
 SGD = optax.sgd(0.1)
 BATCH, CLASSES = 16, 3

@@ -11,7 +11,6 @@ import numpy as np
 import parallelism_cases
 
 from gan_jax.distributed import multihost
-from gan_jax.training.data_parallel import PARALLELISM
 
 directory = Path(sys.argv[1])
 job_flags = dict(flag.removeprefix("--").split("=") for flag in sys.argv[2:])
@@ -20,6 +19,6 @@ with multihost.job(
 ):
     assert (jax.device_count(), jax.local_device_count()) == (4, 2)
     for number, case in enumerate(parallelism_cases.OF_TWO_PROCESSES):
-        for name, parallelism in PARALLELISM.items():
+        for name, parallelism in parallelism_cases.MAPPINGS.items():
             moved, metrics = parallelism_cases.gradients(case, parallelism)
             np.savez(directory / f"{number}_{name}_{jax.process_index()}.npz", **moved, **metrics)

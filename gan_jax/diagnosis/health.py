@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.diagnosis.quantities import GOLDEN_RATIO, QUANTITIES, Snapshot, norms
+from gan_jax.distributed.state_sharding import whole_parameters
 from gan_jax.errors import UserError
 from gan_jax.game import (
     Array,
@@ -71,6 +72,7 @@ def health(
 
     def measure(state: TrainState, batch: Batch, rng: PRNGKey) -> Metrics:
         rng = jax.random.fold_in(jax.random.fold_in(rng, HEALTH_KEY), state.step)
+        state = _with_whole_parameters(state)
         batch = generate_fakes(networks, state.generator.params, batch, rng)
         scores, slopes = _scores_and_slopes(networks, state.discriminator.params, batch, rng)
         snapshot = Snapshot(
@@ -98,6 +100,14 @@ def health(
         return {f"{PREFIX}{name}": value.astype(jnp.float32) for name, value in metrics.items()}
 
     return measure
+
+
+def _with_whole_parameters(state: TrainState) -> TrainState:
+    generator, discriminator = state.generator, state.discriminator
+    return state._replace(
+        generator=generator._replace(params=whole_parameters(generator.params)),
+        discriminator=discriminator._replace(params=whole_parameters(discriminator.params)),
+    )
 
 
 def _scores_and_slopes(

@@ -1,5 +1,6 @@
 """Batches and populations divided over all devices of all processes."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -96,10 +97,11 @@ def batch_parallel(function: BatchFunction) -> BatchFunction:
 def replicate(tree: Tree) -> Tree:
     """Copies the leaves of a pytree to each device.
 
-    Arrays that are distributed over processes already are left as they are.
+    Arrays that are divided over the devices are gathered.
 
     Args:
-      tree: a pytree of arrays, the same in all processes.
+      tree: a pytree of arrays, the same in all processes; of those that are distributed over
+        processes each has a part.
 
     Returns:
       The pytree, its leaves JAX arrays with a copy on each device.
@@ -108,7 +110,7 @@ def replicate(tree: Tree) -> Tree:
 
     def copy(leaf: ArrayLike) -> Array:
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
-            return leaf
+            return leaf if leaf.is_fully_replicated else _gather(leaf, sharding)
         if jax.process_count() == 1:
             placed: Array = jax.device_put(leaf, sharding)
             return placed
@@ -118,6 +120,22 @@ def replicate(tree: Tree) -> Tree:
 
     copies: Tree = jax.tree.map(copy, tree)
     return copies
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _gather(leaf: Array, sharding: NamedSharding) -> Array:
+    whole: Array = jax.lax.with_sharding_constraint(leaf, sharding)
+    return whole
+
+
+def on_host(leaf: ArrayLike) -> np.ndarray:
+    """Returns a leaf of a state as a NumPy array, gathered if it is divided over processes.
+
+    Then all processes must call it, and each device holds the whole leaf for a moment.
+    """
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        leaf = replicate(leaf).addressable_data(0)
+    return np.asarray(leaf)
 
 
 def divisible_batch_size(size: int) -> int:

@@ -14,6 +14,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
+from gan_jax.distributed import multihost
+from gan_jax.distributed.mesh import on_host
 from gan_jax.errors import UserError, first_line, storage_failure
 from gan_jax.experiment.checkpoint_files import STATE, read_record, saved_steps
 
@@ -133,16 +135,24 @@ class _Damaged(Exception):
 def _read(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
     """Reads one checkpoint. Raises _Removed, _Damaged, or UserError for another structure."""
     before = _identity(path)
+    state, record, failure = None, {}, None
     try:
         record = read_record(path)
         _check_structure(path, record["checksums"], like)
-        state = _read_state(path, like, record["checksums"])
+        state = _read_state(path, like)
     except UserError:
         raise
     except Exception as error:
+        failure = error
+    # Of a state that is divided over processes each reads its part, but all of them go on alike.
+    if multihost.any_process(failure is not None):
+        failure = failure or ValueError("another process cannot read its part")
+    else:
+        failure = _mismatch(state, record["checksums"])
+    if failure is not None:
         if before is None or _identity(path) != before:
-            raise _Removed from error
-        raise _Damaged(f"checkpoint {path} is damaged ({_reason(error)})") from error
+            raise _Removed from failure
+        raise _Damaged(f"checkpoint {path} is damaged ({_reason(failure)})") from failure
     return state, record
 
 
@@ -160,7 +170,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _read_state(path: Path, like: Any, saved: Mapping[str, Checksum]) -> Any:
+def _read_state(path: Path, like: Any) -> Any:
     # Without a sharding of its own Orbax wants the devices that the state was saved from.
     one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     placed = jax.tree.map(
@@ -170,16 +180,28 @@ def _read_state(path: Path, like: Any, saved: Mapping[str, Checksum]) -> Any:
         without_empty_fields(like),
     )
     silence_orbax()
-    with warnings.catch_warnings(), ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
+    # Each process reads for itself: at a barrier all would wait for one that cannot read its part.
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=jax.process_index(), active_processes={jax.process_index()}
+    )
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+    )
+    with (
+        warnings.catch_warnings(),
+        ocp.Checkpointer(handler, multiprocessing_options=alone) as reader,
+    ):
         warnings.simplefilter("ignore")
         items = ocp.args.Composite(**{STATE: ocp.args.StandardRestore(placed)})
         read = reader.restore(path, args=items)[STATE]
     leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(read)}
-    state = jax.tree_util.tree_map_with_path(lambda path, _: leaves[_name(path)], like)
+    return jax.tree_util.tree_map_with_path(lambda path, _: leaves[_name(path)], like)
+
+
+def _mismatch(state: Any, saved: Mapping[str, Checksum]) -> ValueError | None:
+    """Says which leaves are not those that were saved, if any."""
     wrong = [name for name, checksum in checksums(state).items() if checksum != saved[name]]
-    if wrong:
-        raise ValueError(f"checksum of {', '.join(wrong[:3])} does not match")
-    return state
+    return ValueError(f"checksum of {', '.join(wrong[:3])} does not match") if wrong else None
 
 
 def without_empty_fields(state: Any) -> Any:
@@ -225,10 +247,14 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def checksums(tree: Any) -> dict[str, Checksum]:
-    """Computes the checksum of each leaf: Orbax does not notice a flipped bit in an array."""
+    """Computes the checksum of each leaf: Orbax does not notice a flipped bit in an array.
+
+    It is that of the whole leaf, on however many devices it lies. Of a state that is divided over
+    processes all of them gather one leaf after the other.
+    """
 
     def checksum(leaf: Any) -> Checksum:
-        array = np.asarray(jax.device_get(leaf))
+        array = on_host(leaf)
         crc = zlib.crc32(np.ascontiguousarray(array).tobytes())
         return [crc, list(array.shape), str(array.dtype)]
 

@@ -22,6 +22,7 @@ from gan_jax.experiment import population, roll_backs, trouble
 from gan_jax.experiment.builder import Chunk, Experiment, build
 from gan_jax.experiment.fused_steps import fused_step, member_step
 from gan_jax.experiment.overrides import apply_overrides
+from gan_jax.experiment.parallelism import is_fully_sharded, mapped, sharding_of_state
 from gan_jax.experiment.roll_backs import RollBacks
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.validation import check_experiment, check_settings
@@ -116,16 +117,17 @@ class SingleRun:
 
     def _build(self, settings: Settings, dataset: Dataset | None) -> None:
         self.experiment = build(settings, dataset)
-        parallel = data_parallel.PARALLELISM[settings.parallelism]
         self._programs = [
-            parallel(fused_step(settings, stage, {})) for stage in self.experiment.stages
+            mapped(settings, fused_step(settings, stage, {})) for stage in self.experiment.stages
         ]
 
     def directories(self, run_dir: Path) -> list[Path]:
         return [run_dir]
 
     def init(self) -> TrainState:
-        init = jax.jit(self.experiment.init, out_shardings=mesh.replicated_sharding())
+        shapes = jax.eval_shape(self.experiment.init, self._init_key)
+        sharding = sharding_of_state(self.experiment.settings, shapes)
+        init = jax.jit(self.experiment.init, out_shardings=sharding)
         return _call_with_one_blas_thread(init, self._init_key)
 
     def join(self, states: Sequence[TrainState]) -> TrainState:
@@ -255,6 +257,11 @@ def _check_population(settings: Settings) -> None:
         raise UserError(
             "a population runs in one process, on all of its devices: "
             "start it without --distributed"
+        )
+    if is_fully_sharded(settings):
+        raise UserError(
+            f"config.parallelism={settings.parallelism} divides the state of a run alone; that of "
+            "a population is divided by its members: leave it at sharded"
         )
     if settings.keep_checkpoints < 2:
         raise UserError(

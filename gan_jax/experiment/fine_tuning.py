@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from gan_jax.distributed.mesh import on_host
 from gan_jax.errors import UserError
 from gan_jax.experiment.loading import LoadedRun, load
 from gan_jax.experiment.remote_runs import fetched
@@ -115,8 +116,8 @@ def _fit(new: Any, old: Any) -> tuple[str, Any]:
     longer = [i for i in range(new.ndim) if new.shape[i] != old.shape[i]]
     if len(longer) > 1 or any(new.shape[i] < old.shape[i] for i in longer):
         return "new", new
-    value = np.array(new)
-    value[tuple(slice(size) for size in old.shape)] = np.asarray(old)
+    value = np.array(on_host(new))
+    value[tuple(slice(size) for size in old.shape)] = on_host(old)
     placed = jax.device_put(value, new.sharding) if isinstance(new, jax.Array) else value
     return "grown" if longer and math.prod(old.shape) else "kept", placed
 

@@ -7,13 +7,13 @@ import jax
 import numpy as np
 
 from gan_jax.data import Dataset
-from gan_jax.distributed import mesh
 from gan_jax.errors import UserError
 from gan_jax.experiment import checkpoint_reading
 from gan_jax.experiment.builder import Experiment, build
 from gan_jax.experiment.checkpoint_files import saved_steps
 from gan_jax.experiment.differences import warn_if_changed
 from gan_jax.experiment.ema_choice import choose_ema
+from gan_jax.experiment.parallelism import shapes_with_sharding
 from gan_jax.experiment.remote_runs import fetched
 from gan_jax.experiment.run_directory import CHECKPOINTS, read_settings
 from gan_jax.experiment.sample_choice import sample
@@ -124,10 +124,7 @@ def load(
 
 
 def abstract_state(experiment: Experiment) -> TrainState:
-    """Returns the shapes, dtypes and shardings of a state, replicated over all devices."""
-    sharding = mesh.replicated_sharding()
-    state: TrainState = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(experiment.init, jax.random.key(0)),
-    )
+    """Returns the shapes, dtypes and shardings of a state on all devices of this process's job."""
+    shapes = jax.eval_shape(experiment.init, jax.random.key(0))
+    state: TrainState = shapes_with_sharding(experiment.settings, shapes)
     return state

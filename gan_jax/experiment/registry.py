@@ -39,6 +39,7 @@ from gan_jax.objectives import (
 from gan_jax.objectives.augmentation import Augmentation
 from gan_jax.training import (
     alternating_updates,
+    data_parallel,
     joint_updates,
     moving_averages,
     optimizers,
@@ -83,6 +84,7 @@ NAMESPACES: Mapping[str, Namespace] = {
     "discriminator_optimizer": Namespace(
         (optimizers, optax), optax.GradientTransformation, inner=(schedules,)
     ),
+    "parallelism": Namespace((data_parallel,), TrainStep),
     "ema": Namespace((moving_averages, schedules), Callable[[Array], Array], inner=(optax,)),
     "metrics": Namespace((protocols,), Protocol),
     "on_trouble": Namespace((responses,), Response),

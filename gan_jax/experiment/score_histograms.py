@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.distributed.mesh import replicate
 from gan_jax.experiment.builder import Experiment
 from gan_jax.game import Array, Batch, Networks, Params, PRNGKey, call, conditions, draw_latents
 from gan_jax.training.steps import TrainState
@@ -40,8 +41,8 @@ def score_histograms(
     real, fake = _scores(
         stage.networks,
         stage.prepare,
-        state.generator.params,
-        state.discriminator.params,
+        replicate(state.generator.params),
+        replicate(state.discriminator.params),
         batch,
         jax.random.fold_in(key, step),
     )

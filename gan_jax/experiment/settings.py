@@ -81,7 +81,7 @@ class Settings:
     ema_warmup: str
     ema_decay: float
     population: Mapping[str, tuple[Any, ...]]
-    parallelism: str
+    parallelism: Part
     precision: str
     accumulation_steps: int
     steps_per_call: int

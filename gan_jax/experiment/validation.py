@@ -7,11 +7,11 @@ import jax.numpy as jnp
 
 from gan_jax.errors import UserError, brief, first_line
 from gan_jax.experiment.builder import Experiment
+from gan_jax.experiment.parallelism import is_pmapped
 from gan_jax.experiment.settings import ExtraDiscriminatorSteps, Settings
 from gan_jax.experiment.stage_building import Stage
 from gan_jax.game import Batch
 from gan_jax.loggers import tensorboard
-from gan_jax.training import data_parallel
 from gan_jax.training.steps import TrainState
 
 AT_LEAST_ONE = (
@@ -34,7 +34,6 @@ INTERVALS = ("log_every", "checkpoint_every", "sample_every", "evaluate_every")
 CHOICES = {
     "ema_warmup": ("", "num_updates", "rampup"),
     "best_mode": ("min", "max"),
-    "parallelism": tuple(data_parallel.PARALLELISM),
     "precision": ("float32", "bfloat16"),
     "nonfinite": ("stop", "skip", "roll_back"),
 }
@@ -175,9 +174,9 @@ def _check_batch_size(settings: Settings, size: int, devices: int) -> None:
         raise UserError(
             f"a batch of {size} does not divide over {devices} devices: change config.batch_size"
         )
-    per_device = size // devices if settings.parallelism == "pmapped" else size
+    per_device = size // devices if is_pmapped(settings) else size
     if per_device % settings.accumulation_steps:
-        where = " on each device" if settings.parallelism == "pmapped" and devices > 1 else ""
+        where = " on each device" if is_pmapped(settings) and devices > 1 else ""
         raise UserError(
             f"config.accumulation_steps must divide the batch of {per_device}{where}, "
             f"not {settings.accumulation_steps}"

@@ -63,7 +63,8 @@ class Forecast:
 
         ``computation`` is flops over the chip's rate, ``memory`` bytes over its bandwidth,
         ``launches`` kernels times what it takes to start one, ``communication`` the bytes of a ring
-        of all devices over the link. The first two overlap, so that a step takes at least the
+        of all devices over the link, each collective taken for an all-reduce (an all-gather or a
+        reduce-scatter takes half of that). The first two overlap, so that a step takes at least the
         largest of computation, memory and launches, and communication on top of it.
         """
         chip: Chip | None = self.machine.chip

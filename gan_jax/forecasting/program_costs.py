@@ -15,6 +15,7 @@ HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
 CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
 BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|(?:true|false)_computation=%?([\w.\-]+)")
+CHANNEL = re.compile(r"channel_id=(\d+)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 FREE = {
@@ -36,7 +37,7 @@ class Costs(NamedTuple):
       kernels: operations that are started one by one. On a GPU each costs a launch.
       bytes: read from and written to memory, if nothing stays in caches between kernels.
       collectives: operations that need all devices.
-      sent: bytes of their results.
+      sent: bytes of their results; of a reduce-scatter, of what it sums.
       loops_of_unknown_length: loops that were counted once, for want of a number.
     """
 
@@ -93,8 +94,24 @@ class _Counter:
             total = Costs()
             for instruction in instructions:
                 total = total.plus(self._one(instruction, shapes))
-            self._known[name] = total
+            self._known[name] = total.plus(self._fused_collectives(instructions))
         return self._known[name]
+
+    def _fused_collectives(self, instructions: Sequence[Instruction]) -> Costs:
+        """The collectives inside of fusions, as XLA for TPUs makes them.
+
+        An all-reduce is fused with the slice that is taken of it, a reduce-scatter. An all-gather
+        beside which something is computed is several fusions, with one channel.
+        """
+        sent: dict[tuple[str, str], float] = {}
+        for instruction in instructions:
+            called = CALLED.findall(instruction.rest) if instruction.operation == "fusion" else []
+            for inner in (inner for name in called for inner in self._computations.get(name, ())):
+                if inner.operation in COLLECTIVES:
+                    channel = CHANNEL.search(inner.rest)
+                    key = inner.operation, channel[1] if channel else inner.name
+                    sent[key] = size_of(inner.shape, True)
+        return Costs(collectives=len(sent), sent=sum(sent.values()))
 
     def _one(self, instruction: Instruction, shapes: Mapping[str, str]) -> Costs:
         operation = instruction.operation
@@ -120,6 +137,9 @@ class _Counter:
                 total = total.plus(self.costs(name))
             return total
         kind = operation.removesuffix("-start")
+        if kind == "reduce-scatter":
+            sent = sum(size_of(shapes.get(name, ""), True) for name in instruction.operands)
+            return Costs(1, sent + size_of(instruction.shape, True), 1, sent)
         if kind in COLLECTIVES:
             sent = size_of(instruction.shape, on_chip=True)
             if operation != kind and kind != "all-reduce":  # its result begins with its operands

@@ -9,9 +9,11 @@ import jax
 
 from gan_jax.distributed.mesh import device_mesh
 from gan_jax.distributed.population_layout import members_per_device
+from gan_jax.errors import UserError
 from gan_jax.experiment import population
 from gan_jax.experiment.builder import Chunk, Experiment
 from gan_jax.experiment.fused_steps import fused_step, member_step
+from gan_jax.experiment.parallelism import is_pmapped, mapped, shapes_with_sharding
 from gan_jax.experiment.settings import Settings
 from gan_jax.experiment.stage_building import Stage
 from gan_jax.forecasting.flops import flops_of
@@ -68,11 +70,19 @@ class StepProgram:
                 for path, values in population.hyperparameters(settings).items()
             }
         devices_mesh = device_mesh(list(target.devices)[: self.devices])
-        self._program: Any = (  # jitted
-            population_step(member_step(settings, stage), devices_mesh)
-            if members
-            else sharded(self._fused, devices_mesh)
-        )
+        self._program: Any  # jitted
+        if members:
+            self._program = population_step(member_step(settings, stage), devices_mesh)
+        elif is_pmapped(settings):  # whose collectives are those of sharded
+            self._program = sharded(self._fused, devices_mesh)
+        else:
+            self._program = mapped(settings, self._fused, devices_mesh)
+            self.state = shapes_with_sharding(settings, self.state, devices_mesh)
+        if not hasattr(self._program, "lower"):
+            raise UserError(
+                f"config.parallelism={settings.parallelism} makes no jitted function, so its "
+                "program cannot be compiled ahead"
+            )
 
     @property
     def share(self) -> float:
@@ -139,4 +149,10 @@ def _last_chunk(experiment: Experiment) -> Chunk:
 
 
 def _bytes(tree: Any) -> float:
-    return float(sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)))
+    """The bytes on a device of arrays that are replicated, or divided by a sharding."""
+    return float(sum(_entries(leaf) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)))
+
+
+def _entries(leaf: jax.ShapeDtypeStruct) -> int:
+    sharding = leaf.sharding
+    return math.prod(sharding.shard_shape(leaf.shape) if sharding else leaf.shape)

@@ -1,12 +1,12 @@
 """The adversarial objective: a sum of named terms for each player."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
+from gan_jax.distributed.state_sharding import whole_parameters
 from gan_jax.game.batches import Array, Batch, Metrics, Params, PRNGKey
 from gan_jax.game.networks import Networks
 from gan_jax.game.players import Context, Memory, Objective, Player, as_context
@@ -60,8 +60,9 @@ def adversarial(networks: Networks, terms: Term | Mapping[str, Term]) -> Objecti
         own: Params, generator: Player, batch: Batch, context: Context | PRNGKey
     ) -> tuple[Array, tuple[Metrics, Memory]]:
         context = as_context(context)
+        generator_params, own = whole_parameters((generator.params, own))
         round = play_round(
-            networks, generator.params, own, batch, context, networks.independent_scores
+            networks, generator_params, own, batch, context, networks.independent_scores
         )
         loss, metrics, memory = _sum_terms(terms, "discriminator", round, context.memory)
         return loss, (metrics | _score_metrics(round), memory)
@@ -70,14 +71,18 @@ def adversarial(networks: Networks, terms: Term | Mapping[str, Term]) -> Objecti
         own: Params, discriminator: Player, batch: Batch, context: Context | PRNGKey
     ) -> tuple[Array, tuple[Metrics, Memory]]:
         context = as_context(context)
-        round = play_round(networks, own, discriminator.params, batch, context, in_one_pass=False)
+        own, discriminator_params = whole_parameters((own, discriminator.params))
+        round = play_round(networks, own, discriminator_params, batch, context, in_one_pass=False)
         loss, metrics, memory = _sum_terms(terms, "generator", round, context.memory)
         return loss, (metrics, memory)
+
+    def fakes(generator: Params, batch: Batch, rng: PRNGKey) -> Batch:
+        return generate_fakes(networks, whole_parameters(generator), batch, rng)
 
     return Objective(
         discriminator_loss,
         generator_loss,
-        functools.partial(generate_fakes, networks),
+        fakes,
         {name: term.memory for name, term in terms.items() if term.memory is not None},
     )
 

@@ -113,7 +113,11 @@ def descend(optimizer: optax.GradientTransformation, player: Player, gradient: P
 
 def initial_memory(objective: Objective) -> Memory:
     """Returns what an objective's terms remember before the first update, as arrays."""
-    memory: Memory = jax.tree.map(jnp.asarray, dict(objective.memory))
+    # With dtypes of their own, which those of plain numbers are not: as after a step, so that the
+    # second step finds the program of the first.
+    memory: Memory = jax.tree.map(
+        lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), dict(objective.memory)
+    )
     return memory
 
 

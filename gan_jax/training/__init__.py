@@ -4,7 +4,7 @@ Optimizers, schedules, progressive growing, data parallelism and sampling.
 """
 
 from gan_jax.training.alternating_updates import alternating
-from gan_jax.training.data_parallel import pmapped, population_step, sharded
+from gan_jax.training.data_parallel import fully_sharded, pmapped, population_step, sharded
 from gan_jax.training.joint_updates import consensus, extragradient, simultaneous, symplectic
 from gan_jax.training.sampling import Sampler, sampler
 from gan_jax.training.steps import TrainState, TrainStep, fused, init_state
@@ -16,6 +16,7 @@ __all__ = [
     "alternating",
     "consensus",
     "extragradient",
+    "fully_sharded",
     "fused",
     "init_state",
     "pmapped",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.distributed.collectives import mean_over_devices
+from gan_jax.distributed.mesh import on_host
 from gan_jax.game import Array, Batch, Metrics, PRNGKey
 from gan_jax.training.steps import TrainState, TrainStep
 
@@ -45,7 +46,7 @@ def first_nonfinite_parameter(state: TrainState, player: str = "") -> str:
     """Returns the path of the first parameter that is not finite, such as ``discriminator/...``.
 
     Args:
-      state: with arrays that this process can read.
+      state: after a step; all processes of a job call this with it.
       player: ``"discriminator"`` or ``"generator"``, whose parameters are looked at first; the
         discriminator's by default.
 
@@ -60,7 +61,7 @@ def first_nonfinite_parameter(state: TrainState, player: str = "") -> str:
     parameters["other_emas"] = state.other_emas
     for name, tree in parameters.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-            array = np.asarray(jax.device_get(leaf))
+            array = on_host(leaf)
             # NumPy does not know all of JAX's floats, such as bfloat16, as floats.
             if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
                 return f"{name}/{jax.tree_util.keystr(path, simple=True, separator='/')}"

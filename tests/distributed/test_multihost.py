@@ -131,7 +131,7 @@ def test_two_processes_of_two_devices_give_the_numbers_of_one_device(tmp_path):
         expected = parallelism_cases.gradients(
             case, lambda step: sharded(step, device_mesh(jax.devices()[:1]))
         )
-        for parallelism in ("sharded", "pmapped"):
+        for parallelism in parallelism_cases.MAPPINGS:
             for process in (0, 1):
                 file = tmp_path / f"{number}_{parallelism}_{process}.npz"
                 assert file.exists(), outputs
@@ -223,6 +223,36 @@ def test_a_run_goes_from_four_devices_to_one_to_two(root, tmp_path, whole_run):
         output = wait_to_end([train_alone(root, run_dir, devices, f"steps={steps}")])
         assert f"{start}, " in output and final_state(run_dir)[0] == steps
     assert_ends_like(run_dir, whole_run)
+
+
+DIVIDED = "parallelism=fully_sharded(smallest=16)"
+
+
+@pytest.mark.slow
+def test_a_divided_state_goes_from_four_devices_to_two_to_one(root, tmp_path, whole_run):
+    run_dir = tmp_path / "run"
+    for devices, steps in ((4, 100), (2, 250), (1, 400)):
+        wait_to_end([train_alone(root, run_dir, devices, f"steps={steps}", DIVIDED)])
+        assert final_state(run_dir)[0] == steps
+    assert_ends_like(run_dir, whole_run)
+
+
+@pytest.mark.slow
+def test_processes_agree_that_the_part_of_one_is_damaged(root, tmp_path):
+    """Each reads its own part of a divided state: one alone sees what is wrong."""
+    run_dir = tmp_path / "run"
+    # Large enough that the parts of a leaf lie in files of their processes.
+    wide = "networks=mlp(latent_size=4, generator_widths=(128,128), discriminator_widths=(8,))"
+    wait_to_end(start_job(*command(root, run_dir, wide, DIVIDED, "steps=60")))
+    files = (run_dir / "checkpoints" / "60" / "state" / "ocdbt.process_1" / "d").iterdir()
+    os.truncate(max(files, key=lambda file: file.stat().st_size), 50)
+    output = wait_to_end(start_job(*command(root, run_dir, wide, DIVIDED, "steps=80")))
+    assert "another process cannot read its part" in output and "resuming at step 40" in output
+    assert final_state(run_dir)[0] == 80
+    # One process with other devices reads what two have written.
+    settings = run_directory.read_settings(run_dir)
+    training_loop.run(dataclasses.replace(settings, steps=100, log_every=5), run_dir)
+    assert final_state(run_dir)[0] == 100
 
 
 def test_a_job_that_is_half_described_is_refused():

@@ -33,6 +33,7 @@ def test_each_field_knows_its_own_kind():
         "simultaneous",
         "symplectic",
     ]
+    assert names("parallelism") == ["fully_sharded", "pmapped", "sharded"]
     assert {"clip_weights"} <= set(names("discriminator_optimizer"))
     assert {"fid50k", "modes", "kid"} <= set(names("metrics"))
     assert not {"slopes", "batches", "fused", "composed"} & {

@@ -107,6 +107,19 @@ def test_a_population_takes_what_its_members_take(found):
     assert population.costs.collectives == 0 < found.costs.collectives
 
 
+def test_a_divided_state_takes_less_memory_on_each_device(found):
+    """Of 58 and 33 parameters those in leaves of at least 16 entries, on four devices."""
+    divided = forecasting.forecast(
+        settings("parallelism=fully_sharded(smallest=16)"), largest_batch=False
+    )
+    large = [4 * 8, 8 * 2, 2 * 8]  # kernels of both layers of the generator, one of the other
+    saved = sum(large) * 4 * 3 // 4
+    assert found.memory.parameters - divided.memory.parameters == saved
+    assert found.memory.optimizers - divided.memory.optimizers == 2 * saved  # Adam's moments
+    assert found.memory.averages - divided.memory.averages == (4 * 8 + 8 * 2) * 4 * 3 // 4
+    assert divided.costs.collectives > found.costs.collectives
+
+
 def test_the_program_of_a_run_measures_health(found):
     whole = forecasting.forecast(settings(), health=True, largest_batch=False)
     assert whole.costs.kernels > found.costs.kernels

@@ -62,6 +62,45 @@ def test_a_loop_by_hand(note):
     assert found.loops_of_unknown_length == 0
 
 
+FUSED = """
+HloModule jit_f, is_scheduled=true
+
+%start (p: f32[2,4]) -> (f32[2,4], f32[8,4], u32[]) {
+  %p = f32[2,4]{1,0} parameter(0)
+  %all-gather.1 = f32[8,4]{1,0} all-gather(%p), channel_id=1, dimensions={0}
+  ROOT %call.1 = (f32[2,4]{1,0}, f32[8,4]{1,0}, u32[]) custom-call(%all-gather.1)
+}
+
+%done (q: f32[8,4]) -> f32[8,4] {
+  %q = f32[8,4]{1,0} parameter(0)
+  %all-gather.2 = f32[8,4]{1,0} all-gather(%q), channel_id=1, dimensions={0}
+  ROOT %call.2 = f32[8,4]{1,0} custom-call(%all-gather.2)
+}
+
+%all-reduce-scatter.1 (r: f32[8,4]) -> f32[2,4] {
+  %r = f32[8,4]{1,0} parameter(0)
+  %all-reduce.1 = f32[8,4]{1,0} all-reduce(%r), channel_id=1, to_apply=%sum
+  ROOT %slice.1 = f32[2,4]{1,0} dynamic-slice(%all-reduce.1)
+}
+
+ENTRY %main (a: f32[2,4]) -> f32[2,4] {
+  %a = f32[2,4]{1,0} parameter(0)
+  %begun = (f32[2,4]{1,0}, f32[8,4]{1,0}, u32[]) fusion(%a), kind=kCustom, calls=%start
+  %part = f32[8,4]{1,0} get-tuple-element(%begun), index=1
+  %whole = f32[8,4]{1,0} fusion(%part), kind=kCustom, calls=%done
+  %sums = f32[2,4]{1,0} fusion(%whole), kind=kCustom, calls=%all-reduce-scatter.1
+  ROOT %again = f32[1,4]{1,0} reduce-scatter(%sums), channel_id=3, to_apply=%sum
+}
+"""
+
+
+def test_collectives_inside_of_fusions_count_once():
+    found = costs_of(FUSED)
+    assert found.collectives == 3 and found.kernels == 4
+    gathered, summed, summed_again = 8 * 4 * 4, 8 * 4 * 4, 2 * 4 * 4
+    assert found.sent == gathered + summed + summed_again
+
+
 def test_sizes():
     assert size_of("(f32[2,3]{1,0}, bf16[4], s32[], pred[5])") == 24 + 8 + 4 + 5
     assert size_of("f32[8,128]{1,0:T(8,128)S(1)}") == 0

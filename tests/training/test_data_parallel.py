@@ -37,6 +37,10 @@ VERY_SLOW = (
 """Slow in both."""
 
 
+FAST = ("non_saturating with BatchNorm", "WGAN-GP with BatchNorm")
+"""Those of `fully_sharded`; `test_fully_sharded` has smaller ones."""
+
+
 @pytest.mark.parametrize(
     ("case", "parallelism"),
     [
@@ -45,6 +49,15 @@ VERY_SLOW = (
     ]
     + [
         pytest.param(case, pmapped, marks=pytest.mark.slow if case in SLOW + VERY_SLOW else ())
+        for case in parallelism_cases.CASES
+    ]
+    + [
+        pytest.param(
+            case,
+            parallelism_cases.MAPPINGS["fully_sharded"],
+            marks=() if case in FAST else pytest.mark.slow,
+            id=f"{case}-fully_sharded",
+        )
         for case in parallelism_cases.CASES
     ],
 )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import parallelism_cases
 import pytest
 import tiny
 
@@ -12,7 +13,7 @@ from gan_jax.distributed.mesh import device_mesh
 from gan_jax.game import Player, adversarial
 from gan_jax.objectives import losses
 from gan_jax.training.alternating_updates import alternating
-from gan_jax.training.data_parallel import PARALLELISM, population_step
+from gan_jax.training.data_parallel import population_step
 from gan_jax.training.nonfinite import (
     SKIPPED_UPDATES,
     first_nonfinite_parameter,
@@ -61,7 +62,7 @@ def test_the_state_stays_and_the_step_counts(where):
     np.testing.assert_array_equal(metrics[SKIPPED_UPDATES], [0, 0, 1, 1, 0, 0])
 
 
-@pytest.mark.parametrize("name", PARALLELISM)
+@pytest.mark.parametrize("name", parallelism_cases.MAPPINGS)
 def test_all_devices_skip_what_is_not_finite_on_one(name):
     """pmapped sees a loss of each device's own samples."""
 
@@ -70,7 +71,7 @@ def test_all_devices_skip_what_is_not_finite_on_one(name):
         return toy_step(state, batch, rng)
 
     assert jax.device_count() == 4
-    parallel = PARALLELISM[name](fused(skip_nonfinite(step)))
+    parallel = parallelism_cases.MAPPINGS[name](fused(skip_nonfinite(step)))
     state, metrics = parallel(toy_state(), toy_batches(BAD, "metric"), jax.random.key(0))
     np.testing.assert_array_equal(state.generator.params["a"], STEPS - len(BAD))
     np.testing.assert_array_equal(metrics[SKIPPED_UPDATES], [0, 0, 1, 1, 0, 0])
