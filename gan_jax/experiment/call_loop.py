@@ -2,10 +2,9 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -13,6 +12,7 @@ from gan_jax import data
 from gan_jax.distributed import multihost
 from gan_jax.evaluation import Protocol, RealSamples
 from gan_jax.experiment.builder import Chunk
+from gan_jax.experiment.calls import Calls
 from gan_jax.experiment.due import due_after
 from gan_jax.experiment.executors import Executor
 from gan_jax.experiment.fused_steps import health_row
@@ -48,20 +48,8 @@ OnStep = Callable[[int, Mapping[str, float]], None]
 """Called on the host with a step and the row of metrics that was written after it."""
 
 
-class _Running(NamedTuple):
-    """A call that was started, and may not have ended."""
-
-    kind: Hashable
-    steps: str
-    metrics: Any
-    began: float
-
-
 class Loop:
     """Trains, evaluates, draws and saves.
-
-    At most one call waits behind the one that the device works on. So a signal waits for two calls
-    at most, and the time between the ends of two calls is what one takes.
 
     After a signal the run saves its state and raises `StoppedBySignal`. What would be evaluated or
     drawn then is left out, and an evaluation that is being made is given up between two batches:
@@ -96,10 +84,8 @@ class Loop:
         self.first_call_done = threading.Event()
         self._stop, self._watchdog = stop, watchdog
         self._preemption_seconds, self._on_step = preemption_seconds, on_step
-        self._longest_call, self._pace = 0.0, Pace()
-        self._started: set[Hashable] = set()
-        self._running: _Running | None = None
-        self._ended = 0.0  # the call that was waited for last
+        self._pace = Pace()
+        self._calls = Calls(executor, watchdog, self._pace)
         self._training: dict[int, RunWriter] = {}
         self._watches = Watches({}, 0, is_population=False)
         self._history: list[Any] = []
@@ -117,7 +103,7 @@ class Loop:
             index: writer for index, writer in enumerate(self.writers) if not writer.has_left
         }
         self._watches = Watches(self._training, first, is_population=len(self.writers) > 1)
-        self._history, self._running, self._started = [], None, set()
+        self._history = []
         self._watches.check(first)  # a kill may have come between a checkpoint and its roll-back
         if first:
             self._make_postponed(state, first)
@@ -127,6 +113,7 @@ class Loop:
         traced = self.settings.profile if multihost.is_main_process() else 0
         trace = StepTrace(self.writers[0].run_dir / PROFILE, traced)
         self._pace = Pace()
+        self._calls = Calls(self.executor, self._watchdog, self._pace)
         with (
             contextlib.closing(progress),
             contextlib.closing(self.batches(first)) as batches,
@@ -136,9 +123,9 @@ class Loop:
                 chunk, batch = item
                 is_first = chunk.first == first
                 if not is_first:
-                    trace.begin(self._wait)
+                    trace.begin(self._calls.wait)
                 state = self._call(chunk, state, batch, progress, is_first)
-                trace.end(chunk.steps, self._wait)
+                trace.end(chunk.steps, self._calls.wait)
                 number = multihost.highest_of_processes(self._stop.number)
                 number = self._after_call(state, chunk, number, progress)
                 if number:
@@ -157,54 +144,21 @@ class Loop:
 
     def _next(self, batches: Generator[tuple[Chunk, Batch]]) -> tuple[Chunk, Batch] | None:
         # Data that is drawn on the device waits for the call before it.
-        behind = self._running.kind if self._running else None
-        with (
-            self._pace.spent_on("input"),
-            self._watchdog.watch("batch", "making the next batch", behind=behind),
-        ):
+        watched = self._watchdog.watch("batch", "making the next batch", behind=self._calls.kind)
+        with self._pace.spent_on("input"), watched:
             return next(batches, None)
 
     def _call(
         self, chunk: Chunk, state: TrainState, batch: Batch, progress: Progress, is_first: bool
     ) -> TrainState:
         """Starts a chunk's steps, and waits for those before it; for the first ones, too."""
-        program = (chunk.stage, chunk.steps, chunk.discriminator_steps, chunk.fading)
-        steps = f"steps {chunk.first} to {chunk.end}"
-        began, measured = time.monotonic(), self._running and program in self._started
-        new, kind, start = program not in self._started, ("call", program), self._watchdog.now()
-        # Where a call runs is the backend's choice: while it is started, while the next one is, or
-        # while it is waited for. So its time is that from its start, or the end of the call before
-        # it, to its own end.
-        with (
-            self._pace.spent_on("compile") if new else contextlib.nullcontext(),
-            self._watchdog.watch(
-                kind,
-                f"starting {steps}",
-                behind=self._running.kind if self._running else None,
-                is_whole=False,
-            ),
-        ):
-            state, metrics = self.executor.step(chunk, state, batch)
-        self._pace.add_samples(self.executor.samples(chunk))
-        self._wait()
-        if measured:
-            self._longest_call = max(self._longest_call, time.monotonic() - began)
-        self._started.add(program)
-        self._running = _Running(kind, steps, metrics, start)
+        state, metrics = self._calls.start(chunk, state, batch)
         self._history.append(metrics)
         if is_first:
-            self._wait()
+            self._calls.wait()
             self.first_call_done.set()
             progress.report_first_call(chunk.end)
         return state
-
-    def _wait(self) -> None:
-        """Waits for the call that was started last."""
-        if self._running is not None:
-            kind, steps, metrics, began = self._running
-            with self._watchdog.watch(kind, steps, since=max(began, self._ended)):
-                jax.block_until_ready(metrics)
-            self._running, self._ended = None, self._watchdog.now()
 
     def _after_call(self, state: TrainState, chunk: Chunk, number: int, progress: Progress) -> int:
         """Does what is due; returns the number of the signal that stops the run, or 0."""
@@ -213,7 +167,7 @@ class Loop:
         due = due_after(self.settings, step, stopping=bool(number))
         if not (due.log or due.evaluate or due.draw):
             return number
-        self._wait()
+        self._calls.wait()
         if due.evaluate or due.draw or due.save:
             state = self.executor.to_host(state)
         scores: Values = {}
@@ -351,8 +305,8 @@ class Loop:
             for index in self._training:
                 whose = f" of member {index}" if len(self.writers) > 1 else ""
                 warn_of_skipped_updates(values[index], step, whose)
-            if 2 * self._longest_call > self._preemption_seconds:
-                warn_of_long_calls(self.settings, self._longest_call, self._preemption_seconds)
+            if 2 * self._calls.longest > self._preemption_seconds:
+                warn_of_long_calls(self.settings, self._calls.longest, self._preemption_seconds)
                 self._preemption_seconds = float("inf")  # once is enough
 
 

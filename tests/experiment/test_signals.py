@@ -12,6 +12,7 @@ import pytest
 
 from gan_jax.experiment import run_directory, run_writer, signals, training_loop
 from gan_jax.experiment.call_loop import Loop
+from gan_jax.experiment.calls import Calls
 from gan_jax.experiment.checkpoint import checksums
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.loading import load
@@ -278,7 +279,7 @@ def test_a_run_whose_calls_are_too_long_for_the_time_after_a_signal_says_so_once
 def test_at_most_one_call_waits_behind_the_running_one(root, tmp_path, monkeypatch):
     """However rarely metrics are read: what waits on the device cannot be stopped."""
     waiting, most = [0], []
-    step, wait = training_loop.make_executor, Loop._wait
+    wait = Calls.wait
 
     def counting(self, *arguments):
         waiting[0] += 1
@@ -290,9 +291,9 @@ def test_at_most_one_call_waits_behind_the_running_one(root, tmp_path, monkeypat
             waiting[0] -= 1
         wait(self)
 
-    call = type(step(settings(root))).step
-    monkeypatch.setattr(type(step(settings(root))), "step", counting)
-    monkeypatch.setattr(Loop, "_wait", waited)
+    call = type(training_loop.make_executor(settings(root))).step
+    monkeypatch.setattr(type(training_loop.make_executor(settings(root))), "step", counting)
+    monkeypatch.setattr(Calls, "wait", waited)
     rare = [f"{name}_every=100" for name in ("log", "evaluate", "sample", "checkpoint")]
     training_loop.run(settings(root, "steps=100", *rare), tmp_path / "run")
     assert len(most) == 20 and max(most) == 2
