@@ -17,6 +17,8 @@ NO_PAPER = {
     "streamed", "streamed_tfds", "tfds", "stacked", "stacked_fashion_mnist",
     "unpaired_folder", "unpaired_shapes",
     "average_over", "ema", "ema_num_updates", "flip", "multiply_rate",
+    # how a step is mapped over devices
+    "pmapped", "sharded",
     # what a run does in trouble, and rules that end it
     "warn", "stop", "roll_back",
     "patience", "reached",
