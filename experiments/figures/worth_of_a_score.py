@@ -265,10 +265,8 @@ def bias_by_size(numbers: Numbers, name: str) -> tuple[list[int], np.ndarray]:
 
 def _std_of_draws(numbers: Numbers, name: str) -> float:
     """Returns the standard deviation of FD over draws of as many samples as were rounded."""
-    fds = numbers[name]["fd"]["DCGAN"]
-    several = [n for n in map(int, fds) if len(fds[str(n)]) > 2] or [min(map(int, fds))]
-    n = max(several)
-    return float(np.std(fds[str(n)], ddof=1))
+    n = int(numbers["changes"][name]["n"])
+    return float(np.std(numbers[name]["fd"]["DCGAN"][str(n)], ddof=1))
 
 
 # ----------------------------------------------------------------------------------------- drawing
