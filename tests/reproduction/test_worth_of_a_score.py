@@ -23,7 +23,14 @@ def numbers_of(bias=800.0, kd_bias=0.0, rounded=40.1, nearest=9.0, between=1.0):
     networks = {name: {"fd": {"DCGAN": fds(40)}} for name in load("worth_of_a_score").NAMES}
     networks["lenet"]["fd"]["training images"] = fds(bias / 10_000)
     networks["lenet"]["kd"] = {"DCGAN": kds(1.0), "training images": kds(0.0)}
-    changed = {"FD": 40.1, "rounded": rounded, "nearest": nearest, "cubic": 2.0, "Lanczos": 3.0}
+    changed = {
+        "n": 10_000,
+        "FD": 40.1,
+        "rounded": rounded,
+        "nearest": nearest,
+        "cubic": 2.0,
+        "Lanczos": 3.0,
+    }
     return {
         "rows": [
             {"seed": seed, "fd": list(60 + between * seed + rng.normal(scale=0.1, size=4))}
