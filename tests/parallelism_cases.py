@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
 
 from gan_jax import data, networks
 from gan_jax.distributed import multihost
@@ -131,7 +132,14 @@ def make_networks(case, classes, settings):
 
 
 def flat(tree) -> np.ndarray:
-    return np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(tree)])
+    """All leaves as one vector, gathered where other processes hold parts of them."""
+    return np.concatenate([np.ravel(_whole(leaf)) for leaf in jax.tree.leaves(tree)])
+
+
+def _whole(leaf) -> np.ndarray:
+    if not isinstance(leaf, jax.Array) or leaf.is_fully_replicated or leaf.is_fully_addressable:
+        return np.asarray(leaf)
+    return multihost_utils.process_allgather(leaf, tiled=True)
 
 
 def assert_alike(one, other) -> None:

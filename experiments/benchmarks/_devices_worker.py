@@ -6,6 +6,7 @@ from _sides import serve
 from images import training_run
 
 from gan_jax.distributed.cpu import set_up_jax
+from gan_jax.experiment.part_text import Part
 
 
 def main(devices: int, parallelism: str, small: bool) -> None:
@@ -15,7 +16,8 @@ def main(devices: int, parallelism: str, small: bool) -> None:
     set_up_jax()
     assert jax.device_count() == devices
     batch_size, width, steps = (8, 4, 1) if small else (64, 32, 4)
-    serve(training_run("dcgan", 28, batch_size, width, steps, channels=1, parallelism=parallelism))
+    parts = {"parallelism": Part(parallelism)}
+    serve(training_run("dcgan", 28, batch_size, width, steps, channels=1, **parts))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from _sides import WorkerProcess
 from images import training_run
 
 from gan_jax.benchmarking import Comparison
+from gan_jax.experiment.part_text import Part
 
 PACKAGES = ("flax", "optax")
 
@@ -41,7 +42,7 @@ def comparisons(small: bool = False) -> Iterator[Comparison]:
         yield Comparison(
             f"{name}: sharded",
             ours=default,
-            peers={"pmapped": training_run(*sizes, parallelism="pmapped")},
+            peers={"pmapped": training_run(*sizes, parallelism=Part("pmapped"))},
             steps=images,
             max_rounds=7,
         )
