@@ -75,7 +75,6 @@ SMOKE = (
     "checkpoint_every=4",
     "sample_every=4",
     "evaluate_every=4",
-    "health=false",
 )
 NOT_RUN = "seven of nine variants, and all steps but 4: this only shows that it works"
 

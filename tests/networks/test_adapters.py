@@ -74,10 +74,8 @@ def train(networks, key):
     objective = unrolled(adversarial(networks, terms), 2, optimizer)
     step = alternating(objective, optimizer, optimizer)
     state = init_state(networks, optimizer, optimizer, key)
-    for index in range(STEPS):
-        real = data.batches(ring, 0, index, 1, 1, BATCH)
-        state, metrics = step(state, jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), real), key)
-    return state, metrics
+    batches = jax.tree.map(jnp.asarray, data.batches(ring, 0, 0, STEPS, 1, BATCH))
+    return jax.lax.scan(lambda state, batch: step(state, batch, key), state, batches)
 
 
 @pytest.mark.parametrize(
