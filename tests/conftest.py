@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before JAX starts. Most programs of tests run once or twice: the same passes over them, but machine
-# code that is made quickly, which saves 30% of the time. XLA_FLAGS of one's own come first.
+# Before JAX starts. Most programs of tests run once or twice: XLA optimizes them as ever, but makes
+# their machine code quickly, which saves 30% of the time. XLA_FLAGS of one's own come first.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_force_host_platform_device_count=4 "

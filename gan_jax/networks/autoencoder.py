@@ -9,6 +9,7 @@ from gan_jax.game import Array, PRNGKey
 from gan_jax.networks import bottlenecks
 from gan_jax.networks.initializers import variance_scaling
 from gan_jax.networks.layers import Affine
+from gan_jax.networks.rematerialisation import rematerialised
 from gan_jax.networks.weights import Conv
 
 BOTTLENECKS = ("vq", "fsq", "kl")
@@ -88,22 +89,25 @@ class Encoder(nn.Module):
       blocks: at each size.
       channels: of the output.
       dtype: of the computation.
+      rematerialise: whether blocks keep only their inputs, see `rematerialised`.
     """
 
     widths: tuple[int, ...]
     blocks: int
     channels: int
     dtype: DTypeLike
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, images: Array) -> Array:
+        block_type = rematerialised(Block, self.rematerialise)
         x = _conv(self.widths[0], "input", self.dtype)(images)
         for size, width in enumerate(self.widths):
             if size:
                 x = _conv(x.shape[-1], f"down_{size}", self.dtype, stride=2)(x)
             for index in range(self.blocks):
-                x = Block(width, self.dtype, name=f"block_{size}_{index}")(x)
-        x = Block(self.widths[-1], self.dtype, name="middle")(x)
+                x = block_type(width, self.dtype, name=f"block_{size}_{index}")(x)
+        x = block_type(self.widths[-1], self.dtype, name="middle")(x)
         x = jax.nn.swish(GroupNorm(self.dtype, name="norm")(x))
         return _conv(self.channels, "output", self.dtype)(x)
 
@@ -116,22 +120,25 @@ class Decoder(nn.Module):
       blocks: at each size.
       channels: of the images.
       dtype: of the computation.
+      rematerialise: whether blocks keep only their inputs, see `rematerialised`.
     """
 
     widths: tuple[int, ...]
     blocks: int
     channels: int
     dtype: DTypeLike
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        block_type = rematerialised(Block, self.rematerialise)
         x = _conv(self.widths[0], "input", self.dtype)(x)
-        x = Block(self.widths[0], self.dtype, name="middle")(x)
+        x = block_type(self.widths[0], self.dtype, name="middle")(x)
         for size, width in enumerate(self.widths):
             if size:
                 x = _conv(x.shape[-1], f"up_{size}", self.dtype, resample="up")(x)
             for index in range(self.blocks):
-                x = Block(width, self.dtype, name=f"block_{size}_{index}")(x)
+                x = block_type(width, self.dtype, name=f"block_{size}_{index}")(x)
         x = jax.nn.swish(GroupNorm(self.dtype, name="norm")(x))
         return _conv(self.channels, "output", self.dtype)(x)
 

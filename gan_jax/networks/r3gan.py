@@ -15,6 +15,7 @@ from gan_jax.networks.initializers import Initializer
 from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import along_channels
 from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.rematerialisation import rematerialised
 from gan_jax.networks.settings import CommonSettings
 from gan_jax.networks.weights import Conv, Dense
 
@@ -123,12 +124,13 @@ class Generator(nn.Module):
         )
         scale = modulate(x)
         x = basis.astype(scale.dtype) * along_channels(scale, basis)
+        block_type = rematerialised(Block, settings.rematerialise)
         for size_index, features in enumerate(self.widths):
             if size_index:
                 up = _conv(features, f"up_{size_index}", settings.dtype, resample="up")
                 x = up(x)
             for block_index in range(self.blocks):
-                block = Block(
+                block = block_type(
                     self.expansion,
                     self.group_width,
                     blocks=self.blocks * len(self.widths),
@@ -165,12 +167,13 @@ class Discriminator(nn.Module):
             code = LabelCode(settings.classes, settings.embedding_size, name="label")(label)
             x = append_code(x, code)
         x = _conv(self.widths[0], "input", settings.dtype)(x)
+        block_type = rematerialised(Block, settings.rematerialise)
         for size_index, features in enumerate(self.widths):
             if size_index:
                 down = _conv(features, f"down_{size_index}", settings.dtype, resample="down")
                 x = down(x)
             for block_index in range(self.blocks):
-                block = Block(
+                block = block_type(
                     self.expansion,
                     self.group_width,
                     blocks=self.blocks * len(self.widths),
@@ -201,6 +204,7 @@ def r3gan(
     labels: str | None = None,
     embedding_size: int = 0,
     dtype: DTypeLike = jnp.float32,
+    rematerialise: bool = False,
 ) -> Networks:
     """Returns networks in R3GAN's style: deep, residual, without normalisation.
 
@@ -208,8 +212,9 @@ def r3gan(
     the objective of that paper, ``relativistic`` with ``r1`` and ``r2``. Resampling is by nearest
     neighbour and by means of blocks, with a 1x1 convolution; the paper interpolates linearly.
 
-    The arguments ``latent_size``, ``latent``, ``labels``, ``embedding_size`` and ``dtype`` are
-    those of `settings.CommonSettings`; ``labels`` is "projection" by default if there are classes.
+    The arguments ``latent_size``, ``latent``, ``labels``, ``embedding_size``, ``dtype`` and
+    ``rematerialise`` are those of `settings.CommonSettings`; ``labels`` is "projection" by default
+    if there are classes.
 
     Args:
       shape: shape of one image, ``(height, width, channels)``.
@@ -246,6 +251,7 @@ def r3gan(
         default_labels="projection",
         embedding_size=embedding_size,
         dtype=dtype,
+        rematerialise=rematerialise,
     )
     generator = Generator(
         base=sizes[0],

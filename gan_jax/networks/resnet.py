@@ -14,6 +14,7 @@ from gan_jax.networks.attention import attend_at, check_attention
 from gan_jax.networks.label_conditioning import Head, LabelCode, append_code
 from gan_jax.networks.layers import Norm, nonlinearity
 from gan_jax.networks.linen_pair import LinenPair
+from gan_jax.networks.rematerialisation import rematerialised
 from gan_jax.networks.settings import CommonSettings, check_name
 from gan_jax.networks.weights import Conv, Dense, initializer
 
@@ -120,8 +121,9 @@ class Generator(nn.Module):
         )
         x = project(x).reshape(-1, height, width, self.widths[0])
         x = attend_at(self.attention, x, dtype=settings.dtype)
+        block_type = rematerialised(Block, settings.rematerialise)
         for index, features in enumerate(self.widths[1:]):
-            block = Block(
+            block = block_type(
                 features,
                 hidden=features,
                 resample="up",
@@ -169,10 +171,11 @@ class Discriminator(nn.Module):
                 self.stem, SHORTCUT_INIT, weight=settings.weight, dtype=settings.dtype, name="stem"
             )
             x = stem(x)
+        block_type = rematerialised(Block, settings.rematerialise)
         for index, features in enumerate(self.widths):
             is_first = index == 0 and not self.stem
             is_halving = index < self.downs
-            block = Block(
+            block = block_type(
                 features,
                 hidden=features if is_first or not is_halving else x.shape[-1],
                 resample="down" if is_halving else "none",
@@ -243,6 +246,7 @@ class ResnetSettings(TypedDict, total=False):
     labels: str | None
     embedding_size: int
     dtype: DTypeLike
+    rematerialise: bool
 
 
 def resnet(
@@ -263,15 +267,16 @@ def resnet(
     labels: str | None = None,
     embedding_size: int = 0,
     dtype: DTypeLike = jnp.float32,
+    rematerialise: bool = False,
 ) -> Networks:
     """Returns the WGAN-GP paper's residual networks.
 
     What is None is the paper's value: one for images with sides up to 32, one for larger images.
 
     The arguments ``latent_size``, ``latent``, ``norm``, ``discriminator_norm``, ``labels``,
-    ``embedding_size`` and ``dtype`` are those of `settings.CommonSettings`. ``labels`` is
-    "auxiliary" by default if there are classes. For "projection" and "auxiliary" labels the
-    generator's BatchNorm is conditional; otherwise labels are appended to its latents.
+    ``embedding_size``, ``dtype`` and ``rematerialise`` are those of `settings.CommonSettings`.
+    ``labels`` is "auxiliary" by default if there are classes. For "projection" and "auxiliary"
+    labels the generator's BatchNorm is conditional; otherwise labels are appended to its latents.
 
     Args:
       shape: shape of one image, ``(height, width, channels)``.
@@ -337,6 +342,7 @@ def resnet(
         dtype=dtype,
         norm=norm,
         discriminator_norm=discriminator_norm or ("none" if is_small else "layer"),
+        rematerialise=rematerialise,
     )
     generator = Generator(
         base=(shape[0] // scale, shape[1] // scale),

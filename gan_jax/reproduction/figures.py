@@ -116,7 +116,7 @@ class Figure:
         runs: dict[str, Run] = self.module.RUNS
         overrides: Mapping[str, Sequence[str]] = dict.fromkeys(runs, ())
         if scale == "smoke":
-            # No figure is of a run's health, and to measure it takes a third of the time to compile.
+            # No figure is of a run's health, whose measurement takes long to compile.
             smoke = ("health=false", *getattr(self.module, "SMOKE", ()))
             overrides = dict.fromkeys(self.module.SMOKE_RUNS, smoke)
         elif scale == "short":

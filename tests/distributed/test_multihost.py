@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -40,7 +41,7 @@ def environment(devices: int = 2) -> dict[str, str]:
     """The environment of a process with so many devices."""
     tests = str(Path(__file__).parents[1])
     return os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": re.sub(r"(device_count)=\d+", rf"\1={devices}", os.environ["XLA_FLAGS"]),
         "NPROC": "32",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]),
