@@ -3,10 +3,10 @@
     python experiments/report.py runs/ --out=report/
     python experiments/report.py runs/a runs/b results/ --out=report/
 
-The folders are run directories, or hold some at any depth. The page, index.html, opens from the
-disk, without a server or a network; its pictures are copied beside it. What is damaged or missing
-in a run directory is named on the page. Its curves are drawn by bokeh: pip install
-'gan_jax[report]'.
+The folders are run directories, or hold some at any depth, here or in object stores (gs://...,
+s3://...). The page, index.html, opens from the disk, without a server or a network; its pictures
+are copied beside it. What is damaged or missing in a run directory is named on the page. Its curves
+are drawn by bokeh: pip install 'gan_jax[report]'.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def report(arguments: list[str]) -> None:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the flags. Raises UserError."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, urls=["folders"])
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="run directories are in it")
     parser.add_argument("--out", required=True, help="the folder of the page")
     parser.add_argument("--title", default="Runs", help="of the page (Runs)")

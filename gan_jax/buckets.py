@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ def cache_folder(kind: str, url: str) -> Path:
     It is in ``$XDG_CACHE_HOME/gan_jax``, by default ``~/.cache/gan_jax``.
 
     Args:
-      kind: the folder above it, ``"runs"`` or ``"data"``.
+      kind: the folder above it, such as ``"runs"`` or ``"data"``.
       url: each has a folder of its own.
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -181,7 +181,7 @@ def cache_folder(kind: str, url: str) -> Path:
     return home / "gan_jax" / kind / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
-def local_copy(path: str | os.PathLike[str]) -> Path:
+def local_copy(path: str | os.PathLike[str], leave_out: Collection[str] = ()) -> Path:
     """Returns a path of this machine with what a URL holds: a file, or a folder of files.
 
     It is in the cache, see `cache_folder`, and only what has changed since is downloaded. Paths
@@ -189,6 +189,7 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
 
     Args:
       path: of a file system, or a URL.
+      leave_out: folders of these names, at any depth, are not downloaded.
 
     Raises:
       UserError: there is nothing, or it cannot be read.
@@ -196,7 +197,7 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
     if not is_url(path):
         return Path(path)
     bucket = Bucket(os.fspath(path))
-    folder = cache_folder("data", bucket.url)
+    folder = cache_folder("parts" if leave_out else "data", bucket.url)
     try:
         version = bucket.version()
         if version is not None:
@@ -206,6 +207,8 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
         names = bucket.names()
         if not names:
             raise UserError(f"{bucket.url} does not exist")
+        for name in [n for n in names if not set(leave_out).isdisjoint(n.split("/")[:-1])]:
+            del names[name]
         download_changed(bucket, names, folder)
         return folder
     except OSError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gan_jax.buckets import is_url, local_copy
 from gan_jax.errors import UserError, first_line
 from gan_jax.experiment.run_directory import CHECKPOINTS, CONFIG, METRICS, SAMPLES
 from gan_jax.report.runs import Run, read_run
@@ -57,27 +58,32 @@ def read_folders(folders: Sequence[str | Path]) -> Contents:
     """Reads all runs, sweeps and figures in folders and in what lies below them.
 
     Args:
-      folders: run directories, or folders with run directories at any depth. Links are not
+      folders: run directories, or folders with run directories at any depth, also by the URLs of
+        object stores, from which all but checkpoints is copied to this machine. Links are not
         followed.
 
     Raises:
-      UserError: a folder does not exist, or there is nothing to show in any of them.
+      UserError: a folder does not exist or cannot be read, or there is nothing to show in any of
+        them.
     """
     runs: list[Run] = []
     sweeps: list[Pictures] = []
     figures: list[Pictures] = []
-    for folder in map(Path, folders):
+    for given in folders:
+        folder = local_copy(given, leave_out=(CHECKPOINTS,))
         if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder: pass one with run directories")
+            raise UserError(f"{given} is not a folder: pass one with run directories")
+        base = Path(given).name if is_url(given) else folder.resolve().name or str(folder)
+        prefix = f"{base}/" if len(folders) > 1 else ""
         for directory, names in _walk(folder):
-            name = _name(folder, directory, len(folders) > 1)
+            name = _name(folder, directory, base, prefix)
             if PLAN_FILE in names:
                 sweeps.append(_sweep(directory, name))
             if CLAIMS_FILE in names:
                 figures.append(_figure(directory, name))
             is_population = "members" in names and METRICS not in names
             if (CONFIG in names or METRICS in names) and not is_population:
-                group = _name(folder, _group(directory), len(folders) > 1)
+                group = _name(folder, _group(directory), base, prefix)
                 runs.append(read_run(directory, name, group if directory != folder else ""))
     if not (runs or sweeps or figures):
         raise UserError(
@@ -102,13 +108,11 @@ def _group(directory: Path) -> Path:
     return above.parent if above.name in MEMBER_FOLDERS else above
 
 
-def _name(folder: Path, directory: Path, with_folder: bool) -> str:
+def _name(folder: Path, directory: Path, base: str, prefix: str) -> str:
     """Returns the path of a directory below a folder, and the folder's own name for itself."""
-    base = folder.resolve().name or str(folder)
     if not directory.is_relative_to(folder) or directory == folder:
         return base
-    below = directory.relative_to(folder).as_posix()
-    return f"{base}/{below}" if with_folder else below
+    return prefix + directory.relative_to(folder).as_posix()
 
 
 def _sweep(directory: Path, name: str) -> Pictures:

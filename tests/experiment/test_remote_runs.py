@@ -20,6 +20,7 @@ from gan_jax.experiment.config_files import load_settings
 from gan_jax.experiment.holders import Holder
 from gan_jax.experiment.remote_runs import MANIFEST, fetched, working_copy
 from gan_jax.loggers.json_lines import read_metrics
+from gan_jax.report import read_folders
 
 URL = "memory://bucket/run"
 UPLOAD = Bucket.upload
@@ -191,6 +192,17 @@ def test_reading_follows_the_store_and_leaves_it_alone(machine, bucket):
     machine("two")
     assert saved_steps(fetched(URL) / "checkpoints") == [4]  # and no empty folder of step 2
     assert LEASE not in bucket.names()
+
+
+def test_a_report_reads_runs_of_a_store_without_their_checkpoints(bucket, tmp_path):
+    training_loop.run(load_settings("configs/ring.py:vanilla", SHORT), URL)
+    for url, name in ((URL, "run"), ("memory://bucket", "run"), ("memory://", "bucket/run")):
+        (run,) = read_folders([url]).runs
+        assert run.name == name and run.step == 4 and run.pictures
+    here = tmp_path / "one" / "gan_jax" / "parts"
+    assert list(here.rglob("metrics.jsonl")) and not list(here.rglob("checkpoints"))
+    with pytest.raises(UserError, match="memory://bucket/none does not exist"):
+        read_folders(["memory://bucket/none"])
 
 
 def test_a_run_that_was_copied_there_by_other_means_is_read(bucket):
@@ -365,6 +377,9 @@ def test_commands_work_on_s3_and_a_killed_run_resumes_elsewhere(s3, machine, roo
     )
     with np.load(out) as arrays:
         assert next(len(array) for array in arrays.values()) == 8
+    page = tmp_path / "page"
+    subprocess.run(command(root, "report", s3, f"--out={page}"), cwd=root, check=True)
+    assert (page / "index.html").is_file()
 
 
 def test_an_s3_bucket_that_does_not_exist_is_said_in_a_line(s3):
