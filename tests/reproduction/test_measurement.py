@@ -103,13 +103,17 @@ def test_a_shortened_form_has_its_own_runs_overrides_and_seeds(figure):
         for scale in ("smoke", "short", "paper")
     }
     assert overrides == {
-        "smoke": {"two": ("steps=20",)},
+        "smoke": {"two": ("health=false", "steps=20")},
         "short": {"one": ("unroll=1", "steps=100"), "two": ("steps=100",)},
         "paper": {"one": ("unroll=1",), "two": ()},
     }
     assert [trained.seeds(scale) for scale in ("smoke", "short", "paper")] == [2, 10, 10]
     assert trained.settings("smoke") == {
-        "two": {"config": "configs/ring.py", "overrides": ["steps=20"], "numbers": {}}
+        "two": {
+            "config": "configs/ring.py",
+            "overrides": ["health=false", "steps=20"],
+            "numbers": {},
+        }
     }
 
 
