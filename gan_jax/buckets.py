@@ -207,9 +207,12 @@ def local_copy(path: str | os.PathLike[str], leave_out: Collection[str] = ()) ->
         names = bucket.names()
         if not names:
             raise UserError(f"{bucket.url} does not exist")
-        for name in [n for n in names if not set(leave_out).isdisjoint(n.split("/")[:-1])]:
-            del names[name]
-        download_changed(bucket, names, folder)
+        wanted = {
+            name: version
+            for name, version in names.items()
+            if set(leave_out).isdisjoint(name.split("/")[:-1])
+        }
+        download_changed(bucket, wanted, folder)
         return folder
     except OSError as error:
         raise UserError(f"{bucket.url} cannot be read: {first_line(error)}") from error

@@ -3,7 +3,7 @@
 import flax.linen as nn
 
 
-def rematerialised(block: type[nn.Module], on: bool = True) -> type[nn.Module]:
+def rematerialised(block: type[nn.Module], on: bool) -> type[nn.Module]:
     """Returns a module that is ``block``, but keeps only its inputs for the backward pass.
 
     That pass computes the inside of the block again. Values, gradients and parameters are those of

@@ -13,25 +13,19 @@ from gan_jax.experiment.builder import build
 from gan_jax.experiment.config_files import load_settings
 
 SHAPE, BATCH = (8, 8, 1), 4
+RESNET = {
+    "latent_size": 3,
+    "generator_widths": (4, 4),
+    "discriminator_widths": (4, 4),
+}
 CASES = {
     "r3gan": functools.partial(
         networks.r3gan, SHAPE, latent_size=3, width=4, max_width=4, group_width=2
     ),
     "resnet with BatchNorm and labels": functools.partial(
-        networks.resnet,
-        SHAPE,
-        classes=3,
-        latent_size=3,
-        generator_widths=(4, 4),
-        discriminator_widths=(4, 4),
+        networks.resnet, SHAPE, classes=3, **RESNET
     ),
-    "sngan": functools.partial(
-        networks.sngan,
-        SHAPE,
-        latent_size=3,
-        generator_widths=(4, 4),
-        discriminator_widths=(4, 4),
-    ),
+    "sngan": functools.partial(networks.sngan, SHAPE, **RESNET),
     "vqgan": functools.partial(
         networks.vqgan,
         SHAPE,
