@@ -26,13 +26,13 @@ that the conditional GAN and AC-GAN are given lowers FD below that of DCGAN, of 
 and steps; and WGAN-GP has a lower FD than WGAN with clipping, with fewer steps.
 """
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _image_runs as of_images
 import numpy as np
+from _image_runs import SIDE, from_png, pixels, to_png
 
 from gan_jax.reproduction import Claim, Run, cached, page
 
@@ -67,18 +67,10 @@ NOT_RUN_SHORT = (
     "of 1,500 of WGAN-GP; ProGAN, InfoGAN, StyleGAN2 and R3GAN"
 )
 SMOKE_RUNS, SMOKE_SEEDS = ("DCGAN", "conditional GAN"), 1
-SMOKE = (
-    "steps=4",
-    "batch_size=8",
-    "steps_per_call=2",
-    "log_every=4",
-    "checkpoint_every=4",
-    "sample_every=4",
-    "evaluate_every=4",
-)
+SMOKE = of_images.SMOKE
 NOT_RUN = "seven of nine variants, and all steps but 4: this only shows that it works"
 
-COLUMNS, ROWS, SIDE = 10, 3, 28
+COLUMNS, ROWS = 10, 3
 REAL = "test images"
 SCORES = ("fd", "precision", "recall", "closer")
 ROW_NAMES = ("samples", "nearest", "samples", "", "between")
@@ -168,14 +160,6 @@ def real_images(train: np.ndarray, test: np.ndarray, samples: int) -> dict[str, 
     return scores | {"picture": to_png(block(test, blend, train))}
 
 
-def pixels(samples: np.ndarray) -> np.ndarray:
-    """Returns samples ``[n, 28 or 32, ...]`` in [-1, 1] as images of 28 pixels in uint8."""
-    from gan_jax.loggers.images import as_pixels
-
-    border = (samples.shape[1] - SIDE) // 2
-    return as_pixels(samples[:, border : border + SIDE, border : border + SIDE])
-
-
 def flat(images: np.ndarray) -> np.ndarray:
     """Returns images as vectors of pixels in [0, 1], ``[n, 784]`` float32."""
     return images.reshape(len(images), -1).astype(np.float32) / 255
@@ -199,23 +183,6 @@ def block(shown: np.ndarray, between: np.ndarray, train: np.ndarray) -> np.ndarr
     images = np.concatenate([first, nearest, shown[COLUMNS : COLUMNS * ROWS], between])
     grid = images.reshape(len(ROW_NAMES), COLUMNS, SIDE, SIDE)
     return grid.transpose(0, 2, 1, 3).reshape(len(ROW_NAMES) * SIDE, COLUMNS * SIDE)
-
-
-def to_png(picture: np.ndarray) -> str:
-    """Returns a picture ``[height, width]`` uint8 as a PNG file in base64."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def from_png(text: str) -> np.ndarray:
-    """Returns the picture of which `to_png` made the text."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-        return np.asarray(image)
 
 
 # ------------------------------------------------------------------------------------------ claims
