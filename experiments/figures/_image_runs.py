@@ -38,13 +38,13 @@ Curve = Mapping[str, Sequence[float]]
 def every(steps: int, evaluations: int, log_every: int = 100) -> tuple[str, ...]:
     """Returns the overrides of a run of so many steps that is scored at even intervals."""
     interval = steps // evaluations
+    return f"steps={steps}", f"log_every={log_every}", "health=false", *intervals(interval)
+
+
+def intervals(steps: int) -> tuple[str, ...]:
+    """Returns the overrides of a run that is saved, sampled and scored every so many steps."""
     names = ("checkpoint_every", "sample_every", "evaluate_every")
-    return (
-        f"steps={steps}",
-        f"log_every={log_every}",
-        *(f"{name}={interval}" for name in names),
-        "health=false",
-    )
+    return tuple(f"{name}={steps}" for name in names)
 
 
 def rows(
@@ -192,11 +192,15 @@ def draw_curves(
 def draw_strips(ax: "Axes", numbers: Numbers, labels: Mapping[str, str] | None = None) -> None:
     """Draws a strip of samples of each run, one below another, with the names at the left."""
     strips = {row["run"]: row["strip"] for row in numbers["rows"] if row.get("strip")}
-    images = [from_png(strip) for strip in strips.values()]
+    draw_pictures(ax, {(labels or {}).get(name, name): text for name, text in strips.items()})
+
+
+def draw_pictures(ax: "Axes", pictures: Mapping[str, str]) -> None:
+    """Draws pictures of one size, as `to_png` has them, one below another, with their names."""
+    images = [from_png(text) for text in pictures.values()]
     if images:
         ax.imshow(np.concatenate(images), cmap="gray", vmin=0, vmax=255, interpolation="none")
-    texts = [(labels or {}).get(name, name) for name in strips]
-    ax.set_yticks([(i + 0.5) * SIDE for i in range(len(images))], texts)
+    ax.set_yticks([(i + 0.5) * SIDE for i in range(len(images))], list(pictures))
     ax.set_xticks([])
     ax.tick_params(length=0)
     for side in ax.spines.values():
@@ -204,14 +208,14 @@ def draw_strips(ax: "Axes", numbers: Numbers, labels: Mapping[str, str] | None =
 
 
 def draw_last(
-    ax: "Axes", numbers: Numbers, metric: str, labels: Mapping[str, str] | None = None
+    ax: "Axes", numbers: Numbers, metric: str, styles: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Draws the last value of a metric of each seed as a dot, and the mean as a line."""
-    shown = names(numbers)
-    for i, name in enumerate(shown):
+    runs = names(numbers)
+    for i, name in enumerate(runs):
         values = last_values(numbers, name, metric)
-        ax.plot(values, [i] * len(values), "o", color=page.BLUE, alpha=0.6)
+        ax.plot(values, [i] * len(values), "o", color=styles[name]["color"], alpha=0.7)
         if values:
             ax.plot(np.mean(values), i, "|", color=page.BLACK, markersize=10)
-    ax.set_yticks(range(len(shown)), [(labels or {}).get(name, name) for name in shown])
-    ax.set(ylim=(len(shown) - 0.5, -0.5))
+    ax.set_yticks(range(len(runs)), [styles[name].get("label", name) for name in runs])
+    ax.set(ylim=(len(runs) - 0.5, -0.5))

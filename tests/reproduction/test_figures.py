@@ -19,6 +19,7 @@ NAMES = reproduction.figure_names(FIGURES)
 COMMITTED = [name for name in NAMES if (RESULTS / name).exists()]
 TRAINED = [name for name in COMMITTED if reproduction.load_figure(FIGURES, name).trains_runs]
 SLOW = {
+    "critic_loss_and_quality",
     "deep_critic_gradients",
     "dirac_gan",
     "divergences_and_estimators",
@@ -29,8 +30,10 @@ SLOW = {
     "label_bias",
     "loss_penalty_unroll_rule",
     "objective_sensitivity",
+    "objectives_on_images",
     "parallel_lines",
     "population_members",
+    "practical_tips",
     "ring_and_grid",
     "san_and_r3gan",
     "second_order_term",
@@ -44,11 +47,19 @@ SLOW = {
     "unrolled_saddle",
     "value_surfaces",
     "vanishing_gradient",
+    "vanishing_gradient_on_images",
     "worth_of_a_score",
 }
 """Figures whose smoke form takes more than a few seconds, mostly to compile."""
 
-ON_IMAGES = {"fashion_mnist_samples", "worth_of_a_score"}
+ON_IMAGES = {
+    "critic_loss_and_quality",
+    "fashion_mnist_samples",
+    "objectives_on_images",
+    "practical_tips",
+    "vanishing_gradient_on_images",
+    "worth_of_a_score",
+}
 """Figures that need Fashion-MNIST."""
 
 
