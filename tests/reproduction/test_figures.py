@@ -26,6 +26,7 @@ SLOW = {
     "entanglement",
     "fashion_mnist_samples",
     "gan_in_one_dimension",
+    "generator_slopes",
     "gradient_regularised_ring",
     "label_bias",
     "loss_penalty_unroll_rule",
