@@ -156,16 +156,15 @@ def divergence_note(numbers: Numbers, run: str) -> str:
     return f"{diverged} of its seeds diverged" if diverged else ""
 
 
+def to_be_shown(name: str, values: Sequence[float], note: str = "") -> Claim:
+    """Returns the claim, which is not judged, that shows a value of each seed."""
+    return Claim(name, tuple(values), "asked: to be shown", None, None, note)
+
+
 def shown(numbers: Numbers, run: str, metric: str, label: str) -> Claim:
     """Returns the claim, which is not judged, that shows a metric of each seed at the end."""
-    return Claim(
-        f"{run}: {label}",
-        last_values(numbers, run, metric),
-        "asked: to be shown",
-        None,
-        None,
-        divergence_note(numbers, run),
-    )
+    values, note = last_values(numbers, run, metric), divergence_note(numbers, run)
+    return to_be_shown(f"{run}: {label}", values, note)
 
 
 # ----------------------------------------------------------------------------------------- drawing

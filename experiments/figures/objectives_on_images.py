@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 import _image_runs as images
 import numpy as np
+from _comparisons import mean_above
 
 from gan_jax.reproduction import Claim, Run, cached, page, to_json_value
 
@@ -170,20 +171,15 @@ def rank_correlation(numbers: Numbers, score: str = "FD") -> float:
 
 def claims(numbers: Numbers) -> list[Claim]:
     """Returns the two differences that are judged, each run's scores, and the order's agreement."""
-    made = []
+    made: list[Claim] = []
     for high, low in (("MM GAN", "NS GAN"), ("WGAN", "WGAN-GP")):
-        first, second = scores(numbers, high, "FD"), scores(numbers, low, "FD")
-        if first and second:
-            published = PUBLISHED[high][0] - PUBLISHED[low][0]
-            made.append(
-                Claim(
-                    f"mean FD: {high} minus {low}",
-                    (float(np.mean(first) - np.mean(second)),),
-                    f"FID {published:+.1f}; asked > 0",
-                    low=1e-9,
-                    high=None,
-                )
-            )
+        published = PUBLISHED[high][0] - PUBLISHED[low][0]
+        made += mean_above(
+            f"mean FD: {high} minus {low}",
+            scores(numbers, high, "FD"),
+            scores(numbers, low, "FD"),
+            f"FID {published:+.1f}",
+        )
     for name in images.names(numbers):
         published = "FID {:.1f} ± {:.1f}".format(*PUBLISHED[name]) if name in PUBLISHED else ""
         others = [
@@ -196,9 +192,9 @@ def claims(numbers: Numbers) -> list[Claim]:
         text = published or "asked: to be shown"
         made.append(Claim(f"{name}: FD", scores(numbers, name, "FD"), text, None, None, note))
     if np.isfinite(agreement := rank_correlation(numbers)):
-        text = "asked: to be shown"
-        name = "rank correlation of mean FD with the study's mean FID"
-        made.append(Claim(name, (agreement,), text, None, None))
+        made.append(
+            images.to_be_shown("rank correlation of mean FD with the study's FID", (agreement,))
+        )
     return made
 
 
