@@ -4,7 +4,9 @@ A train step is a pure function from state, batch and key to state and metrics. 
 in `alternating_updates` and `joint_updates`.
 """
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import jax
@@ -138,12 +140,47 @@ def fused(train_step: TrainStep, prepare: Callable[[Batch], Batch] = _identity) 
         Batch leaves are ``[steps, discriminator_steps, batch, ...]``; metrics are ``[steps]`` each.
         """
 
-        def one_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-            return train_step(state, prepare(batch), rng)
+        def one_step(state: TrainState, batch: Batch) -> tuple[TrainState, _Row]:
+            state, metrics = train_step(state, prepare(batch), rng)
+            return state, _Row.of(metrics)
 
-        return jax.lax.scan(one_step, state, batches)
+        state, rows = jax.lax.scan(one_step, state, batches)
+        return state, rows.metrics()
 
     return train_steps
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=("numbers", "others"), meta_fields=("names",)
+)
+@dataclass(frozen=True)
+class _Row:
+    """Metrics of a step, of which the float32 scalars are one vector.
+
+    A scan writes each of its results by an operation of its own, on a GPU a kernel.
+    """
+
+    names: tuple[str, ...]
+    numbers: Array | None
+    others: Metrics
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> "_Row":
+        names = tuple(
+            sorted(
+                name
+                for name, value in metrics.items()
+                if jnp.shape(value) == () and jnp.result_type(value) == jnp.float32
+            )
+        )
+        numbers = jnp.stack([metrics[name] for name in names]) if names else None
+        return cls(names, numbers, {k: v for k, v in metrics.items() if k not in names})
+
+    def metrics(self) -> Metrics:
+        """Returns the metrics of all steps, ``[steps, ...]`` each."""
+        if self.numbers is None:
+            return self.others
+        return self.others | dict(zip(self.names, self.numbers.T, strict=True))
 
 
 # ----------------------------------------------------------------------------- parts of train steps
