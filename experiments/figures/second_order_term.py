@@ -20,6 +20,9 @@ probabilities. To be met, set before any seed from 30 on was trained: on seeds 3
 covers the ring more often than stopped with p < 0.025 (Fisher's exact test, one-sided). If the
 probabilities are 0.30 and 0.05, the power is 82%. Fewer than these 40 seeds are not judged, nor are
 all seeds together, as the question came from the first of them.
+
+Measured: full covers the ring in 4 of the 40 new seeds, stopped in 5 (p = 0.76). So the difference
+in the first 30 was chance, or it is smaller than this test can find.
 """
 
 from collections.abc import Mapping, Sequence

@@ -52,6 +52,9 @@ def test_shapes_labels_and_second_order_gradients(case):
     assert scores.shape == (BATCH,) and scores.dtype == jnp.float32
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
     unused = ("to_image_4",) if case == "progan" else ()  # used only in a fade
+    if case == "mlp maxout":  # before BatchNorm biases cancel: what is left of them is rounding
+        for dense in ("dense_0", "dense_1"):
+            del gradients[0]["params"]["hidden"][dense]["bias"]
     for name, layer in gradients[0]["params"].items():
         assert name in unused or all(leaf.any() for leaf in jax.tree.leaves(layer)), name
     if "spectral" in gradients[1]:
