@@ -4,6 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+LONGEST_WRITTEN_OUT = 16
+"""Iterations of the longest loop that is written out on GPUs."""
+
 _target: ContextVar[str | None] = ContextVar("target", default=None)
 
 
@@ -15,6 +18,16 @@ def platform() -> str:
     import jax
 
     return jax.default_backend()
+
+
+def scan_unroll(steps: int) -> int:
+    """Returns how many iterations of a short `jax.lax.scan` to write out: its ``unroll``.
+
+    On a GPU a loop starts a kernel for each array that an iteration hands on, to the backward pass
+    or as a result. So loops of up to `LONGEST_WRITTEN_OUT` steps are written out there, which more
+    than halves the kernels of a look-ahead by 10 steps. Elsewhere it would only lengthen programs.
+    """
+    return steps if platform() == "gpu" and steps <= LONGEST_WRITTEN_OUT else 1
 
 
 @contextlib.contextmanager

@@ -24,6 +24,10 @@ than with none: 6.9 against 4.8 on the ring, 5.6 against 4.6 on the grid, means 
 rules. That was seen, not asked. To be met, set before any seed from 10 on was trained: on seeds 10
 to 19, on either data set, it is more by 2 standard errors. Whether -L_D is better than the own loss
 is shown and not judged.
+
+Measured in the short form, which has all that is judged: 6.1 against 4.5 modes on the ring and 5.6
+against 3.7 on the grid, 4 and 5 standard errors. With R1 on the ring, 5 updates with the own losses
+leave 2.0 modes and with -L_D 4.1, both less than the 5.2 without unrolling.
 """
 
 import itertools
@@ -202,23 +206,25 @@ def _in_standard_errors(
 def draw(numbers: Numbers) -> "Figure":
     """Draws the covered modes of each objective by game, and of minimax by update rule."""
     names = list(dict.fromkeys(row["data"] for row in numbers["rows"]))
-    figure = page.canvas(5.6)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(3.7, 1.7))
+    rows = [
+        (objective, penalty)
+        for objective, penalty in itertools.product(table.OBJECTIVES, table.PENALTIES)
+        if len(covered(numbers, objective=objective, penalty=penalty))
+    ]
+    heights = 0.9 + 0.19 * len(rows), 1.9
+    figure = page.canvas(sum(heights))
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     tables = top.subplots(1, len(names), squeeze=False, sharey=True)[0]
     dots = bottom.subplots(1, len(names), squeeze=False)[0]
     for upper, lower, data in zip(tables, dots, names, strict=True):
-        _draw_table(upper, numbers, data)
+        _draw_table(upper, numbers, data, rows)
         _draw_minimax(lower, numbers, data)
     page.letter([*tables, *dots])
     return figure
 
 
-def _draw_table(ax: "Axes", numbers: Numbers, data: str) -> None:
-    rows = [
-        (objective, penalty)
-        for objective, penalty in itertools.product(table.OBJECTIVES, table.PENALTIES)
-        if len(covered(numbers, data=data, objective=objective, penalty=penalty))
-    ]
+def _draw_table(ax: "Axes", numbers: Numbers, data: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Draws the means of the rows' objectives and penalties; those not measured are white."""
     means = np.full((len(rows), len(GAMES)), np.nan)
     stds = np.zeros(means.shape)
     for (i, (objective, penalty)), (j, game) in itertools.product(
@@ -255,8 +261,10 @@ def _draw_minimax(ax: "Axes", numbers: Numbers, data: str) -> None:
             if len(values):
                 ax.plot(i + offset, values.mean(), "_", color=colour, markersize=14)
         ax.plot([], [], ".", color=colour, label=game)
-    ax.set_xticks(range(len(table.RULES)), list(table.RULES))
+    rules = [rule.replace("extra", "extra-\n") for rule in table.RULES]
+    ax.set_xticks(range(len(rules)), rules)
     ax.set(xlim=(-0.5, len(table.RULES) - 0.5), ylabel="modes")
+    ax.set_yticks(range(0, int(most) + 1, 2))
     ax.set_ylim(-0.3 * most, 1.08 * most)  # the legend has the room below 0
     ax.set_title(f"{data}: minimax without a penalty")
     ax.legend(loc="lower right", ncols=2)

@@ -20,6 +20,7 @@ from gan_jax.game import (
     without_fakes,
 )
 from gan_jax.objectives.differentiability import check_differentiable
+from gan_jax.platforms import scan_unroll
 
 
 def unrolled(
@@ -92,7 +93,8 @@ def unrolled(
             return player, None
 
         step = jax.checkpoint(look_ahead) if rematerialise else look_ahead
-        ahead, _ = jax.lax.scan(step, discriminator, jnp.arange(1, steps + 1))
+        unroll = 1 if rematerialise else scan_unroll(steps)
+        ahead, _ = jax.lax.scan(step, discriminator, jnp.arange(1, steps + 1), unroll=unroll)
         if stop_gradient:
             ahead = jax.lax.stop_gradient(ahead)
         return objective.generator(own, ahead, batch, context)

@@ -30,6 +30,7 @@ from gan_jax.game import (
     initial_memory,
     update,
 )
+from gan_jax.platforms import scan_unroll
 from gan_jax.training.schedules import Decay
 
 
@@ -242,7 +243,9 @@ def train_discriminator(
         return (discriminator, memory), metrics
 
     start = (discriminator, context.memory)
-    (discriminator, memory), metrics = jax.lax.scan(discriminator_step, start, (batch, keys))
+    (discriminator, memory), metrics = jax.lax.scan(
+        discriminator_step, start, (batch, keys), unroll=scan_unroll(len(batch["real"]))
+    )
     return discriminator, metrics, memory
 
 

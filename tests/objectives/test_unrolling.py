@@ -1,5 +1,7 @@
 """`unrolled` against an unroll written out by hand, in float64."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from gan_jax.objectives.differentiability import check_differentiable
 from gan_jax.objectives.losses import minimax, non_saturating, wasserstein
 from gan_jax.objectives.penalties import gradient_penalty
 from gan_jax.objectives.unrolling import unrolled
+from gan_jax.platforms import LONGEST_WRITTEN_OUT, programs_for
 from gan_jax.training import alternating, init_state
 from gan_jax.training.optimizers import average_over, clip_weights
 
@@ -156,6 +159,28 @@ def test_rematerialise_gives_equal_numbers(float64):
         return jax.jit(jax.value_and_grad(lambda g: loss(g, player, batch, rng)[0]))(generator)
 
     tiny.assert_trees_close(value(False), value(True), rtol=1e-12, atol=1e-14)
+
+
+def test_a_short_look_ahead_is_written_out_on_gpus_with_the_same_numbers(float64):
+    game, stages, generator, player = played("wgan_gp", "adam")
+    batch, rng = tiny.batch(seed=7), jax.random.key(7)
+
+    def loss(steps, rematerialise=False):
+        ahead = unrolled(game, steps, stages, rematerialise=rematerialise).generator
+        return lambda g: ahead(g, player, batch, rng)[0]
+
+    def written_out(function):
+        text = str(jax.make_jaxpr(function)(generator))
+        return [int(n) for n in re.findall(r"unroll=(\d+)", text)]
+
+    expected = jax.jit(jax.value_and_grad(loss(3)))(generator)
+    assert written_out(loss(3)) == [1]
+    with programs_for("gpu"):
+        found = jax.jit(jax.value_and_grad(loss(3)))(generator)
+        assert written_out(loss(3)) == [3]
+        assert written_out(loss(LONGEST_WRITTEN_OUT + 1)) == [1]
+        assert written_out(loss(3, rematerialise=True)) == [1]
+    tiny.assert_trees_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_stop_gradient_looks_ahead_without_learning_through_it(float64):

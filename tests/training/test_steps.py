@@ -377,6 +377,28 @@ def test_fused_gives_the_same_bits_whatever_the_chunk():
     assert whole[0].step == 4 and whole[1]["generator/loss"].shape == (4,)
 
 
+def test_metrics_of_any_shape_and_type_are_those_of_each_step():
+    def step(state, batch, rng):
+        x = batch["real"][0, 0, 0]
+        metrics = {
+            "b": x,
+            "a": 2 * x,
+            "count": jnp.int32(x),
+            "vector": jnp.stack([x, -x]),
+            "half": x.astype(jnp.bfloat16),
+        }
+        return state, metrics
+
+    values = jnp.arange(5.0)
+    _, metrics = fused(step)(None, {"real": values.reshape(5, 1, 1, 1)}, jax.random.key(0))
+    assert set(metrics) == {"a", "b", "count", "vector", "half"}
+    np.testing.assert_array_equal(metrics["a"], 2 * values)
+    np.testing.assert_array_equal(metrics["b"], values)
+    np.testing.assert_array_equal(metrics["count"], np.arange(5))
+    np.testing.assert_array_equal(metrics["vector"], np.stack([values, -values], 1))
+    assert metrics["count"].dtype == jnp.int32 and metrics["half"].dtype == jnp.bfloat16
+
+
 def test_prepare_acts_within_the_scan():
     noted = lambda state, batch, rng: (state, {"mean": jnp.mean(batch["real"])})
     halved = lambda batch: batch | {"real": batch["real"] / 2}
