@@ -113,7 +113,7 @@ def test_redraw_judges_and_draws_the_existing_numbers(reproduce_losses, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name a figure: all, deep_critic_gradients"),
+        ([], "name a figure: all, critic_loss_and_quality"),
         (["dirac_gun"], "no figure is named 'dirac_gun': did you mean dirac_gan"),
         (["dirac_gan", "--seeds=3"], "trains no runs"),
         (["unrolled_ring_ablation", "--seeds=0"], "at least 1"),
