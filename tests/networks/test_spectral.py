@@ -59,9 +59,11 @@ def test_normalised_kernels_have_a_top_singular_value_of_one_from_the_first_step
     trained = train(discriminator)
     check_estimates(trained, 0.05)  # one iteration per step lags a little
     moved = jax.tree.map(
-        lambda a, b: bool((a != b).any()), discriminator["spectral"], trained["spectral"]
+        lambda a, b: bool((a != b).any()) or a.size == 1,
+        discriminator["spectral"],
+        trained["spectral"],
     )
-    assert all(jax.tree.leaves(moved))
+    assert all(jax.tree.leaves(moved))  # one entry is 1, and has nowhere to move
 
 
 def test_many_iterations_find_the_singular_value_and_its_gradient():
