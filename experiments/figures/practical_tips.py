@@ -1,7 +1,7 @@
 """Five practical tips for GANs on images, each left out alone.
 
     python experiments/reproduce.py practical_tips                          # 2 hours
-    python experiments/reproduce.py practical_tips --scale=short --seeds=1  # 10 minutes
+    python experiments/reproduce.py practical_tips --scale=short --seeds=1  # 5 minutes
 
 Times are of 2 CPU cores. It can be stopped and resumed, and --seeds=N with a larger N adds seeds.
 The short form has 500 of the 2,000 steps.
