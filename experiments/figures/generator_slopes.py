@@ -73,7 +73,7 @@ Numbers = Mapping[str, Any]
 
 
 def measure(runs: Mapping[str, Mapping[int, Path]], smoke: bool) -> dict[str, Any]:
-    """Returns a row per run and seed: stretch, condition number and covered modes by step."""
+    """Returns a row per run and seed: stretch and condition number by step."""
     from gan_jax.experiment.checkpoint_files import saved_steps
     from gan_jax.experiment.loading import load
     from gan_jax.experiment.run_directory import CHECKPOINTS as FOLDER

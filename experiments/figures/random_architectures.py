@@ -26,7 +26,6 @@ with WGAN-GP alone outnumber those that work with the GAN alone, with p < 0.01 i
 one-sided sign test over networks.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,8 +164,10 @@ def sign_test(less: int, more: int) -> float:
       less: signs of the first kind.
       more: of the second kind.
     """
+    from scipy.stats import binomtest
+
     total = less + more
-    return sum(math.comb(total, k) for k in range(more, total + 1)) / 2**total
+    return float(binomtest(more, total, alternative="greater").pvalue) if total else 1.0
 
 
 def claims(numbers: Numbers) -> list[Claim]:

@@ -4,6 +4,11 @@ import numpy as np
 from figure_modules import load
 
 
+def photos(n, seed):
+    """Random images ``[n, 28, 28, 1]`` uint8."""
+    return np.random.default_rng(seed).integers(0, 256, (n, 28, 28, 1), np.uint8)
+
+
 def strip():
     """A strip of 12 samples."""
     images = load("practical_tips").images

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from figure_modules import FIGURES, load, verdicts
+from image_rows import photos
 
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.reproduction import load_figure
@@ -13,10 +14,6 @@ JUDGED = [
     "mean lowest FD, 500 images: none minus DiffAugment",
     "mean lowest FD, 500 images: none minus ADA",
 ]
-
-
-def photos(n, seed):
-    return np.random.default_rng(seed).integers(0, 256, (n, 28, 28, 1), np.uint8)
 
 
 def numbers_of(ends, closer=0.4, diverged=()):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from figure_modules import FIGURES, load, verdicts
+from image_rows import photos
 
 from gan_jax.experiment.config_files import load_settings
 from gan_jax.reproduction import load_figure
@@ -15,10 +16,6 @@ JUDGED = [
     "nats: k-means centres minus conditional GAN",
     "nats: k-means centres minus training images",
 ]
-
-
-def photos(n, seed):
-    return np.random.default_rng(seed).integers(0, 256, (n, 28, 28, 1), np.uint8)
 
 
 def numbers_of(centres=240.0, gan=150.0, conditional=160.0, data=180.0):
