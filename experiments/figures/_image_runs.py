@@ -108,6 +108,13 @@ def pixels(samples: np.ndarray) -> np.ndarray:
     return as_pixels(samples[:, border : border + SIDE, border : border + SIDE])
 
 
+def decoded(pixels: np.ndarray) -> np.ndarray:
+    """Returns images in uint8 as the networks see them, float32 in [-1, 1]."""
+    from gan_jax.data import decode
+
+    return np.asarray(decode({"real": pixels})["real"])
+
+
 def side_by_side(images: np.ndarray) -> np.ndarray:
     """Returns images ``[n, 28, 28, channels]`` uint8 as ``[28, n * 28]``, or with 3 channels."""
     joined = np.concatenate(list(images), axis=1)

@@ -96,19 +96,12 @@ def nearest_accuracy(train: Labelled, test: Labelled) -> float:
     return float(np.mean(train.label[nearest] == test.label))
 
 
-def decoded(pixels: np.ndarray) -> np.ndarray:
-    """Returns images in uint8 as the networks see them, float32 in [-1, 1]."""
-    from gan_jax.data import decode
-
-    return np.asarray(decode({"real": pixels})["real"])
-
-
 def lenet(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns LeNet's features ``[n, 128]`` and logits ``[n, 10]`` of images in uint8."""
     from gan_jax.evaluation.protocols.extractors import load_classifier
 
     classifier = load_classifier("lenet", "")
-    features = np.asarray(classifier(decoded(pixels)))
+    features = np.asarray(classifier(images.decoded(pixels)))
     return features, np.asarray(classifier.logits(features))
 
 
@@ -143,7 +136,7 @@ def discriminator_features(run: "LoadedRun", params: Any, pixels: np.ndarray) ->
     program = jax.jit(compute)
     return np.concatenate(
         [
-            np.asarray(program(params, decoded(pixels[start : start + 500])))
+            np.asarray(program(params, images.decoded(pixels[start : start + 500])))
             for start in range(0, len(pixels), 500)
         ]
     )

@@ -111,15 +111,13 @@ def critic_distances(run: "LoadedRun") -> tuple[float, float]:
     """Returns the mean score of training images, and of test images, minus that of samples."""
     import jax
 
-    from gan_jax import data
-
     score = jax.jit(run.networks.score)
     real = run.experiment.real_samples()
     train, test = (real.dataset(name).arrays["real"][:HELD_OUT] for name in ("train", "test"))
     samples = run.sample(HELD_OUT)
     means = [
-        float(np.mean(score(run.state.discriminator.params, data.decode({"real": x})["real"])))
-        for x in (train, test, samples)
+        float(np.mean(score(run.state.discriminator.params, x)))
+        for x in (images.decoded(train), images.decoded(test), samples)
     ]
     return means[0] - means[2], means[1] - means[2]
 

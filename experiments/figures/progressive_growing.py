@@ -193,7 +193,7 @@ def real_distance(samples: int) -> float:
 
     train = data.fashion_mnist("train", resolution=RESOLUTIONS[-1]).arrays["real"]
     chosen = np.random.default_rng(0).permutation(len(train))[: 2 * samples]
-    pixels = np.asarray(train[:], np.float32)[chosen] / 127.5 - 1
+    pixels = images.decoded(np.asarray(train[:])[chosen])
     first, second = pixels[:samples], pixels[samples:]
     return scores.sliced_wasserstein(first, second, patches_per_image=64, directions=128).mean
 

@@ -142,7 +142,7 @@ def real_triples(samples: int) -> dict[str, float]:
     dataset = getattr(data, DATASET.removeprefix("stacked_"))
     test = dataset("test", labels=True).arrays
     labels = np.asarray(test["label"])
-    pixels = np.asarray(test["real"], np.float32) / 127.5 - 1
+    pixels = images.decoded(np.asarray(test["real"]))
     found = classify(load_classifier("lenet", LENET), pixels)
     scores = {"accuracy": float(np.mean(found == labels))}
     for name, classes in (("classified", found), ("labelled", labels)):
