@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ def describe(
       packages: the packages whose versions matter, in addition to JAX and NumPy.
       command: the command that makes the report again.
     """
-    machine = f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    machine = f"{os.cpu_count()} CPU cores, {processor()}"
     return Report(title, command, machine, _versions(packages), results)
 
 
@@ -213,6 +214,20 @@ def _line(cells: Sequence[str]) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.4g} s" if seconds >= 0.1 else f"{1e3 * seconds:.4g} ms"
+
+
+def processor(table: str | Path = "/proc/cpuinfo") -> str:
+    """Returns the processor's name, and what tells apart those that share it.
+
+    Args:
+      table: Linux' table of processors; where there is none, the platform's own name is returned.
+    """
+    with contextlib.suppress(OSError):
+        text = Path(table).read_text()
+        fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.+)$", text, re.MULTILINE))
+        if len(fields) == 3:
+            return "{model name} (family {cpu family}, model {model})".format_map(fields)
+    return platform.processor() or platform.machine()
 
 
 def _packages_text(report: Report) -> str:

@@ -8,10 +8,13 @@ alike.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 MIN_PROBE_SPEED = 0.8
@@ -27,7 +30,9 @@ MAX_DISAGREEMENT = 1.25
 """Factor between the ratios of medians and of minima beyond which a ratio is unstable."""
 
 PROBE_SIZE = 1024
-PROBE_FLOPS = 2.0 * PROBE_SIZE**3
+
+PEAK_SIZE = 2048
+"""Rows and columns of the matrices whose product tells the machine's peak."""
 
 OURS = ""
 """Key of gan_jax's side of a comparison; the other keys are the names of the peers."""
@@ -87,8 +92,7 @@ class Result(NamedTuple):
       difference: largest relative difference between the results of both sides.
       steps: steps per call.
       ratio_of_minima: ratio of the shortest times.
-      peak_share: gan_jax's rate of operations as a share of the probe's best rate in the same
-        rounds.
+      peak_share: gan_jax's rate of operations as a share of the machine's: see `peak_rate`.
       peer_medians: the times of all settings of the other side.
     """
 
@@ -126,13 +130,14 @@ def compare(comparison: Comparison, rounds: int, patience: float = 20.0) -> Resu
     sides = {OURS: comparison.ours, **comparison.peers}
     outcomes = {name: call() for name, call in sides.items()}  # compiles, and warms caches up
     difference = _largest_difference(comparison, outcomes)
+    peak = peak_rate() if comparison.flops else None
     seconds, probes = _time_rounds(sides, comparison.steps, rounds, patience)
     kept = [i for i, probe in enumerate(probes) if probe <= min(probes) / MIN_PROBE_SPEED]
     kept_seconds = {name: [times[i] for i in kept] for name, times in seconds.items()}
     medians = {name: statistics.median(times) for name, times in kept_seconds.items()}
     peak_share = None
-    if comparison.flops:
-        peak_share = comparison.flops / medians[OURS] / (PROBE_FLOPS / min(probes))
+    if peak is not None:
+        peak_share = comparison.flops / medians[OURS] / max(peak, peak_rate())
     result = Result(
         name=comparison.name,
         peer="",
@@ -188,6 +193,29 @@ def _time_rounds(
     return seconds, probes
 
 
+def peak_rate() -> float:
+    """Returns the operations per second of float32 matrix products, the best of all libraries here.
+
+    They are NumPy's, XLA's and, if PyTorch is imported, PyTorch's: which is fastest depends on the
+    processor.
+    """
+    x = np.ones((PEAK_SIZE, PEAK_SIZE), np.float32)
+    on_device, product = jnp.asarray(x), jax.jit(jnp.matmul)
+    calls: list[Callable[[], object]] = [
+        lambda: x @ x,
+        lambda: product(on_device, on_device).block_until_ready(),
+    ]
+    if torch := sys.modules.get("torch"):
+        tensor = torch.from_numpy(x)
+        calls.append(lambda: tensor @ tensor)
+    seconds = []
+    for call in calls:
+        call()  # compiles
+        time.sleep(PAUSE_SECONDS)
+        seconds.append(_shortest(call))
+    return 2.0 * PEAK_SIZE**3 / min(seconds)
+
+
 def _largest_difference(
     comparison: Comparison, outcomes: Mapping[str, float | None]
 ) -> float | None:
@@ -233,9 +261,14 @@ def _wait_until_free(best: float, patience: float) -> float:
 def _probe() -> float:
     """Returns the seconds of a matrix product, best of eight; longer on a busy machine."""
     x = np.ones((PROBE_SIZE, PROBE_SIZE), np.float32)
+    return _shortest(lambda: x @ x)
+
+
+def _shortest(call: Callable[[], object]) -> float:
+    """Returns the seconds of a call, the best of eight."""
     times = []
     for _ in range(8):
         start = time.perf_counter()
-        x @ x
+        call()
         times.append(time.perf_counter() - start)
     return min(times)

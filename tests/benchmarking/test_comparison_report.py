@@ -1,6 +1,7 @@
 """Results as tables and plots."""
 
 import json
+import platform
 
 import pytest
 
@@ -28,6 +29,14 @@ def test_the_plot_tells_stable_from_unstable_ratios():
     figure = report.draw(report.Report("Title", "command", "a machine", {}, results))
     assert [text.get_text() for text in figure.axes[0].texts] == ["2.00  peer", "unstable  peer"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_processors_of_one_name_are_told_apart(tmp_path):
+    table = tmp_path / "cpuinfo"
+    core = "cpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 1\n\n"
+    table.write_text(f"processor\t: 0\n{core}processor\t: 1\n{core}")
+    assert report.processor(table) == "AMD EPYC (family 25, model 1)"
+    assert report.processor(tmp_path / "missing") == (platform.processor() or platform.machine())
 
 
 def test_a_row_names_the_ratio_or_says_that_it_is_unstable():

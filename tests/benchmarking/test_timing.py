@@ -1,6 +1,8 @@
 """How both sides of a comparison are timed."""
 
+import sys
 import time
+import types
 
 import pytest
 
@@ -67,20 +69,31 @@ def test_sides_whose_results_differ_are_not_compared(clock):
     assert result.difference == pytest.approx(1 / 11)
 
 
-def test_times_are_per_step_and_a_side_may_time_itself(clock):
+def test_times_are_per_step_and_a_side_may_time_itself(clock, monkeypatch):
+    peaks = iter([4.0, 3.0])  # the second on a machine that is less free
+    monkeypatch.setattr(timing, "peak_rate", lambda: next(peaks))
     ours = lambda: SelfTimed(2.0)  # of 4 steps, by a clock of its own
     comparison = Comparison(
         "a",
         ours,
         {"peer": clock(4.0)},
         steps=4,
-        flops=0.5 * 0.5 * timing.PROBE_FLOPS,  # half of what the probe does in as long
+        flops=1.0,
         max_rounds=3,
     )
     result = compare(comparison, 9)
     assert (result.seconds, result.peer_seconds, result.ratio) == (0.5, 1.0, 2.0)
     assert (result.steps, result.rounds) == (4, 3)
     assert result.peak_share == 0.5 and result.difference is None
+
+
+def test_the_peak_is_that_of_the_fastest_library(monkeypatch):
+    monkeypatch.setattr(timing, "PEAK_SIZE", 8)
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(from_numpy=lambda x: x))
+    seconds = iter([4.0, 2.0, 8.0])  # NumPy's, XLA's, PyTorch's
+    monkeypatch.setattr(timing, "_shortest", lambda call: next(seconds))
+    assert timing.peak_rate() == 2 * 8**3 / 2.0
+    assert next(seconds, None) is None
 
 
 def test_without_a_peer_there_is_a_time_and_no_ratio(clock):
