@@ -176,6 +176,7 @@ def test_progans_block_is_the_same_on_both_sides(case):
         ("devices", "2 virtual devices"),
         ("startup", "cache"),
         ("health", "ring"),
+        ("evaluation", "ring"),
     ],
 )
 def test_a_case_runs_in_its_small_form(root, tmp_path, name, only):
