@@ -115,6 +115,11 @@ def decoded(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(decode({"real": pixels})["real"])
 
 
+def flat(images: np.ndarray) -> np.ndarray:
+    """Returns images as vectors of pixels in [0, 1], ``[n, 784]`` float32."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
 def side_by_side(images: np.ndarray) -> np.ndarray:
     """Returns images ``[n, 28, 28, channels]`` uint8 as ``[28, n * 28]``, or with 3 channels."""
     joined = np.concatenate(list(images), axis=1)

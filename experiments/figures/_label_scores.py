@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import _image_runs as images
 import numpy as np
-from fashion_mnist_samples import flat
 
 if TYPE_CHECKING:
     from gan_jax.experiment.loading import LoadedRun
@@ -92,7 +91,9 @@ def nearest_accuracy(train: Labelled, test: Labelled) -> float:
     """Returns the accuracy of the label of the nearest training image, Euclidean in pixels."""
     from gan_jax import metrics
 
-    nearest = metrics.nearest_neighbours(flat(test.images), flat(train.images)).indices
+    nearest = metrics.nearest_neighbours(
+        images.flat(test.images), images.flat(train.images)
+    ).indices
     return float(np.mean(train.label[nearest] == test.label))
 
 
@@ -159,5 +160,5 @@ def pixel_scores(train: Labelled, test: Labelled, sizes: Sizes) -> Mapping[str, 
     """Returns `accuracy_by_labels` of the pixels themselves."""
     train, test = train.first(max(sizes.labelled)), test.first(sizes.test)
     return accuracy_by_labels(
-        flat(train.images), train.label, flat(test.images), test.label, sizes.labelled
+        images.flat(train.images), train.label, images.flat(test.images), test.label, sizes.labelled
     )

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import _image_runs as of_images
 import numpy as np
-from _image_runs import SIDE, from_png, pixels, to_png
+from _image_runs import SIDE, flat, from_png, pixels, to_png
 
 from gan_jax.reproduction import Claim, Run, cached, page
 
@@ -158,11 +158,6 @@ def real_images(train: np.ndarray, test: np.ndarray, samples: int) -> dict[str, 
     blend = np.rint((1 - weights) * test[0] + weights * test[1]).astype(np.uint8)
     scores = dict(zip(SCORES[:3], values, strict=True))
     return scores | {"picture": to_png(block(test, blend, train))}
-
-
-def flat(images: np.ndarray) -> np.ndarray:
-    """Returns images as vectors of pixels in [0, 1], ``[n, 784]`` float32."""
-    return images.reshape(len(images), -1).astype(np.float32) / 255
 
 
 def block(shown: np.ndarray, between: np.ndarray, train: np.ndarray) -> np.ndarray:

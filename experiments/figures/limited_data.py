@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any
 import _image_runs as images
 import numpy as np
 from _comparisons import diverged, mean_above
-from fashion_mnist_samples import flat
 
 from gan_jax.reproduction import Claim, Run, cached, page, to_json_value
 
@@ -137,9 +136,9 @@ def copying(shown: np.ndarray, train: np.ndarray, test: np.ndarray) -> dict[str,
     """
     from gan_jax import metrics
 
-    found = metrics.memorisation(flat(train), flat(test), flat(shown))
+    found = metrics.memorisation(images.flat(train), images.flat(test), images.flat(shown))
     first = shown[:SHOWN]
-    nearest = train[metrics.nearest_neighbours(flat(first), flat(train)).indices]
+    nearest = train[metrics.nearest_neighbours(images.flat(first), images.flat(train)).indices]
     return {
         "closer": found.closer,
         "distance": float(np.median(found.fake_distances) / np.median(found.test_distances)),

@@ -35,7 +35,6 @@ import _image_runs as images
 import numpy as np
 from _comparisons import diverged, mean_above
 from _models_of_pixels import as_images, k_means, projected
-from fashion_mnist_samples import flat
 
 from gan_jax.reproduction import Claim, Run, cached, page, to_json_value
 
@@ -155,8 +154,8 @@ def likelihood(samples: np.ndarray, test: np.ndarray, sizes: Sizes) -> dict[str,
     """
     from gan_jax import metrics
 
-    centres = flat(samples)
-    tested, validation = np.split(flat(test[: sizes.test + sizes.validation]), [sizes.test])
+    centres = images.flat(samples)
+    tested, validation = np.split(images.flat(test[: sizes.test + sizes.validation]), [sizes.test])
     sigma = metrics.parzen_sigma(centres, validation)
     values = metrics.parzen_log_likelihoods(centres, tested, sigma)
     error = float(values.std(ddof=1) / np.sqrt(len(values)))
@@ -178,7 +177,7 @@ def scores(
 def other_models(train: np.ndarray, sizes: Sizes) -> dict[str, np.ndarray]:
     """Returns what models that are no GAN give for samples, images ``[n, 28, 28, 1]`` uint8."""
     chosen = np.random.default_rng(0).permutation(len(train))[: sizes.samples]
-    pixels = flat(train)
+    pixels = images.flat(train)
     return {
         CENTRES: as_images(k_means(pixels, pixels[chosen], sizes.rounds)),
         COMPONENTS: as_images(projected(pixels, pixels[chosen], 40)),
