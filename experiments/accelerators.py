@@ -2,7 +2,7 @@
 
     python experiments/accelerators.py --topology=v5e:2x4 --out=results/accelerators/v5e_2x4.md
     python experiments/accelerators.py --topology=h100:8 --out=results/accelerators/h100_8.md
-    python experiments/accelerators.py --topology=v6e:2x2 --only=ring,dcgan
+    python experiments/accelerators.py --topology=v6e:2x2 --only=ring,dcgan --effort=-1
 
 Topologies are those of train.py --dry-run; a TPU needs pip install 'gan_jax[tpu]', a GPU
 'gan_jax[cuda12]', and neither needs the device. make accelerators TOPOLOGY=v5e:2x4 installs what
@@ -17,6 +17,7 @@ that a step cannot beat follows from published rates.
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -95,6 +96,10 @@ def compile_all(arguments: list[str]) -> None:
     if flags.topology != "local":  # before JAX looks for that machine here
         os.environ["JAX_PLATFORMS"] = "cpu"
     set_up_jax()
+    import jax
+
+    jax.config.update("jax_exec_time_optimization_effort", flags.effort)
+    command = shlex.join(["python", "experiments/accelerators.py", *arguments])
     parts = flags.only.split(",")
     chosen = [case for case in cases() if any(part in case.name for part in parts)]
     if not chosen:
@@ -108,7 +113,7 @@ def compile_all(arguments: list[str]) -> None:
         rows.append({"program": case.name, **row})
         print(f"{number}/{len(chosen)} {case.name}: {', '.join(described(row))}", flush=True)
         if flags.out is not None:
-            files.write_text(flags.out, table(rows, flags.topology, flags.only))
+            files.write_text(flags.out, table(rows, flags, command))
     if failed:
         sys.exit(f"not compiled for {flags.topology}: {', '.join(failed)}")
 
@@ -131,15 +136,14 @@ def described(row: dict[str, str]) -> Iterator[str]:
     return (f"{name} {text}" for name, text in row.items() if text)
 
 
-def table(rows: Sequence[dict[str, str]], topology: str, only: str) -> str:
+def table(rows: Sequence[dict[str, str]], flags: argparse.Namespace, command: str) -> str:
     """Returns the rows as Markdown, under what they are and the command that makes them."""
     import jax
 
-    name = topology.replace(":", "_")
-    chosen = f"--only={only} " if only else ""
     columns = list(dict.fromkeys(column for row in rows for column in row))
+    effort = f", with an effort of {flags.effort:g}: see docs/devices.md" if flags.effort else ""
     lines = [
-        f"# Compiled for {topology}, not run on it",
+        f"# Compiled for {flags.topology}{effort}; not run on it",
         "",
         "Memory, work, bytes and collectives are those of one device and, but for memory, of one "
         "step. What is moved is counted as if no kernel found its operands in a cache. No step can "
@@ -147,8 +151,7 @@ def table(rows: Sequence[dict[str, str]], topology: str, only: str) -> str:
         "rates of the chip; none was measured. Compiling took so many seconds of CPU time, of all "
         "threads.",
         "",
-        f"`python experiments/accelerators.py --topology={topology} {chosen}"
-        f"--out=results/accelerators/{name}.md`; jax {jax.__version__}.",
+        f"`{command}`; jax {jax.__version__}.",
         "",
         f"| {' | '.join(columns)} |",
         f"| {' | '.join('---' for _ in columns)} |",
@@ -168,6 +171,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="only names with one of these texts, such as ring,dcgan",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the table (.md)")
+    parser.add_argument(
+        "--effort",
+        type=float,
+        default=0.0,
+        help="how far XLA looks for the fastest program, from -1 to 1 (0); -1 compiles soonest",
+    )
     return parser.parse_args(arguments)
 
 
