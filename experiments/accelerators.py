@@ -60,8 +60,8 @@ VARIED = {
         "networks=resnet",
     ),
     "sngan": ("fashion_mnist.py:dcgan", "dataset=fashion_mnist(resolution=32)", "networks=sngan"),
-    "san": ("ring.py:vanilla", "networks=san(networks=mlp)", "objective=san"),
-    "packed": ("ring.py:vanilla", "networks=packed(pack=2, networks=mlp)"),
+    "san": ("ring.py:vanilla", "networks=san(networks=mlp)", "objective=san(term=hinge)"),
+    "packed": ("ring.py:vanilla", "networks=packed(m=2, networks=mlp)"),
 }
 """By a name: a config and overrides."""
 

@@ -26,6 +26,19 @@ def test_all_variants_are_compiled_and_their_settings_are_sound(root, command):
     assert set(command["CHANGED"]) <= names
 
 
+def test_what_no_config_has_can_be_built(root, command):
+    """Arguments of parts are looked at when they are built; that of images needs the images."""
+    from gan_jax.experiment import load_settings
+    from gan_jax.experiment.builder import build
+
+    built = set()
+    for name, (config, *overrides) in command["VARIED"].items():
+        if config.startswith("ring.py"):
+            assert build(load_settings(str(root / "configs" / config), overrides)).stages
+            built.add(name)
+    assert {"san", "packed"} <= built
+
+
 def test_what_is_compiled_is_told_and_written_and_what_is_not_fails(
     tmp_path, capsys, monkeypatch, command
 ):
