@@ -172,7 +172,7 @@ def comparisons(small: bool = False) -> Iterator[Comparison]:
         "WGAN-GP, 512 x 3, 5 discriminator steps",
         ours=training_run("wgan_gp", steps, batch_size=batch_size),
         peers=peers,
-        goal=1.6,
+        goal=2.0,
         steps=steps,
         flops=flops,
     )

@@ -198,11 +198,11 @@ def draw(report: Report) -> "Figure":
     ax.minorticks_off()
     ax.set_xlim(left, right)
     ax.set_ylim(-0.5, len(results) - 0.5)
-    ax.set_yticks(heights, [result.name for result in results], fontsize=8)
+    ax.set_yticks(heights, [textwrap.fill(result.name, 36) for result in results], fontsize=8)
     ax.set_xlabel("times as fast as the fastest peer", fontsize=9)
     remark = f"{report.machine}; {_packages_text(report)}"
     title = textwrap.fill(report.title.splitlines()[0], 90)
-    ax.set_title(title + "\n" + textwrap.fill(remark, 90), fontsize=8)
+    figure.suptitle(title + "\n" + textwrap.fill(remark, 90), fontsize=8)
     figure.legend(fontsize=7, loc="outside lower center", ncols=3)
     return figure
 
