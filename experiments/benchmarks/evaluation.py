@@ -1,9 +1,8 @@
 """What evaluation costs: the ring's runs with their metrics, next to the same runs without.
 
-Both are whole runs of configs/ring.py:vanilla, which evaluates every 1,000
-steps; they save and draw at the same steps. The time is that from the first row of metrics, so that
-neither compilation nor the start counts, to the last one, and a ratio of 1 is a run that costs
-nothing to evaluate.
+Both are whole runs of configs/ring.py:vanilla, which evaluates every 1,000 steps; they save and
+draw at the same steps. The time is that from the first row of metrics to the last, so that neither
+the start nor compilation counts. The ratio is 1 if evaluation costs nothing.
 """
 
 import dataclasses
