@@ -64,7 +64,7 @@ figures: $(INSTALLED) ## the paper figures that results/ has not: hours (make fi
 # The compiler of another machine lies apart, in COMPILER: with it beside it, JAX would look for that machine in every program.
 TOPOLOGY ?= v5e:2x4
 ONLY ?=
-EFFORT ?=
+LEVEL ?=
 MACHINE := $(if $(filter v%,$(TOPOLOGY)),tpu,cuda12)
 COMPILER := $(VENV)/$(MACHINE)
 $(COMPILER): $(INSTALLED)
@@ -73,8 +73,8 @@ $(COMPILER): $(INSTALLED)
 	$(PIP) --target $@.part -r $(VENV)/$(MACHINE).txt
 	mv $@.part $@
 
-accelerators: $(COMPILER) ## compile all configs for a machine that is not here: make accelerators TOPOLOGY=h100:8 [ONLY=ring,dcgan] [EFFORT=-1]
-	PYTHONPATH=$(COMPILER) $(BIN)/python experiments/accelerators.py --topology=$(TOPOLOGY) $(if $(ONLY),--only=$(ONLY)) $(if $(EFFORT),--effort=$(EFFORT)) $(if $(ONLY),,--out=results/accelerators/$(subst :,_,$(TOPOLOGY))$(if $(EFFORT),_effort$(EFFORT)).md)
+accelerators: $(COMPILER) ## compile all configs for a machine that is not here: make accelerators TOPOLOGY=h100:8 [ONLY=ring,dcgan] [LEVEL=O0]
+	PYTHONPATH=$(COMPILER) $(BIN)/python experiments/accelerators.py --topology=$(TOPOLOGY) $(if $(ONLY),--only=$(ONLY)) $(if $(LEVEL),--level=$(LEVEL)) $(if $(ONLY),,--out=results/accelerators/$(subst :,_,$(TOPOLOGY))$(if $(LEVEL),_$(LEVEL)).md)
 
 docs: $(INSTALLED) ## the documentation as a site, in site/: make docs EXTRAS=docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml

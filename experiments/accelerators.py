@@ -2,7 +2,7 @@
 
     python experiments/accelerators.py --topology=v5e:2x4 --out=results/accelerators/v5e_2x4.md
     python experiments/accelerators.py --topology=h100:8 --out=results/accelerators/h100_8.md
-    python experiments/accelerators.py --topology=v6e:2x2 --only=ring,dcgan --effort=-1
+    python experiments/accelerators.py --topology=v6e:2x2 --only=ring,dcgan --level=O0
 
 Topologies are those of train.py --dry-run; a TPU needs pip install 'gan_jax[tpu]', a GPU
 'gan_jax[cuda12]', and neither needs the device. make accelerators TOPOLOGY=v5e:2x4 installs what
@@ -98,7 +98,7 @@ def compile_all(arguments: list[str]) -> None:
     set_up_jax()
     import jax
 
-    jax.config.update("jax_exec_time_optimization_effort", flags.effort)
+    jax.config.update("jax_optimization_level", flags.level)
     command = shlex.join(["python", "experiments/accelerators.py", *arguments])
     parts = flags.only.split(",")
     chosen = [case for case in cases() if any(part in case.name for part in parts)]
@@ -141,9 +141,9 @@ def table(rows: Sequence[dict[str, str]], flags: argparse.Namespace, command: st
     import jax
 
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    effort = f", with an effort of {flags.effort:g}: see docs/devices.md" if flags.effort else ""
+    level = "" if flags.level == "UNKNOWN" else f" at level {flags.level}, see docs/devices.md"
     lines = [
-        f"# Compiled for {flags.topology}{effort}; not run on it",
+        f"# Compiled for {flags.topology}{level}; not run on it",
         "",
         "Memory, work, bytes and collectives are those of one device and, but for memory, of one "
         "step. What is moved is counted as if no kernel found its operands in a cache. No step can "
@@ -172,10 +172,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the table (.md)")
     parser.add_argument(
-        "--effort",
-        type=float,
-        default=0.0,
-        help="how far XLA looks for the fastest program, from -1 to 1 (0); -1 compiles soonest",
+        "--level",
+        choices=("UNKNOWN", "O0", "O1", "O2", "O3"),
+        default="UNKNOWN",
+        help="how far XLA looks for the fastest program (its default); O0 compiles soonest",
     )
     return parser.parse_args(arguments)
 
