@@ -174,7 +174,7 @@ def draw(report: Report) -> "Figure":
         if result.ratio:
             ax.plot(result.ratio, y, "o", color="tab:blue")
         ax.plot(result.ratio_of_minima, y, "|", color="black", markersize=10)
-        ax.plot(result.goal, y, "x", color="tab:red")
+        ax.plot(result.goal, y, "x", color="tab:red", clip_on=False)
         text = f"{result.ratio:.2f}" if result.ratio else "unstable"
         ax.annotate(
             f"{text}  {result.peer}",
