@@ -49,7 +49,9 @@ class Figure:
     number of seeds, and ``FIRST_SEED``, if that is not 0; ``SMOKE_RUNS`` and ``SMOKE_SEEDS``, which
     of them the smoke form has; ``SMOKE``, its overrides; ``SHORT`` and ``NOT_RUN_SHORT``, the
     overrides of the short form, of all runs or by the names of those that it has, and what it
-    leaves out, if there is one; and ``UNIT``, what a seed is called.
+    leaves out, if there is one; and ``UNIT``, what a seed is called. If some of its runs depend on
+    what others gave, it has ``follow_up(directories, smoke) -> runs`` of ``FOLLOW_UP_SEEDS``: they
+    are trained afterwards, and are among the ``directories`` of ``measure``.
 
     Attributes:
       name: the name of the file.
@@ -76,6 +78,11 @@ class Figure:
     def trains_runs(self) -> bool:
         """Whether the figure is drawn from trained runs."""
         return hasattr(self.module, "RUNS")
+
+    @property
+    def follows_up(self) -> bool:
+        """Whether some of its runs depend on what others gave."""
+        return hasattr(self.module, "follow_up")
 
     @property
     def has_short_form(self) -> bool:
@@ -208,7 +215,8 @@ def measure_figure(
       workdir: where runs train and where parts are kept.
       root: the checkout, from which the configs of runs are read.
       command: the command line that gives the same record.
-      before: the record of fewer seeds, to which the others are added.
+      before: the record of fewer seeds, to which the others are added; a figure that follows up
+        its runs measures all of them again, as they are chosen together.
 
     Returns:
       The record, as `save_record` wrote it.
@@ -223,9 +231,11 @@ def measure_figure(
             f"{folder} was made with other settings, so no seeds can be added: "
             "--overwrite measures it again"
         )
+    if figure.follows_up:
+        before = None
     measured = before["seeds"] if before is not None else 0
     new_seeds = figure.seeds_to_train(seeds, measured) if seeds is not None else None
-    seconds_before = seconds_spent(workdir, new_seeds)
+    seconds_before = seconds_spent(workdir, None if figure.follows_up else new_seeds)
     began = time.monotonic()
     numbers = to_json_value(_measure(figure, scale, new_seeds, workdir, root))
     record = {
@@ -254,14 +264,24 @@ def _measure(
     measure: Callable[..., Mapping[str, Any]] = figure.module.measure
     smoke = scale == "smoke"
     if seeds is not None:
-        runs = figure.runs(scale)
-        untrained = untrained_seeds(runs, seeds, workdir, root)
-        set_up_jax([len(run_seeds) for run_seeds in untrained.values() if run_seeds])
-        return measure(train_runs(runs, seeds, untrained, workdir, root), smoke)
+        directories = _train(figure.runs(scale), seeds, workdir, root)
+        if figure.follows_up:
+            more = figure.module.follow_up(directories, smoke)
+            directories |= _train(more, figure.module.FOLLOW_UP_SEEDS, workdir, root)
+        return measure(directories, smoke)
     set_up_jax()
     if "folder" in inspect.signature(measure).parameters:
         return measure(smoke, workdir)
     return measure(smoke)
+
+
+def _train(
+    runs: Mapping[str, Run], seeds: Sequence[int], workdir: Path, root: Path
+) -> dict[str, dict[int, Path]]:
+    """Trains what is not trained yet, and returns the run directories of all seeds."""
+    untrained = untrained_seeds(runs, seeds, workdir, root)
+    set_up_jax([len(run_seeds) for run_seeds in untrained.values() if run_seeds])
+    return train_runs(runs, seeds, untrained, workdir, root)
 
 
 def _is_plain(value: Any) -> bool:

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.reproduction import figure_names, load_figure, load_record, measure_figure
+from gan_jax.reproduction import figure_names, figures, load_figure, load_record, measure_figure
 
 MEASURED = '''
 """A figure: of two numbers.
@@ -44,6 +44,26 @@ SMOKE = ("steps=20",)
 SHORT = ("steps=100",)
 NOT_RUN_SHORT = "all steps: 100 of 1000"
 '''
+
+
+FOLLOWED = """
+from gan_jax.reproduction import Claim
+
+FOLLOW_UP_SEEDS = range(100, 102)
+
+
+def follow_up(directories, smoke):
+    best = max(directories)
+    return {f"{best}, again": RUNS[best]}
+
+
+def measure(directories, smoke):
+    return {"rows": [[name, seed] for name, of_name in directories.items() for seed in of_name]}
+
+
+def claims(numbers):
+    return [Claim.close_to("value", 1, 1, 0.1)]
+"""
 
 
 @pytest.fixture
@@ -154,3 +174,36 @@ def test_a_measurement_in_parts_is_given_a_folder_for_them(figure, tmp_path):
     )
     record = measure(figure("in_parts", code), "paper", tmp_path)
     assert record["numbers"] == {"value": str(tmp_path / "runs")}
+
+
+def test_runs_that_depend_on_others_are_trained_after_them_and_chosen_from_all_seeds(
+    figure, tmp_path, monkeypatch
+):
+    trained = []
+
+    def train(runs, seeds, workdir, root):
+        trained.append((list(runs), seeds))
+        return {name: dict.fromkeys(seeds, tmp_path) for name in runs}
+
+    monkeypatch.setattr(figures, "_train", train)
+    followed = figure("followed", TRAINED + FOLLOWED)
+    assert followed.follows_up and not figure("trained", TRAINED).follows_up
+    before = None
+    for seeds in (1, 2):
+        before = measure_figure(
+            followed,
+            "short",
+            seeds,
+            folder=tmp_path / "out",
+            workdir=tmp_path / "runs",
+            root=tmp_path,
+            command="a command",
+            before=before,
+        )
+    again = (["two, again"], range(100, 102))
+    assert trained == [(["one", "two"], range(1)), again, (["one", "two"], range(2)), again]
+    assert before["numbers"]["rows"] == [
+        [name, seed]
+        for name, seeds in (("one", (0, 1)), ("two", (0, 1)), ("two, again", (100, 101)))
+        for seed in seeds
+    ]
