@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from figure_modules import load, verdicts
+from conftest import ROOT
+from figure_modules import FIGURES, load, verdicts
 
+from gan_jax.experiment.config_files import load_settings
 from gan_jax.networks import mlp
+from gan_jax.reproduction import load_figure
 
 
 def test_the_exact_distance_of_a_shift_is_its_length():
@@ -136,3 +139,32 @@ def test_generators_that_cover_all_modes_near_the_data_pass():
     assert not_passed == dict.fromkeys(without_band, "not judged") and len(by_name) == 7
     rows[-1] = rows[-1] | {"diverged": True}
     assert list(verdicts(figure.claims(numbers)).values()).count("miss") == 2
+
+
+def test_the_short_form_of_the_generators_has_the_weight_of_the_code_alone():
+    figure = load_figure(FIGURES, "toy_generators")
+    runs = figure.runs("short")
+    assert list(runs) == [f"{data}, weight 0.1" for data in figure.module.DATA]
+    run = runs["Swiss roll, weight 0.1"]
+    assert load_settings(str(ROOT / run.config), run.overrides).steps == 20_000
+    rng = np.random.default_rng(0)
+    looks = [{"step": step, "distance": 0.1, "modes": 8, "high_quality": 0.5} for step in (1, 2)]
+    rows = [
+        {
+            "data": data,
+            "method": "weight 0.1",
+            "seed": 0,
+            "diverged": False,
+            "looks": looks,
+            "samples": rng.normal(size=(20, 2)),
+        }
+        for data in figure.module.DATA
+    ]
+    numbers = {
+        "rows": rows,
+        "floor": dict.fromkeys(figure.module.DATA, 0.05),
+        "real": {data: rng.normal(size=(20, 2)) for data in figure.module.DATA},
+    }
+    assert all("weight 0.1" in claim.name for claim in figure.claims(numbers))
+    drawing = figure.draw(numbers)
+    assert sum(len(part.axes) for part in drawing.subfigs) == 6
