@@ -17,15 +17,25 @@ If the files are there, nothing is computed or written, unless --seeds asks for 
 have: then the others are added. --overwrite measures again; --redraw judges and draws the numbers
 that are there. Figures that need training resume from --workdir, and do not repeat finished runs or
 parts.
+
+    python experiments/reproduce.py stacked_images --config.dataset=stacked_mnist \\
+        "--config.metrics=stacked_modes(samples=25600, weights=lenet_mnist.npz)"
+
+--config.FIELD=VALUE changes all runs of a figure, which is another experiment then: its numbers go
+to runs/figures/changed, and most claims are not judged.
 """
 
 import argparse
+import dataclasses
+import hashlib
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gan_jax import files, reproduction
 from gan_jax.errors import UserError
-from gan_jax.experiment.command_line import Parser, check_output, main
+from gan_jax.experiment.command_line import Parser, check_output, main, split_overrides
 from gan_jax.reproduction import SCALES, Figure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +44,8 @@ FIGURES = ROOT / "experiments" / "figures"
 
 def reproduce(arguments: list[str]) -> None:
     """Runs the command line."""
-    flags = _parser().parse_args(arguments)
+    changes, rest = split_overrides(arguments)
+    flags = _parser().parse_args(rest)
     if flags.list:
         for name in figure_names():
             print(f"{name:24} {load_figure(name).title}")
@@ -51,8 +62,13 @@ def reproduce(arguments: list[str]) -> None:
         raise UserError(f"--scale={flags.scale} is none of {', '.join(SCALES)}")
     if flags.overwrite and flags.redraw:
         raise UserError("--overwrite measures and draws; --redraw only draws: choose one")
+    if changes and flags.figure == "all":
+        raise UserError("--config changes one figure: name it in place of all")
     for name in figure_names() if flags.figure == "all" else [flags.figure]:
-        _reproduce_figure(load_figure(name), flags)
+        figure = load_figure(name)
+        if changes and not figure.trains_runs:
+            raise UserError(f"{name} trains no runs: there is nothing for --config to change")
+        _reproduce_figure(dataclasses.replace(figure, changes=tuple(changes)), flags)
 
 
 def figure_names() -> list[str]:
@@ -91,7 +107,7 @@ def _reproduce_figure(figure: Figure, flags: argparse.Namespace) -> None:
     """Measures, judges and draws one figure, as far as its files are missing."""
     scale = _scale(figure, flags)
     seeds = _seeds(figure, scale, flags)
-    out = Path(flags.out or ("runs/figures/smoke" if scale == "smoke" else "results"))
+    out = Path(flags.out or _default_out(scale, figure.changes))
     if out.exists() and not out.is_dir():
         raise UserError(f"--out={out} is a file, not a folder")
     folder = out / figure.name
@@ -109,6 +125,12 @@ def _reproduce_figure(figure: Figure, flags: argparse.Namespace) -> None:
             f"{message}: add --scale={existing['scale']}, another --out, or --overwrite"
         )
 
+    if existing is not None and tuple(existing.get("changes", ())) != figure.changes:
+        before = _config_flags(existing.get("changes", ())) or "no changes"
+        raise UserError(
+            f"{folder} was made with {before}: give the same, another --out, or --overwrite"
+        )
+
     if existing is not None and (flags.redraw or not _adds_seeds(existing, flags)):
         _suggest_more_seeds(figure, existing, folder)
         print(f"{folder} is there; --overwrite measures again")
@@ -119,13 +141,33 @@ def _reproduce_figure(figure: Figure, flags: argparse.Namespace) -> None:
             scale,
             seeds,
             folder=folder,
-            workdir=Path(flags.workdir) / scale / figure.name,
+            workdir=Path(flags.workdir) / scale / _name_of_runs(figure),
             root=ROOT,
             command=_command(figure, scale, seeds),
             before=existing,
         )
         measured = True
     _report(figure, record, folder, redraw=flags.redraw, measured=measured)
+
+
+def _default_out(scale: str, changes: tuple[str, ...]) -> str:
+    """Returns the folder of the figures of a form."""
+    if changes:
+        return "runs/figures/changed"
+    return "runs/figures/smoke" if scale == "smoke" else "results"
+
+
+def _name_of_runs(figure: Figure) -> str:
+    """Returns the name of the folder of a figure's runs, which is another one for other changes."""
+    if not figure.changes:
+        return figure.name
+    digest = hashlib.sha256("\n".join(figure.changes).encode()).hexdigest()
+    return f"{figure.name}_{digest[:8]}"
+
+
+def _config_flags(changes: Sequence[str]) -> str:
+    """Returns changes as they are written in a shell."""
+    return " ".join(shlex.quote(f"--config.{change}") for change in changes)
 
 
 def _scale(figure: Figure, flags: argparse.Namespace) -> str:
@@ -172,6 +214,8 @@ def _command(figure: Figure, scale: str, seeds: int | None) -> str:
         words.append(f"--scale={scale}")
     if seeds is not None:
         words.append(f"--seeds={seeds}")
+    if figure.changes:
+        words.append(_config_flags(figure.changes))
     return " ".join(words)
 
 
@@ -182,8 +226,9 @@ def _report(
     claims = figure.claims(record["numbers"])
     if redraw:
         reproduction.save_record(folder, _judged_anew(figure, record), claims)
-    shortened = record["scale"] != "paper"
-    print(f"{figure.title} ({record['scale']} form)" if shortened else figure.title)
+    shortened = reproduction.is_shortened(record)
+    form = ", changed" if record.get("changes") else ""
+    print(f"{figure.title} ({record['scale']} form{form})" if shortened else figure.title)
     print(reproduction.format_table(claims, shortened))
     not_run = f"not run: {record['not_run']}" if record["not_run"] else ""
     if not_run:

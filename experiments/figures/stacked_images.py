@@ -13,7 +13,9 @@ Lin et al., "PacGAN" (2018), section 4.2 and table 3; Huang et al., "The GAN is 
 GAN!" (2024), table 1. Three images of Fashion-MNIST are the channels of one, so there are 1000
 modes, triples of the classes that a LeNet assigns to the channels of 25,600 samples. The papers
 stack digits of MNIST and train up to 125 times as long, so that their numbers, printed beside ours,
-are not comparable. For digits, change DATASET and LENET in _stacked_image_runs.py: two lines.
+are not comparable. For digits: python -m gan_jax.metrics.lenet FOLDER lenet_mnist.npz, and add
+--config.dataset=stacked_mnist and
+"--config.metrics=stacked_modes(samples=25600, weights=lenet_mnist.npz)".
 
 Unrolled GAN, plain GAN (K = 0) and PacGAN: the tiny networks of Metz et al. as PacGAN's code has
 them: 8, 16, 32 and 64 channels in the generator, and 1/4 or 1/2 as many in the discriminator;
@@ -45,7 +47,6 @@ from _comparisons import diverged, mean_above
 from _stacked_image_runs import (
     DATASET,
     FRACTIONS,
-    LENET,
     LOOK_AHEAD,
     RELATIVISTIC,
     RUNS,
@@ -62,6 +63,8 @@ from gan_jax.reproduction import Claim, page, to_json_value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from gan_jax.experiment.settings import Part
 
 SEEDS = 3
 SHORT_STEPS, RESIDUAL_SHORT_STEPS = 600, 300
@@ -107,7 +110,8 @@ _PUBLISHED = {
 }
 """Modes and KL on stacked MNIST as their sources print them."""
 
-_NOT_COMPARABLE = "not comparable: digits and more steps"
+_OF_OTHERS = {DATASET: "digits and more steps", "stacked_mnist": "more steps"}
+"""What the published numbers have, by the dataset of ours."""
 
 Numbers = Mapping[str, Any]
 
@@ -117,7 +121,11 @@ Numbers = Mapping[str, Any]
 
 def measure(runs: Mapping[str, Mapping[int, Path]], smoke: bool) -> dict[str, Any]:
     """Returns a row per run and seed: modes and KL over training, and samples; and real triples."""
-    samples = SMOKE_SAMPLES if smoke else SAMPLES
+    from gan_jax.experiment.run_directory import read_settings
+
+    settings = read_settings(next(iter(next(iter(runs.values())).values())))
+    arguments = settings.metrics[0].settings
+    samples = arguments["samples"]
     made = images.rows(
         runs,
         f"stacked_modes{samples}/covered",
@@ -126,24 +134,30 @@ def measure(runs: Mapping[str, Mapping[int, Path]], smoke: bool) -> dict[str, An
     )
     for row in made:
         row["curves"] = dict(zip(SCORES, row["curves"].values(), strict=True))
-    numbers: dict[str, Any] = to_json_value({"rows": made, "real": real_triples(samples)}, 5)
+    real = real_triples(settings.dataset, arguments.get("weights", ""), samples)
+    numbers: dict[str, Any] = to_json_value(
+        {"rows": made, "real": real, "dataset": settings.dataset.name}, 5
+    )
     return numbers
 
 
-def real_triples(samples: int) -> dict[str, float]:
+def real_triples(stacked: "Part", lenet: str, samples: int) -> dict[str, float]:
     """Returns the accuracy of the classifier on test images, and the scores of test triples.
 
     Args:
+      stacked: the dataset of the runs, whose single images are tested.
+      lenet: the file of the classifier's weights; empty for those that are shipped.
       samples: triples of random test images.
     """
     from gan_jax import data
     from gan_jax.evaluation.protocols.extractors import classify, load_classifier
 
-    dataset = getattr(data, DATASET.removeprefix("stacked_"))
-    test = dataset("test", labels=True).arrays
+    dataset = getattr(data, stacked.name.removeprefix("stacked_"))
+    folder = {key: value for key, value in stacked.settings.items() if key == "data_dir"}
+    test = dataset("test", labels=True, **folder).arrays
     labels = np.asarray(test["label"])
     pixels = images.decoded(np.asarray(test["real"]))
-    found = classify(load_classifier("lenet", LENET), pixels)
+    found = classify(load_classifier("lenet", lenet), pixels)
     scores = {"accuracy": float(np.mean(found == labels))}
     for name, classes in (("classified", found), ("labelled", labels)):
         of_triples = scores_of_triples(classes, samples)
@@ -204,7 +218,9 @@ def claims(numbers: Numbers) -> list[Claim]:
         )
     for name in images.names(numbers):
         for score, published in zip(SCORES, _PUBLISHED[name], strict=True):
-            note = "; ".join(filter(None, (_NOT_COMPARABLE, images.divergence_note(numbers, name))))
+            others = _OF_OTHERS.get(numbers.get("dataset", DATASET), "digits and more steps")
+            parts = (f"not comparable: {others}", images.divergence_note(numbers, name))
+            note = "; ".join(filter(None, parts))
             values = images.last_values(numbers, name, score)
             made.append(Claim(f"{name}: {score}", values, published, None, None, note))
     return [*made, *_real_claims(numbers["real"])]

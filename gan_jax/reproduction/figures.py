@@ -56,10 +56,12 @@ class Figure:
     Attributes:
       name: the name of the file.
       module: the module.
+      changes: overrides of all runs, ``"dataset=stacked_mnist"``, that make it another experiment.
     """
 
     name: str
     module: ModuleType
+    changes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -117,7 +119,7 @@ class Figure:
         return range(first + measured, first + total)
 
     def runs(self, scale: str) -> dict[str, Run]:
-        """Returns the runs of a form of the figure by name; none if it trains none."""
+        """Returns the runs of a form of the figure by name, as changed; none if it trains none."""
         if not self.trains_runs:
             return {}
         runs: dict[str, Run] = self.module.RUNS
@@ -130,7 +132,7 @@ class Figure:
             short = self.module.SHORT
             overrides = short if isinstance(short, Mapping) else dict.fromkeys(runs, short)
         return {
-            name: runs[name]._replace(overrides=(*runs[name].overrides, *own))
+            name: runs[name]._replace(overrides=(*runs[name].overrides, *own, *self.changes))
             for name, own in overrides.items()
         }
 
@@ -157,11 +159,12 @@ class Figure:
 
     def not_run(self, scale: str, seeds: int | None) -> str:
         """Returns what the published form has and these numbers lack; empty if nothing."""
+        changed = ", ".join(self.changes)
+        missing = [f"the figure's own settings, changed by {changed}"] if changed else []
         if scale == "smoke":
             default = "the published form: this is the smoke form"
-            text: str = getattr(self.module, "NOT_RUN", default)
-            return text
-        missing = [self.module.NOT_RUN_SHORT] if scale == "short" else []
+            return "; ".join([*missing, getattr(self.module, "NOT_RUN", default)])
+        missing += [self.module.NOT_RUN_SHORT] if scale == "short" else []
         if seeds is not None and seeds < self.module.SEEDS:
             unit = getattr(self.module, "UNIT", "seeds")
             missing.append(f"all {unit}: {seeds} of {self.module.SEEDS}")
@@ -251,6 +254,8 @@ def measure_figure(
         "settings": settings,
         "numbers": numbers,
     }
+    if figure.changes:
+        record["changes"] = figure.changes
     if before is not None:
         record = merge_records(before, record)
     save_record(folder, record, figure.claims(record["numbers"]))
@@ -266,7 +271,10 @@ def _measure(
     if seeds is not None:
         directories = _train(figure.runs(scale), seeds, workdir, root)
         if figure.follows_up:
-            more = figure.module.follow_up(directories, smoke)
+            more = {
+                name: run._replace(overrides=(*run.overrides, *figure.changes))
+                for name, run in figure.module.follow_up(directories, smoke).items()
+            }
             directories |= _train(more, figure.module.FOLLOW_UP_SEEDS, workdir, root)
         return measure(directories, smoke)
     set_up_jax()

@@ -125,6 +125,11 @@ def merge_records(before: Record, added: Record) -> dict[str, Any]:
     }
 
 
+def is_shortened(record: Record) -> bool:
+    """Whether a record is of a shortened form, or of changed runs: most claims are not of those."""
+    return record["scale"] != "paper" or bool(record.get("changes"))
+
+
 def save_record(folder: Path, record: Record, claims: Sequence[Claim]) -> None:
     """Writes a figure's ``results.json`` and ``claims.csv``, each whole or not at all.
 
@@ -134,7 +139,7 @@ def save_record(folder: Path, record: Record, claims: Sequence[Claim]) -> None:
       claims: the claims about the numbers; they are judged here.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shortened = record["scale"] != "paper"
+    shortened = is_shortened(record)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([COLUMNS, *table_rows(claims, shortened)])

@@ -1,11 +1,19 @@
 """A figure as a Python file: what is read from it, and how its forms are measured."""
 
+import dataclasses
 import textwrap
 
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.reproduction import figure_names, figures, load_figure, load_record, measure_figure
+from gan_jax.reproduction import (
+    figure_names,
+    figures,
+    is_shortened,
+    load_figure,
+    load_record,
+    measure_figure,
+)
 
 MEASURED = '''
 """A figure: of two numbers.
@@ -145,6 +153,20 @@ def test_a_short_form_may_have_some_runs_with_overrides_of_their_own(figure):
     assert list(short.runs("paper")) == ["one", "two"]
 
 
+def test_changes_go_to_every_run_of_every_form_and_are_told(figure):
+    trained = figure("trained", TRAINED)
+    changed = dataclasses.replace(trained, changes=("batch_size=8", "seed=3"))
+    for scale in ("smoke", "short", "paper"):
+        assert {name: run.overrides for name, run in changed.runs(scale).items()} == {
+            name: (*run.overrides, "batch_size=8", "seed=3")
+            for name, run in trained.runs(scale).items()
+        }
+    told = "the figure's own settings, changed by batch_size=8, seed=3"
+    assert changed.not_run("paper", 10) == told
+    assert changed.not_run("short", 10) == f"{told}; all steps: 100 of 1000"
+    assert changed.not_run("smoke", 2) == f"{told}; {trained.not_run('smoke', 2)}"
+
+
 def test_a_figure_says_what_was_not_run(figure):
     trained = figure("trained", TRAINED)
     assert trained.not_run("paper", 10) == ""
@@ -179,15 +201,17 @@ def test_a_measurement_in_parts_is_given_a_folder_for_them(figure, tmp_path):
 def test_runs_that_depend_on_others_are_trained_after_them_and_chosen_from_all_seeds(
     figure, tmp_path, monkeypatch
 ):
-    trained = []
+    trained, overrides = [], set()
 
     def train(runs, seeds, workdir, root):
         trained.append((list(runs), seeds))
+        overrides.update(run.overrides[-1] for run in runs.values())
         return {name: dict.fromkeys(seeds, tmp_path) for name in runs}
 
     monkeypatch.setattr(figures, "_train", train)
     followed = figure("followed", TRAINED + FOLLOWED)
     assert followed.follows_up and not figure("trained", TRAINED).follows_up
+    followed = dataclasses.replace(followed, changes=("batch_size=8",))
     before = None
     for seeds in (1, 2):
         before = measure_figure(
@@ -207,3 +231,6 @@ def test_runs_that_depend_on_others_are_trained_after_them_and_chosen_from_all_s
         for name, seeds in (("one", (0, 1)), ("two", (0, 1)), ("two, again", (100, 101)))
         for seed in seeds
     ]
+    assert overrides == {"batch_size=8"} and before["changes"] == ("batch_size=8",)
+    assert is_shortened(before | {"scale": "paper"})  # another experiment
+    assert not is_shortened({"scale": "paper"})

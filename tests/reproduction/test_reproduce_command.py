@@ -125,6 +125,12 @@ def test_redraw_judges_and_draws_the_existing_numbers(reproduce_losses, tmp_path
         (["dirac_gan", "--scale=full"], "none of smoke, short, paper"),
         (["dirac_gan", "--scale=short"], "has no short form"),
         (["dirac_gan", "--no"], "unrecognized"),
+        (["dirac_gan", "--config.steps=3"], "dirac_gan trains no runs: there is nothing for"),
+        (["all", "--config.steps=3"], "changes one figure"),
+        (
+            ["unrolled_ring", "--config.stepz=3", "--scale=smoke", "--workdir=nowhere"],
+            "stepz.*steps",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_line(arguments, message):
@@ -222,3 +228,22 @@ def test_added_seeds_leave_the_existing_ones_as_they_were_measured(
     )
     with pytest.raises(UserError, match=message):
         reproduce_ring("--seeds=3")
+
+
+@pytest.mark.slow
+def test_changed_runs_are_apart_from_the_figures_own(reproduce_ring, tmp_path, capsys):
+    own = reproduce_ring("--seeds=1")
+    flag = "--config.batch_size=32"
+    with pytest.raises(UserError, match="was made with no changes: give the same, another --out"):
+        reproduce_ring("--seeds=1", flag)
+    changed = reproduce_ring("--seeds=1", flag, "--overwrite")
+    assert changed["numbers"] != own["numbers"] and changed["command"].endswith(flag)
+    assert changed["changes"] == ["batch_size=32"] and "batch_size=32" in changed["not_run"]
+    assert all(run["overrides"][-1] == "batch_size=32" for run in changed["settings"].values())
+    assert all(claim["verdict"] == "not judged" for claim in changed["claims"])
+    assert len(list((tmp_path / "runs" / "smoke").glob("unrolled_ring_ablation*"))) == 2
+    with pytest.raises(UserError, match=r"was made with --config\.batch_size=32: give"):
+        reproduce_ring("--seeds=1", "--redraw")
+    capsys.readouterr()
+    reproduce_ring("--seeds=1", "--redraw", flag)
+    assert "to train" not in capsys.readouterr().out
