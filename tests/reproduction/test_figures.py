@@ -28,6 +28,7 @@ SLOW = {
     "gan_in_one_dimension",
     "generator_slopes",
     "gradient_regularised_ring",
+    "inference_by_optimisation",
     "label_bias",
     "labels_on_images",
     "lazy_r1",
@@ -63,6 +64,7 @@ SLOW = {
 ON_IMAGES = {
     "critic_loss_and_quality",
     "fashion_mnist_samples",
+    "inference_by_optimisation",
     "labels_on_images",
     "lazy_r1",
     "limited_data",
