@@ -179,7 +179,7 @@ def test_path_length_of_a_linear_generator(labels):
 
 def test_stacked_modes_count_triples():
     grey = data.Dataset.from_arrays(*class_images(), 10)
-    real = RealSamples(data.stacked(grey), name="stacked_mnist")
+    real = RealSamples(data.stacked(grey), name="stacked_fashion_mnist")
     image = as_float(real.train.draw(0, np.array([0]))["real"])
 
     def draw(rng, n, label=None, first=0):  # one image again and again
@@ -190,6 +190,9 @@ def test_stacked_modes_count_triples():
     scores = compute_scores(protocol, GeneratedSamples(draw, real))
     assert scores["stacked_modes50/covered"] == 1 < scores["stacked_modes50/real_covered"]
     assert scores["stacked_modes50/reverse_kl"] == pytest.approx(np.log(1000))
+    digits = RealSamples(data.stacked(grey), name="stacked_mnist")
+    with pytest.raises(UserError, match=r"weights=lenet_mnist\.npz, a LeNet of digits"):
+        check_protocols([protocol], digits)
 
 
 def test_modes_of_the_true_distribution():

@@ -60,6 +60,12 @@ def stacked_modes(samples: int = 25_600, minimum: int = 1, weights: str = "") ->
                 "the metric stacked_modes needs three stacked images, such as stacked_mnist, "
                 f"not {real.train.shape}"
             )
+        if real.name == "stacked_mnist" and not weights:
+            raise UserError(
+                "the classifier of the metric stacked_modes is one of Fashion-MNIST: for "
+                "stacked_mnist give it weights=lenet_mnist.npz, a LeNet of digits, which "
+                "python -m gan_jax.metrics.lenet trains"
+            )
 
     return Protocol(
         counted_name("stacked_modes", samples),
