@@ -25,6 +25,9 @@ compilation, scores and checkpoints, and a seed's share of them if several train
 To be met, set before any run, by means over seeds. The grown run reaches the mean SWD that the
 other has at the end in fewer seconds than the other takes; its own mean SWD at the end is higher by
 10% or less.
+
+Measured in the short form, seed 0, where neither run has images to speak of: mean SWD 125 of the
+grown run after 113 s, and 99 of the other after 212 s.
 """
 
 import math

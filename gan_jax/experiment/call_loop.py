@@ -135,7 +135,7 @@ class Loop:
         """Yields the chunks of the run and their batches; those of host arrays are made ahead."""
         chunks = self.executor.experiment.chunks(first, self.settings.steps)
         batches = ((chunk, self.executor.batch(chunk)) for chunk in chunks)
-        if self.executor.experiment.dataset.arrays is None:
+        if self._draws_on_device:
             # Drawn on the device. All programs are started from this thread: two threads that start
             # programs while one waits for a collective can wait for each other for ever.
             yield from batches
@@ -143,10 +143,15 @@ class Loop:
             yield from data.prefetch(batches)
 
     def _next(self, batches: Generator[tuple[Chunk, Batch]]) -> tuple[Chunk, Batch] | None:
-        # Data that is drawn on the device waits for the call before it.
+        # Data that is drawn on the device waits for the call before it, and so for training.
         watched = self._watchdog.watch("batch", "making the next batch", behind=self._calls.kind)
-        with self._pace.spent_on("input"), watched:
+        on_device = self._draws_on_device
+        with contextlib.nullcontext() if on_device else self._pace.spent_on("input"), watched:
             return next(batches, None)
+
+    @property
+    def _draws_on_device(self) -> bool:
+        return self.executor.experiment.dataset.arrays is None
 
     def _call(
         self, chunk: Chunk, state: TrainState, batch: Batch, progress: Progress, is_first: bool

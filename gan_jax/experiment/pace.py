@@ -12,8 +12,8 @@ PREFIX = "pace/"
 """Of the names of these metrics."""
 
 Part = Literal["input", "compile", "evaluation", "saving"]
-"""What else than training time is spent on: waiting for the next batch; starting programs for the
-first time, which traces and compiles them; scores and pictures; checkpoints."""
+"""What else than training time is spent on: waiting for the host's next batch; starting programs
+for the first time, which traces and compiles them; scores and pictures; checkpoints."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 

@@ -106,6 +106,7 @@ def test_a_run_says_its_pace_and_writes_a_trace(root, tmp_path, capsys):
         assert min(shares) >= 0 and sum(shares) <= 1
         assert row["pace/samples_per_second"] > 10 * 2 * 16 / seconds
     assert rows[0]["pace/compile"] > 0 and rows[-1]["pace/compile"] == 0
+    assert {row["pace/input"] for row in rows} == {0}  # points are drawn on the device
     printed = capsys.readouterr().out
     assert "samples/s" in printed and "compile" in printed and "traced 10 steps" in printed
     (trace,) = (tmp_path / "profile").rglob("*.trace.json.gz")
