@@ -225,7 +225,8 @@ def _report(
     """Prints the verdict of a record, and draws it if its pictures are missing or out of date."""
     claims = figure.claims(record["numbers"])
     if redraw:
-        reproduction.save_record(folder, _judged_anew(figure, record), claims)
+        record = _judged_anew(figure, record)
+        reproduction.save_record(folder, record, claims)
     shortened = reproduction.is_shortened(record)
     form = ", changed" if record.get("changes") else ""
     print(f"{figure.title} ({record['scale']} form{form})" if shortened else figure.title)

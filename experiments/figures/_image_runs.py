@@ -170,7 +170,7 @@ def divergence_note(numbers: Numbers, run: str) -> str:
 
 def to_be_shown(name: str, values: Sequence[float], note: str = "") -> Claim:
     """Returns the claim, which is not judged, that shows a value of each seed."""
-    return Claim(name, tuple(values), "asked: to be shown", None, None, note)
+    return Claim(name, tuple(values), "reported only", None, None, note)
 
 
 def shown(numbers: Numbers, run: str, metric: str, label: str) -> Claim:

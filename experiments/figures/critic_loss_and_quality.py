@@ -164,9 +164,7 @@ def claims(numbers: Numbers) -> list[Claim]:
             Claim(
                 f"{name}: rank correlation of the estimate with FD",
                 tuple(map(correlation, rows)),
-                "WGAN: falls with it; asked > 0.5"
-                if name in ("WGAN", ALL)
-                else "asked: to be shown",
+                "WGAN: falls with it; asked > 0.5" if name in ("WGAN", ALL) else "reported only",
                 0.5 if name in ("WGAN", ALL) else None,
                 None,
                 images.divergence_note(numbers, name),
@@ -213,8 +211,7 @@ def draw(numbers: Numbers) -> "Figure":
     upper, middle, lower = figure.subfigures(3, 1, height_ratios=(1, 1, 0.75))
     top, bottom = upper.subplots(1, 3), middle.subplots(1, 2)
     for ax, name in zip(top, (GAN, "WGAN", ALL), strict=True):
-        twin = _draw_estimate(ax, numbers, name)
-    twin.set_ylabel("FD (dashed)", color="0.4")
+        _draw_estimate(ax, numbers, name).set_ylabel("FD (dashed)", color="0.4")
     for ax, name in zip(bottom, (FEW, ALL), strict=True):
         _draw_distances(ax, numbers, name)
     strips = lower.subplots()

@@ -336,12 +336,12 @@ def _bilinear_claims(games: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the fields and paths of all cells, radii, eigenvalues and the bilinear game."""
-    figure = page.canvas(6.4)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2.6, 3.8))
+    figure = page.canvas(6.8)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.7, 4.1))
     axes = top.subplots(len(UPDATE_RULES), len(CELLS), sharex=True, sharey=True)
     for column, (name, (objective, weight, *_)) in enumerate(CELLS.items()):
         field = theory.dirac_field(objective, weight)
-        title = name.replace(" ", "\n", 1)
+        title = name.replace(" ", "\n", 1).replace("consensus", "con-\nsensus")
         axes[0, column].set_title(title, loc="center", fontsize=page.SMALL)
         axes[-1, column].set_xlabel("θ")
         for ax, rule in zip(axes[:, column], UPDATE_RULES, strict=True):
@@ -354,9 +354,10 @@ def draw(numbers: Numbers) -> "Figure":
     _draw_eigenvalues(middle, numbers["eigenvalues"])
     _draw_bilinear(right, numbers["bilinear"])
     axes[0, 0].set_title("(a) GAN\n", loc="center", fontsize=page.SMALL)
+    top.supxlabel("dot: start; square: end, if inside; +: equilibrium", fontsize=page.SMALL)
     for letter, ax in zip("bcd", (left, middle, right), strict=True):
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), labelspacing=0.2)
     return figure
 
 

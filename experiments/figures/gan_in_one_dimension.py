@@ -210,12 +210,13 @@ def draw(numbers: Numbers) -> "Figure":
         ax.plot(x, data, ":", color=page.BLACK, label="data p")
         ax.stairs(shown["density"][column], shown["edges"], color=page.GREEN, label="generated p_g")
         ax.plot(x, shown["answers"][column], "--", color=page.BLUE, label="D")
-        ax.set(ylim=(0, 2.2))
+        ax.set(ylim=(0, 2.2))  # the peak of p_g is higher
         ax.set_title(title)
         for latent, sample in zip(shown["latents"], shown["arrows"][column], strict=True):
             below.plot([latent, sample], [0, 1], color="0.3", linewidth=0.5)
         below.set(yticks=(0, 1), xlim=(-2, 3), xlabel="z, x")
         below.set_yticklabels(["z", "x"])
+    axes[0, 0].set_ylabel("D, density")
     for ax in axes[0, 1:]:
         ax.set_yticklabels([])
     handles = axes[0, 0].get_legend_handles_labels()

@@ -164,7 +164,7 @@ def claims(numbers: Numbers) -> list[Claim]:
     for run in RUNS:
         ends = tuple(row["log_condition"][-1] for row in _rows(numbers, run))
         name = f"{run}: log10 of the condition number at the end"
-        made.append(Claim(name, ends, "asked: to be shown", None, None))
+        made.append(Claim(name, ends, "reported only", None, None))
     return made
 
 

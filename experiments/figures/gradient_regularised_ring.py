@@ -248,7 +248,7 @@ def claims(numbers: Numbers) -> list[Claim]:
         Claim(
             "regularised: share of high quality at the end",
             measured=tuple(_late(row, "high_quality")[-1] for row in regularised),
-            published="asked: to be shown; 0.989 is perfect",
+            published="reported only; 0.989 is perfect",
             low=None,
             high=None,
         ),

@@ -1,7 +1,7 @@
 """Labels on Fashion-MNIST: what samples of a class teach a classifier, and what wrong labels cost.
 
     python experiments/reproduce.py labels_on_images                          # 3 hours
-    python experiments/reproduce.py labels_on_images --scale=short --seeds=1  # 10 minutes
+    python experiments/reproduce.py labels_on_images --scale=short --seeds=1  # 20 minutes
 
 Times are of 2 CPU cores, estimated from 4.2 to 20 steps/s of the configs and a minute or two of
 scoring for each run. It can be stopped and resumed, and --seeds=N with a larger N adds seeds. The
@@ -28,6 +28,9 @@ below that of training images, and at least 0.02 above that of the fully connect
 the conditional DCGAN, of AC-GAN and of projection are below that of training images; label accuracy
 falls from right labels to 20% wrong ones, and to 50%; with 1,000 labels features of the DCGAN are
 better than pixels.
+
+A generator that has not learned yet what a label means may draw some other class for each: its
+scores are then anywhere near chance, 0.1, and also below it.
 """
 
 import itertools
@@ -230,6 +233,7 @@ def draw(numbers: Numbers) -> "Figure":
     figure = page.canvas(6.3)
     upper, middle, lower = figure.subfigures(3, 1, height_ratios=(1, 1, 1))
     by_score = upper.subplots(1, len(SCORES), sharey=True)
+    upper.suptitle("dashed: training images; dotted: chance", fontsize=page.SMALL)
     for ax, score in zip(by_score, SCORES, strict=True):
         _draw_score(ax, numbers, score)
     wrong, features = middle.subplots(1, 2)
@@ -252,8 +256,9 @@ def _draw_score(ax: "Axes", numbers: Numbers, score: str) -> None:
             ax.plot(np.mean(values), i, "|", color=page.BLACK, markersize=10)
     ax.axvline(numbers["training images"][score], color=page.VERMILLION, linestyle="--")
     ax.set_yticks(range(len(shown)), shown)
-    ax.set(ylim=(len(shown) - 0.5, -0.5))
-    ax.set_title(f"{SCORES[score]}; dashed: training images")
+    ax.axvline(1 / CLASSES, color="0.6", linestyle=":")
+    ax.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xlabel="accuracy")
+    ax.set_title(SCORES[score])
 
 
 def _draw_wrong(ax: "Axes", numbers: Numbers) -> None:
@@ -264,7 +269,8 @@ def _draw_wrong(ax: "Axes", numbers: Numbers) -> None:
         for share, values in points.items():
             ax.plot([share] * len(values), values, "o", color=colour, alpha=0.5)
         ax.plot(list(points), [np.mean(v) for v in points.values()], color=colour, label=label)
-    ax.set(xlabel="share of wrong labels", ylim=(0, 1.02))
+    ax.axhline(1 / CLASSES, color="0.6", linestyle=":")
+    ax.set(xlabel="share of wrong labels", ylabel="accuracy", ylim=(0, 1.02))
     ax.set_title(f"{DCGAN} with wrong labels")
     ax.legend(loc="lower left")
 

@@ -332,7 +332,7 @@ def _best_cell_claim(numbers: Numbers, data: str, cells: np.ndarray) -> Claim:
     return Claim(
         f"{data}: covered share of the best cell, mean of {seeds} seeds",
         measured=(float(cells.mean(-1).max()),),
-        published="asked: to be shown",
+        published="reported only",
         low=None,
         high=None,
         note=f"all modes with every seed: {complete} of {count} cells; {diverged:.1%} of runs "

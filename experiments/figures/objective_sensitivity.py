@@ -254,7 +254,7 @@ def _objective_claim(name: str, rows: Rows, fresh: Rows) -> Claim:
     return Claim(
         f"{name}: distance of the best draw, by the run that chose it and on fresh seeds",
         measured=(float(distances([best])[0]), again),
-        published="asked: to be shown",
+        published="reported only",
         low=None,
         high=None,
         note=f"medians: {medians}; {sum(row['diverged'] for row in rows)} of {len(rows)} diverged; "

@@ -1,4 +1,4 @@
-"""Parzen likelihoods of GANs, and of models that are none and score higher.
+"""Parzen likelihoods of GANs, and of models that are no GANs and score higher.
 
     python experiments/reproduce.py parzen_likelihood                          # 1 hour
     python experiments/reproduce.py parzen_likelihood --scale=short --seeds=1  # 10 minutes

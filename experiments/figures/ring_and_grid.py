@@ -239,7 +239,7 @@ def _mean_claim(numbers: Numbers, name: str, metric: str) -> Claim:
 
 def _published_text(name: str, metric: str) -> str:
     column = list(METRICS).index(metric)
-    text = "asked: to be shown"
+    text = "reported only"
     if name in _PUBLISHED:
         mean, error = _PUBLISHED[name][column]
         text = f"{mean:g} ± {error:g} (PacGAN)"

@@ -159,7 +159,7 @@ def claims(numbers: Numbers) -> list[Claim]:
         Claim(
             "K = 3, half the rate, all seeds from 0 on: Fisher's p that full covers more often",
             measured=(ablation.fisher(a, n, b, m),),
-            published="asked: to be shown",
+            published="reported only",
             low=None,
             high=None,
             note=f"covers all modes: full {a} of {n} seeds, stopped {b} of {m}; "

@@ -230,7 +230,7 @@ def _real_claims(real: Mapping[str, float]) -> list[Claim]:
     """Returns the claims, which are not judged, that show what the scores of data are."""
     floor = f"{999 / (2 * SAMPLES):.4f} of {SAMPLES:,} triples if even"
     shown = (
-        ("test images: accuracy of the LeNet", "accuracy", "asked: to be shown"),
+        ("test images: accuracy of the LeNet", "accuracy", "reported only"),
         ("test triples: modes by the LeNet", f"classified {MODES}", "1000 are there"),
         ("test triples: KL by the LeNet", f"classified {KL}", floor),
         ("test triples: KL by their labels", f"labelled {KL}", floor),
@@ -283,6 +283,8 @@ def _draw_by_k(ax: "Axes", numbers: Numbers, score: str) -> None:
     for fraction, colour in zip(FRACTIONS, (page.BLUE, page.ORANGE), strict=True):
         values = {k: last_scores(numbers, unrolled(k, fraction), score) for k in LOOK_AHEAD}
         values = {k: of_seeds for k, of_seeds in values.items() if of_seeds}
+        if not values:
+            continue
         for k, of_seeds in values.items():
             ax.plot([k] * len(of_seeds), of_seeds, ".", color=colour, alpha=0.6)
         means = [float(np.mean(of_seeds)) for of_seeds in values.values()]
@@ -291,4 +293,5 @@ def _draw_by_k(ax: "Axes", numbers: Numbers, score: str) -> None:
         floor = numbers["real"][f"classified {KL}"]
         ax.axhline(floor, color="0.6", linewidth=0.6)
     ax.set(xlabel="look-ahead steps K", ylabel=SCORES[score], xticks=LOOK_AHEAD)
+    ax.set_ylim(bottom=0)
     ax.set_title(f"{SCORES[score]}, by K")

@@ -1,7 +1,7 @@
 """Unrolling a discriminator whose negated loss the generator minimises, whole, or in part.
 
     python experiments/reproduce.py unrolled_saddle [--seeds=10]   # 15 minutes per seed
-    python experiments/reproduce.py unrolled_saddle --scale=short   # 40 minutes
+    python experiments/reproduce.py unrolled_saddle --scale=short   # 80 minutes
     python experiments/reproduce.py unrolled_saddle --scale=smoke   # 1 minute
 
 Times are of one core, estimated from the first 12 cells. It can be stopped and resumed. The short
@@ -191,7 +191,7 @@ def _in_standard_errors(
     return Claim(
         name,
         measured=(difference / error,) if error else (),
-        published="asked: to be shown" if asked is None else f"asked >= {asked:g}",
+        published="reported only" if asked is None else f"asked >= {asked:g}",
         low=asked,
         high=None,
         note=f"{second.mean():.2f} against {first.mean():.2f}, {len(second)} cells of "

@@ -315,7 +315,7 @@ def _data_claims(numbers: Numbers, name: str, distance: float) -> list[Claim]:
         Claim(
             f"{name}: weight 0.1, gap over W1",
             measured=tuple(gap / distance for gap in values("light", "gap")),
-            published="asked: to be shown; no estimate of W1",
+            published="reported only; no estimate of W1",
             low=None,
             high=None,
         ),
@@ -340,7 +340,8 @@ def draw(numbers: Numbers) -> "Figure":
         line[0].set_ylabel(f"{textwrap.fill(label, 18)}\ny")
     for ax in axes[-1, :-1]:
         ax.set_xlabel(f"x (seed {rows[0]['seed']})")
-    title = f"{seeds} seeds"
+    counts = {len(_rows_of(numbers, name, method)) for name in names for method in METHODS}
+    title = f"{seeds} seeds" if counts == {seeds} else f"up to {seeds} seeds"
     gaps, slopes, used = axes[:, -1]
     _draw_values(gaps, numbers, "gap", "gap / W1")
     gaps.set_title(title)

@@ -1,7 +1,7 @@
 """What a score is worth: distances by sample size, features, rounding, resizing, and training seed.
 
     python experiments/reproduce.py worth_of_a_score   # 15 CPU minutes
-    python experiments/reproduce.py worth_of_a_score --scale=short --seeds=1   # 5 CPU minutes
+    python experiments/reproduce.py worth_of_a_score --scale=short --seeds=1   # 20 CPU minutes
     python experiments/reproduce.py worth_of_a_score --scale=smoke   # 2 CPU minutes
 
 The short form trains nothing and so lacks the noise of training seeds.
@@ -235,7 +235,7 @@ def claims(numbers: Numbers) -> list[Claim]:
             Claim(
                 f"{title}: bias of FD, share of the FD without it, at n = {n[-1]:,}",
                 (float(bias[-1]),),
-                "asked: to be shown",
+                "reported only",
                 None,
                 None,
                 note=values,

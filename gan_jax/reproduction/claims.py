@@ -176,7 +176,8 @@ def summarize(name: str, claims: Sequence[Claim], shortened: bool) -> tuple[str,
     """Returns two lines: how many claims of figure ``name`` hold; and which do not, and why."""
     verdicts = [claim.verdict(shortened) for claim in claims]
     passed, missed = verdicts.count("pass"), verdicts.count("miss")
-    first = f"{name}: {passed} of {passed + missed} claims are inside their bands"
+    judged = f"{passed} of {passed + missed} claims are inside their bands"
+    first = f"{name}: {judged if passed + missed else 'no claim is judged'}"
     if not_judged := verdicts.count("not judged"):
         first += f", {not_judged} not judged"
 

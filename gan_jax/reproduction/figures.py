@@ -167,7 +167,7 @@ class Figure:
         missing += [self.module.NOT_RUN_SHORT] if scale == "short" else []
         if seeds is not None and seeds < self.module.SEEDS:
             unit = getattr(self.module, "UNIT", "seeds")
-            missing.append(f"all {unit}: {seeds} of {self.module.SEEDS}")
+            missing.append(f"{self.module.SEEDS - seeds} of {self.module.SEEDS} {unit}")
         return "; ".join(missing)
 
 

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gan_jax.reproduction.claims import Kind, format_values
-from gan_jax.reproduction.records import CLAIMS_FILE, PICTURE_FILES, Record, load_record
+from gan_jax.reproduction.records import (
+    CLAIMS_FILE,
+    PICTURE_FILES,
+    Record,
+    is_shortened,
+    load_record,
+)
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -34,10 +40,25 @@ def gallery(folder: Path, names: Sequence[str]) -> str:
     """
     records = [record for name in names if (record := load_record(folder / name)) is not None]
     records = [record for record in records if record["scale"] != "smoke"]
-    parts = [HEADING.rstrip(), _counts_table(records)]
+    parts = [HEADING.rstrip(), *_what_is_missing(records, names), _counts_table(records)]
     for record in records:
         parts += _section(record)
     return "\n\n".join(parts) + "\n"
+
+
+def _what_is_missing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
+    """Returns a paragraph about shortened and missing figures; nothing if there are none."""
+    shortened = sum(map(is_shortened, records))
+    measured = {record["figure"] for record in records}
+    sentences = []
+    if shortened:
+        sentences.append(
+            f"{shortened} of these {len(records)} figures are short forms, most of them with one "
+            "seed: they show that the code works, and little of what the methods do."
+        )
+    if missing := [f"`{name}`" for name in names if name not in measured]:
+        sentences.append(f"Not measured yet: {', '.join(missing)}.")
+    return [" ".join(sentences)] if sentences else []
 
 
 def _counts_table(records: Sequence[Record]) -> str:
@@ -87,7 +108,7 @@ def _claims_table(record: Record) -> str:
         lines.append(tuple(cell.replace("|", "\\|") for cell in cells))
     table = "\n".join(_row(line) for line in lines)
     name = record["figure"]
-    heading = f"<summary>{len(record['claims'])} numbers next to the published ones</summary>"
+    heading = f"<summary>{len(record['claims'])} numbers</summary>"
     link = f"With notes: [{name}/{CLAIMS_FILE}]({name}/{CLAIMS_FILE})."
     return "\n\n".join(["<details>" + heading, table, link, "</details>"])
 
@@ -108,7 +129,7 @@ def _anchor(record: Record) -> str:
 
 def _first_sentence(text: str) -> str:
     """Returns a paragraph up to the first full stop that a capital follows."""
-    return re.split(r"(?<=[^A-Z]\.)\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
+    return re.split(r"(?<=[^A-Z.]\.)\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _seeds(record: Record) -> str:

@@ -117,9 +117,14 @@ def letter(axes: Sequence["Axes"]) -> None:
 
 
 def plain_ticks(ax: "Axes") -> None:
-    """Labels a logarithmic y-axis of a decade or two by 0.1, 0.2, 0.5, 1, ..., in plain numbers."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    """Labels a logarithmic y-axis of a decade or two by 0.1, 0.2, 0.5, 1, ..., in plain numbers.
 
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    An axis of less than a decade has more of them. Call it when the axis has its limits.
+    """
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    low, high = ax.get_ylim()
+    is_short = low > 0 and high < 8 * low
+    ax.yaxis.set_major_locator(MaxNLocator(5) if is_short else LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     ax.yaxis.set_minor_formatter(NullFormatter())

@@ -170,8 +170,8 @@ def test_changes_go_to_every_run_of_every_form_and_are_told(figure):
 def test_a_figure_says_what_was_not_run(figure):
     trained = figure("trained", TRAINED)
     assert trained.not_run("paper", 10) == ""
-    assert trained.not_run("paper", 3) == "all draws: 3 of 10"
-    assert trained.not_run("short", 3) == "all steps: 100 of 1000; all draws: 3 of 10"
+    assert trained.not_run("paper", 3) == "7 of 10 draws"
+    assert trained.not_run("short", 3) == "all steps: 100 of 1000; 7 of 10 draws"
     assert trained.not_run("smoke", 2) == "the published form: this is the smoke form"
     assert figure("measured", MEASURED).not_run("paper", None) == ""
 

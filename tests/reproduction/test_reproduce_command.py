@@ -34,7 +34,7 @@ def test_the_gallery_counts_the_kinds_of_claims_apart_and_shows_the_published_nu
     claims = [
         Claim.close_to("a", 1.0, 1.0, 0.1, kind="exact"),
         Claim.close_to("b|c", [1.0, 2.0], 1.0, 0.1, "1, they say"),
-        Claim("d", (0.5,), "asked: to be shown", None, None),
+        Claim("d", (0.5,), "reported only", None, None),
         Claim.rounds_to("e", 1.004, "1.00"),
     ]
     record = {

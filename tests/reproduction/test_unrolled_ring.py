@@ -52,8 +52,19 @@ def test_coverage_by_the_term_alone_passes():
         good | {"checkpoints": [state | {"covered": 7} for state in good["checkpoints"]]}
         for good in rows
     ]
-    # A1a's coverage, and K = 3 and 5.
+    # The coverage of K = 10, and K = 3 and 5.
     assert verdict_list(figure.claims({"rows": worse})).count("miss") == 3
+
+
+def test_shares_of_fewer_seeds_than_were_asked_for_are_not_judged():
+    figure = load("unrolled_ring")
+    rows = [
+        last_row(run, seed, near, quality, covered)
+        for seed in range(10)
+        for run, near, quality, covered in (("K = 10", 8, 0.9, 8), ("K = 0", 1, 0.0, 0))
+    ]
+    assert verdict_list(figure.claims({"rows": rows})) == ["pass"] * 3
+    assert verdict_list(figure.claims({"rows": rows[:18]})) == ["not judged"] * 3
 
 
 def test_medians_are_over_the_seeds_that_were_sampled_at_a_step():
