@@ -21,7 +21,7 @@ is at least twice that with K = 0 in every seed; and over the last fifth of trai
 as a standard deviation of its logarithm over checkpoints, in the mean over seeds.
 
 Measured: at the end K = 10 stretches 8 to 11 times as far as K = 0. It is the more uneven, too:
-along a ring there is one direction to move in, and the condition number is 75 to 91, against 5 to 9.
+along a ring there is one direction to move in. The condition number is 75 to 91, against 5 to 9.
 """
 
 from collections.abc import Mapping
