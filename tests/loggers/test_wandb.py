@@ -273,7 +273,9 @@ def test_a_queue_that_is_full_drops_rows_and_does_not_block(tmp_path, monkeypatc
 
     monkeypatch.setattr(wandb, "init", hang)
     log = logger(tmp_path)
-    for step in range(20_000):
+    log.scalars(0, {"loss": 1.0})
+    assert hung.wait(60)
+    for step in range(1, 20_000):
         log.scalars(step, {"loss": 1.0})
     assert hung.is_set()  # a call that waits for room would have waited until that is over
     release.set()
