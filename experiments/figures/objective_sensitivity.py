@@ -1,6 +1,6 @@
 """How much luck a good result takes: seven objectives on a ring, 150 random draws of each.
 
-    python experiments/reproduce.py objective_sensitivity                 # 1.5 hours on 2 CPU cores
+    python experiments/reproduce.py objective_sensitivity                 # 1 to 2 hours on 2 CPU cores
     python experiments/reproduce.py objective_sensitivity --scale=smoke   # 2 minutes
 
 The full form can be stopped and resumed; the smoke form has 2 objectives, 3 draws of each of their
