@@ -1,10 +1,10 @@
 """How much luck a good result takes: seven objectives on a ring, 150 random draws of each.
 
-    python experiments/reproduce.py objective_sensitivity                 # 1 to 2 hours on 2 CPU cores
+    python experiments/reproduce.py objective_sensitivity                 # 1 to 2 hours
     python experiments/reproduce.py objective_sensitivity --scale=smoke   # 2 minutes
 
-The full form can be stopped and resumed; the smoke form has 2 objectives, 3 draws of each of their
-4 groups, and 40 steps.
+Times are of 2 CPU cores. The full form can be stopped and resumed; the smoke form has 2 objectives,
+3 draws of each of their 4 groups, and 40 steps.
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study" (2018), sections 4 and 5, with
 the ranges of its code. Wide, 100 draws: learning rate of both networks log-uniform in 1e-5 .. 1e-2,
