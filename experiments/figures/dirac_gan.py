@@ -336,8 +336,8 @@ def _bilinear_claims(games: Numbers) -> list[Claim]:
 
 def draw(numbers: Numbers) -> "Figure":
     """Draws the fields and paths of all cells, radii, eigenvalues and the bilinear game."""
-    figure = page.canvas(6.8)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2.7, 4.1))
+    figure = page.canvas(7.0)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.7, 4.3))
     axes = top.subplots(len(UPDATE_RULES), len(CELLS), sharex=True, sharey=True)
     for column, (name, (objective, weight, *_)) in enumerate(CELLS.items()):
         field = theory.dirac_field(objective, weight)
@@ -357,7 +357,7 @@ def draw(numbers: Numbers) -> "Figure":
     top.supxlabel("dot: start; square: end, if inside; +: equilibrium", fontsize=page.SMALL)
     for letter, ax in zip("bcd", (left, middle, right), strict=True):
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), labelspacing=0.2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), labelspacing=0.15)
     return figure
 
 

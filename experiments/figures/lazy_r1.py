@@ -209,7 +209,7 @@ def draw(numbers: Numbers) -> "Figure":
     _draw_times(time, numbers)
     images.draw_last(at_end, numbers, METRIC, _STYLES)
     at_end.set(xlabel="FD, LeNet")
-    at_end.set_xlim(left=0)
+    at_end.set_xlim(0, 1.05 * at_end.get_xlim()[1])
     at_end.set_title("FD at the end: seeds, and their mean")
     strips = lower.subplots()
     images.draw_strips(strips, numbers)

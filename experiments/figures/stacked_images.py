@@ -58,6 +58,7 @@ from _stacked_image_runs import (
     unrolled,
 )
 
+from gan_jax.errors import UserError
 from gan_jax.reproduction import Claim, page, to_json_value
 
 if TYPE_CHECKING:
@@ -148,10 +149,18 @@ def real_triples(stacked: "Part", lenet: str, samples: int) -> dict[str, float]:
       stacked: the dataset of the runs, whose single images are tested.
       lenet: the file of the classifier's weights; empty for those that are shipped.
       samples: triples of random test images.
+
+    Raises:
+      UserError: the dataset is not made of single images with labels.
     """
     from gan_jax import data
     from gan_jax.evaluation.protocols.extractors import classify, load_classifier
 
+    if not stacked.name.startswith("stacked_"):
+        raise UserError(
+            "this figure needs the labels of single test images: choose --config.dataset="
+            f"stacked_fashion_mnist or stacked_mnist, not {stacked.name}"
+        )
     dataset = getattr(data, stacked.name.removeprefix("stacked_"))
     folder = {key: value for key, value in stacked.settings.items() if key == "data_dir"}
     test = dataset("test", labels=True, **folder).arrays

@@ -8,7 +8,9 @@ import pytest
 from conftest import ROOT
 from figure_modules import FIGURES, load, verdicts
 
+from gan_jax.errors import UserError
 from gan_jax.experiment.config_files import load_settings
+from gan_jax.experiment.settings import Part
 from gan_jax.reproduction import load_figure
 
 SCORES = {
@@ -52,6 +54,11 @@ def test_scores_of_triples_are_those_of_their_histogram():
     expected_modes = sum(1 - (1 - share) ** 2_000 for share in occupied)
     assert measured["modes"] == pytest.approx(expected_modes, rel=0.02)
     assert measured["KL"] == pytest.approx(math.log(1000) - entropy + 999 / 4_000, abs=0.06)
+
+
+def test_data_without_labelled_single_images_are_refused():
+    with pytest.raises(UserError, match="choose --config"):
+        load("stacked_images").real_triples(Part("tfds", {"name": "cifar10"}), "", 100)
 
 
 def test_even_triples_are_at_the_floor_that_the_docstring_names():
